@@ -1,0 +1,179 @@
+//! One error for everything a reconcile can meet, written for the person who must act.
+//!
+//! An [`Error`] carries a [`Class`] (who can do something about it, and so when to try again), a stable [`Code`] (for
+//! searching, alerting and documentation) and a message that names the object, the field and the next step. It never
+//! carries a secret value, a token or a request id: condition message, event, log line and metric label are all made
+//! from it, here and nowhere else.
+
+use std::fmt;
+
+/// Who can change the outcome, which decides when the engine tries again.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Class {
+    /// The backend or network is unavailable: the circuit breaker of the store counts these.
+    Outage,
+    /// Passing by itself: throttling, conflict, a deadline.
+    Retry,
+    /// Something named in the message must appear or change first (store, Secret, ServiceAccount).
+    Wait,
+    /// The user must change the spec, the backend's data or its permissions.
+    Fix,
+    /// A defect of this program.
+    Bug,
+}
+
+/// What went wrong, as a word that stays the same between releases. It opens every message.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Code {
+    AwsAccessDenied,
+    AwsCredentialsInvalid,
+    AwsRequestInvalid,
+    AwsThrottled,
+    AwsUnreachable,
+    BreakerOpen,
+    DeadlineExceeded,
+    DecodingFailed,
+    KeyConflict,
+    KeyInvalid,
+    KubernetesConflict,
+    KubernetesForbidden,
+    KubernetesInvalid,
+    KubernetesUnavailable,
+    NamespaceForbidden,
+    NotSupported,
+    NullBytes,
+    Panicked,
+    ReferenceKeyMissing,
+    ReferenceNotFound,
+    RemotePropertyMissing,
+    RemoteSecretMissing,
+    RemoteValueInvalid,
+    RewriteFailed,
+    SpecInvalid,
+    StoreInvalid,
+    StoreNotAllowed,
+    StoreNotFound,
+    StoreNotReady,
+    StoreOfAnotherClass,
+    TargetImmutable,
+    TargetNotOurs,
+    TargetOwnedByAnother,
+    TemplateFailed,
+    TemplateInvalid,
+    TemplateMissingKey,
+    VaultLoginDenied,
+    VaultPermissionDenied,
+    VaultRequestInvalid,
+    VaultSealed,
+    VaultThrottled,
+    VaultUnexpectedAnswer,
+    VaultUnreachable,
+    VaultUntrusted,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// See the module documentation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Error {
+    class: Class,
+    code: Code,
+    message: String,
+    context: Option<String>,
+}
+
+impl Error {
+    /// `message`: lower case, names object and field, says what to do; no secret values, no request ids.
+    pub fn new(class: Class, code: Code, message: impl Into<String>) -> Self {
+        Self { class, code, message: message.into(), context: None }
+    }
+
+    pub fn outage(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Class::Outage, code, message)
+    }
+
+    pub fn retry(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Class::Retry, code, message)
+    }
+
+    pub fn wait(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Class::Wait, code, message)
+    }
+
+    pub fn fix(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Class::Fix, code, message)
+    }
+
+    pub fn bug(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Class::Bug, code, message)
+    }
+
+    /// Says which part of the spec led here (`spec.data[2]`); the innermost context wins.
+    #[must_use]
+    pub fn at(mut self, context: impl Into<String>) -> Self {
+        self.context.get_or_insert_with(|| context.into());
+        self
+    }
+
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Where in the spec it happened, if known.
+    pub fn context(&self) -> Option<&str> {
+        self.context.as_deref()
+    }
+
+    /// An error of the Kubernetes API, met while doing `act` ("creating secret team-a/db").
+    pub fn kube(act: &str, error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::kube_status(act, status),
+            other => {
+                Self::retry(Code::KubernetesUnavailable, format!("{act}: the Kubernetes API did not answer: {other}"))
+            }
+        }
+    }
+
+    fn kube_status(act: &str, status: &kube::core::Status) -> Self {
+        let said = &status.message;
+        match status.code {
+            401 | 403 => {
+                Self::wait(Code::KubernetesForbidden, format!("{act}: not permitted: {said}; check the operator's RBAC"))
+            }
+            404 => Self::wait(Code::ReferenceNotFound, format!("{act}: not found: {said}")),
+            409 => Self::retry(Code::KubernetesConflict, format!("{act}: changed by another writer meanwhile")),
+            400 | 422 => Self::fix(Code::KubernetesInvalid, format!("{act}: refused by the API server: {said}")),
+            code => Self::retry(Code::KubernetesUnavailable, format!("{act}: the API server answered {code}: {said}")),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.context {
+            Some(context) => write!(f, "{}: {context}: {}", self.code, self.message),
+            None => write!(f, "{}: {}", self.code, self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_opens_the_message_and_the_innermost_context_wins() {
+        let error = Error::fix(Code::RemotePropertyMissing, "no property \"x\"").at("spec.data[1]").at("spec");
+        assert_eq!(error.to_string(), "RemotePropertyMissing: spec.data[1]: no property \"x\"");
+    }
+}

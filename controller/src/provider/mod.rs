@@ -1,0 +1,52 @@
+//! Backends: what a reconcile can ask of a store, and the list of those that exist.
+//!
+//! A store maps its backend's errors to [`Error`] once, at its own border. "Does not exist" is not an error but `None`:
+//! the deletion policy of the ExternalSecret decides what it means. Nothing here reaches back into `reconcile`.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use api::external_secret::{Find, RemoteRef};
+use async_trait::async_trait;
+
+use crate::{error::Error, secret_bytes::SecretBytes};
+
+pub mod aws;
+pub mod fake;
+pub mod identity;
+pub mod json;
+pub mod pool;
+pub mod reads;
+pub mod vault;
+
+/// Secret values by the name the backend gives them.
+pub type Values = BTreeMap<String, SecretBytes>;
+
+/// What a store says of itself when asked whether its credentials work.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Readiness {
+    /// The credentials were accepted.
+    Ready,
+    /// Nothing can be said without a namespace: the credentials are looked up beside each ExternalSecret.
+    Unknown,
+}
+
+/// An open store: one identity at one backend, shared by everyone who uses it.
+///
+/// `since` is the moment the caller was triggered: an answer from a read that *started* at or after it may be shared,
+/// an older one may not.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// One value: the whole entry, or its `property`. `None`: there is no such entry.
+    ///
+    /// A missing *property* of an existing entry is an error, `RemotePropertyMissing`.
+    async fn get(&self, remote: &RemoteRef, since: Instant) -> Result<Option<SecretBytes>, Error>;
+
+    /// All values of an entry that is a JSON object. `None`: there is no such entry.
+    async fn get_map(&self, remote: &RemoteRef, since: Instant) -> Result<Option<Values>, Error>;
+
+    /// Every entry that matches, whole, by its name. `None`: there is nothing to look in (an absent folder).
+    async fn find(&self, query: &Find, since: Instant) -> Result<Option<Values>, Error>;
+
+    /// Whether the credentials work, asked of the backend now.
+    async fn check(&self) -> Result<Readiness, Error>;
+}
