@@ -1,0 +1,138 @@
+//! Fingerprints that decide whether something has changed.
+//!
+//! They are the Go operator's to the byte (SHA3-224 over the text that Go's `%+v` prints), because they are stored in
+//! annotations, labels and status: another value would refetch and rewrite every Secret on the day of a takeover.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sha3::{Digest as _, Sha3_224};
+
+/// Fingerprint of the `.data` of a Secret, stored in the annotation [`crate::names::DATA_HASH_ANNOTATION`].
+///
+/// Feeds the hasher as it goes: nothing the size of the data is allocated.
+pub fn data_hash<V: AsRef<[u8]>>(data: &BTreeMap<String, V>) -> String {
+    let mut hasher = Sha3_224::new();
+    hasher.update("map[");
+    for (index, (key, value)) in data.iter().enumerate() {
+        if index > 0 {
+            hasher.update(" ");
+        }
+        hasher.update(key);
+        hasher.update(":[");
+        for (index, byte) in value.as_ref().iter().enumerate() {
+            if index > 0 {
+                hasher.update(" ");
+            }
+            hash_decimal(&mut hasher, *byte);
+        }
+        hasher.update("]");
+    }
+    hasher.update("]");
+    hexadecimal(hasher)
+}
+
+/// Fingerprint of an object's labels and annotations, the second half of `status.syncedResourceVersion`.
+pub fn metadata_hash(labels: &BTreeMap<String, String>, annotations: &BTreeMap<String, String>) -> String {
+    let mut hasher = Sha3_224::new();
+    hasher.update("{annotations:");
+    hash_texts(&mut hasher, annotations);
+    hasher.update(" labels:");
+    hash_texts(&mut hasher, labels);
+    hasher.update("}");
+    hexadecimal(hasher)
+}
+
+/// Value of the label [`crate::names::OWNER_LABEL`] for the ExternalSecret `namespace/name`.
+pub fn owner_label(namespace: &str, name: &str) -> String {
+    let mut hasher = Sha3_224::new();
+    hasher.update(namespace);
+    hasher.update("/");
+    hasher.update(name);
+    hexadecimal(hasher)
+}
+
+/// Fingerprint of a text.
+pub fn text_hash(text: &str) -> String {
+    let mut hasher = Sha3_224::new();
+    hasher.update(text);
+    hexadecimal(hasher)
+}
+
+fn hash_texts(hasher: &mut Sha3_224, texts: &BTreeMap<String, String>) {
+    hasher.update("map[");
+    for (index, (key, value)) in texts.iter().enumerate() {
+        if index > 0 {
+            hasher.update(" ");
+        }
+        hasher.update(key);
+        hasher.update(":");
+        hasher.update(value);
+    }
+    hasher.update("]");
+}
+
+/// Feeds a byte as Go prints it: in decimal, without leading zeros.
+fn hash_decimal(hasher: &mut Sha3_224, byte: u8) {
+    let digits = [b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10];
+    let leading_zeros = usize::from(byte < 100) + usize::from(byte < 10);
+    hasher.update(&digits[leading_zeros..]);
+}
+
+fn hexadecimal(hasher: Sha3_224) -> String {
+    hasher.finalize().iter().fold(String::with_capacity(56), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn data_hash_equals_the_go_operator() {
+        assert_eq!(
+            data_hash(&texts(&[("foo", "value1"), ("bar", "value2")])),
+            "1bed8bcbcb4547ffe19a19cd47d9078e84aa6598266d86b99f992d64"
+        );
+        assert_eq!(data_hash(&texts(&[])), "74a974446e359fb3e6baff9bd0058950e6edd0f040888d9989b0a11b");
+    }
+
+    #[test]
+    fn metadata_hash_equals_the_go_operator() {
+        assert_eq!(metadata_hash(&texts(&[]), &texts(&[])), "f47fe3c0b255b6dd8047cdffa772587bb829efe7a1cb70febeda2eb2");
+    }
+
+    #[test]
+    fn metadata_hash_renders_sorted_pairs_annotations_first() {
+        assert_eq!(
+            metadata_hash(&texts(&[("l", "1")]), &texts(&[("b", "2"), ("a", "3 4")])),
+            text_hash("{annotations:map[a:3 4 b:2] labels:map[l:1]}")
+        );
+    }
+
+    #[test]
+    fn owner_label_equals_the_go_operator() {
+        assert_eq!(owner_label("default", "foo"), "5634524f81ffd28d5559acdfea844235c0d3fc2499aca5a96810d10e");
+    }
+
+    #[test]
+    fn text_hash_equals_the_go_operator() {
+        assert_eq!(text_hash("hello there"), "f78681ec611ebaeea0689bff6c7812a83ff98a7faba986d9af76c999");
+        assert_eq!(text_hash("<nil>"), "c461202a18e99215f121936fb2452e03843828e448a00a53f285a6fc");
+    }
+
+    #[test]
+    fn every_byte_is_rendered_in_decimal_without_leading_zeros() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let rendered = bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
+        assert_eq!(data_hash(&BTreeMap::from([("k".to_owned(), bytes)])), text_hash(&format!("map[k:[{rendered}]]")));
+        assert_eq!(data_hash(&BTreeMap::from([("k".to_owned(), "")])), text_hash("map[k:[]]"));
+    }
+}
