@@ -16,7 +16,7 @@ pub struct Fake {
     /// The values.
     pub data: Vec<FakeItem>,
     /// Outcome of the store's check: 0 for ready (the default), 1 for unknown, 2 for an error.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "integer")]
     pub validation_result: Option<i64>,
 }
