@@ -44,8 +44,8 @@ pub trait Check {
     /// Everything that is wrong with the block, paths relative to it. Nothing is looked up.
     fn problems(&self, scope: &Scope) -> Vec<Problem>;
 
-    /// What is allowed but may not be what the user wants; each text names the field.
-    fn warnings(&self) -> Vec<String> {
+    /// What is allowed but may not be what the user wants, paths relative to the block.
+    fn warnings(&self) -> Vec<Problem> {
         Vec::new()
     }
 
@@ -74,11 +74,13 @@ impl Provider {
     pub fn check(&self, scope: &Scope) -> Vec<Problem> {
         match self.choice() {
             Err(problem) => vec![problem],
-            Ok(choice) => {
-                let path = format!("{PATH}.{}", choice.field());
-                choice.as_check().problems(scope).into_iter().map(|problem| problem.under(&path)).collect()
-            }
+            Ok(choice) => choice.under_its_path(choice.as_check().problems(scope)),
         }
+    }
+
+    /// What is allowed but may not be what the user wants.
+    pub fn warnings(&self) -> Vec<Problem> {
+        self.choice().map_or_else(|_| Vec::new(), |choice| choice.under_its_path(choice.as_check().warnings()))
     }
 
     fn foreign_problem(&self) -> Problem {
@@ -103,6 +105,13 @@ impl Provider {
             known.iter().map(|choice| choice.field()).chain(self.other.keys().map(String::as_str)).collect();
         let what = format!("names {} backends ({})", names.len(), names.join(", "));
         Problem::new(PATH, what, "keep one and move the others to stores of their own")
+    }
+}
+
+impl ProviderRef<'_> {
+    fn under_its_path(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        let path = format!("{PATH}.{}", self.field());
+        problems.into_iter().map(|problem| problem.under(&path)).collect()
     }
 }
 
