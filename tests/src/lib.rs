@@ -1,1 +1,52 @@
+//! The test bed: the real servers that this project talks to, started on one machine without a container engine.
+//!
+//! A test asks for the [`Bed`] of its file, makes a namespace of its own in it, and works against a real API server with real
+//! RBAC, a real Vault-compatible store and an AWS that answers as AWS does. Each binary under test is a process with the
+//! permissions of its own ServiceAccount. What went over the wire can be counted from the servers' own logs.
+//!
+//! ```no_run
+//! use tests::{Bed, Binary, Result};
+//!
+//! #[tokio::test]
+//! async fn controller_starts() -> Result {
+//!     let bed = Bed::shared().await?;
+//!     bed.install().await?;
+//!     let namespace = bed.namespace("starts").await?;
+//!     let mut controller = bed.operator(Binary::Controller, &["--namespace", &namespace]).await?;
+//!     controller.kill_9().await?;
+//!     controller.restart().await
+//! }
+//! ```
+//!
+//! Promises: servers listen on 127.0.0.1 only, at free ports, with their files in one temporary folder; they end with the test
+//! process, however it ends; nothing is ended that was not started here; the folder stays when a test failed, and goes otherwise.
+
 #![forbid(unsafe_code)]
+
+mod audit;
+mod bed;
+mod certificates;
+mod control_plane;
+mod counts;
+mod failure;
+mod folder;
+mod http_client;
+mod install;
+mod kubeconfig;
+mod kubelet;
+mod leash;
+mod moto;
+mod openbao;
+mod operator;
+mod ports;
+mod tools;
+pub mod wait;
+
+pub use audit::ApiRequest;
+pub use bed::{Bed, Output};
+pub use counts::{Mark, Requests};
+pub use failure::{Failure, Result};
+pub use kubelet::Projection;
+pub use moto::{Moto, MotoRequest};
+pub use openbao::{OpenBao, StoreRequest};
+pub use operator::{Binary, OPERATOR_NAMESPACE, Process};
