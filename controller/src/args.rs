@@ -1,0 +1,139 @@
+//! Flags, with upstream's names and defaults where it has them.
+
+use std::time::Duration;
+
+use clap::Parser;
+use runtime::flags;
+
+/// Keeps Kubernetes Secrets in step with Vault, AWS and other secret stores.
+///
+/// The cluster is found as kubectl finds it: KUBECONFIG, else ~/.kube/config, else the Pod's own ServiceAccount.
+#[derive(Debug, Parser)]
+#[command(name = "controller", version, max_term_width = 120)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of upstream's command line")]
+pub struct Args {
+    /// Address of /metrics; 0 turns it off.
+    #[arg(long, default_value = ":8080")]
+    pub metrics_addr: String,
+    /// Address of /healthz and /readyz; 0 turns it off.
+    #[arg(long, default_value = ":8082")]
+    pub live_addr: String,
+    /// Only stores whose spec.controller is empty or this value are used.
+    #[arg(long, default_value = "default")]
+    pub controller_class: String,
+    /// Work in this namespace only.
+    #[arg(long, default_value = "")]
+    pub namespace: String,
+    /// Objects of one kind reconciled at the same time.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub concurrent: u16,
+    /// Requests per second to the API server in the long run; 0 leaves pacing to the API server.
+    #[arg(long, default_value_t = 0.0)]
+    pub client_qps: f32,
+    /// Requests to the API server at once after a pause.
+    #[arg(long, default_value_t = 0)]
+    pub client_burst: u32,
+    /// Time between two checks of a store that sets no refreshInterval.
+    #[arg(long, default_value = "5m", value_parser = flags::duration)]
+    pub store_requeue_interval: Duration,
+    /// debug, info, warn or error.
+    #[arg(long, default_value = "info")]
+    pub loglevel: String,
+    /// Time stamps in the log: epoch, millis, nano, iso8601, rfc3339 or rfc3339nano.
+    #[arg(long, default_value = "epoch")]
+    pub zap_time_encoding: String,
+    /// Reconcile SecretStores.
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
+    pub enable_secret_store_reconciler: bool,
+    /// Reconcile ClusterSecretStores, and ExternalSecrets that use one.
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
+    pub enable_cluster_store_reconciler: bool,
+    /// Do not ask stores that are not Ready.
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
+    pub enable_flood_gate: bool,
+    /// Compete for a Lease; only its holder writes.
+    #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
+    pub enable_leader_election: bool,
+    /// Name of the Lease.
+    #[arg(long, default_value = "external-secrets-controller")]
+    pub leader_election_id: String,
+    /// How long a Lease counts after it was renewed last.
+    #[arg(long, default_value = "15s", value_parser = flags::duration)]
+    pub leader_election_lease_duration: Duration,
+    /// How long a leader tries to renew before it gives up.
+    #[arg(long, default_value = "10s", value_parser = flags::duration)]
+    pub leader_election_renew_deadline: Duration,
+    /// Time between two attempts.
+    #[arg(long, default_value = "2s", value_parser = flags::duration)]
+    pub leader_election_retry_period: Duration,
+    /// Clients of stores that are kept logged in at the same time.
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub vault_token_cache_size: u32,
+}
+
+/// Flags of upstream that mean nothing here, or not yet. They are accepted so that a Deployment need not change.
+pub const ACCEPTED: &[&str] = &[
+    "doppler-etag-cache-size",
+    "enable-cluster-external-secret-reconciler",
+    "enable-cluster-push-secret-reconciler",
+    "enable-configmaps-caching",
+    "enable-extended-metric-labels",
+    "enable-generator-state",
+    "enable-http2",
+    "enable-managed-secrets-caching",
+    "enable-push-secret-reconciler",
+    "enable-secret-api-read-on-cache-mismatch",
+    "enable-secrets-caching",
+    "enable-vault-token-cache",
+    "experimental-doppler-oidc-cache-size",
+    "experimental-enable-doppler-oidc-cache",
+    "experimental-enable-vault-token-cache",
+    "experimental-vault-token-cache-size",
+    "generator-gc-grace-period",
+    "metrics-auth",
+    "metrics-cert-dir",
+    "metrics-cert-name",
+    "metrics-key-name",
+    "metrics-secure",
+    "mysterybox-connections-cache-size",
+    "mysterybox-tokens-cache-size",
+    "pulumi-oidc-cache-size",
+    "template-left-delimiter",
+    "template-right-delimiter",
+    "unsafe-allow-generic-targets",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<runtime::flags::Parsed<Args>, clap::Error> {
+        let words = std::iter::once("controller").chain(words.iter().copied()).map(OsString::from);
+        flags::parse_from(words, ACCEPTED)
+    }
+
+    #[test]
+    fn upstreams_command_line_is_understood() {
+        let parsed = parse(&[
+            "--concurrent=4",
+            "--enable-leader-election",
+            "--enable-flood-gate=false",
+            "--store-requeue-interval=30s",
+            "--enable-push-secret-reconciler=false",
+            "--metrics-secure",
+        ])
+        .expect("flags");
+        assert_eq!(parsed.args.concurrent, 4);
+        assert!(parsed.args.enable_leader_election && !parsed.args.enable_flood_gate);
+        assert_eq!(parsed.args.store_requeue_interval, Duration::from_secs(30));
+        assert_eq!(parsed.ignored, ["enable-push-secret-reconciler", "metrics-secure"]);
+    }
+
+    #[test]
+    fn mistyped_flag_is_refused_with_the_right_one() {
+        let error = parse(&["--concurent=4"]).err().expect("refused").to_string();
+        assert!(error.contains("--concurrent"), "{error}");
+    }
+}

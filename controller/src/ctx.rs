@@ -1,0 +1,46 @@
+//! What every reconcile may use: the client, the caches that the watches fill, the pool of store clients.
+
+use std::sync::Arc;
+
+use api::{
+    external_secret::ExternalSecret,
+    store::{ClusterSecretStore, SecretStore},
+};
+use kube::{Client, runtime::events::Recorder};
+
+use crate::{
+    engine::{cache::Cache, object::Watched},
+    metrics::Metrics,
+    provider::pool::Pool,
+    reconcile::{managed::ManagedSecrets, namespaces::Namespaces},
+};
+
+/// Flags that decisions depend on.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Stores with another `spec.controller` belong to somebody else.
+    pub class: String,
+    /// Do not ask a store that is not Ready.
+    pub flood_gate: bool,
+    /// Whether ClusterSecretStores are this operator's business.
+    pub cluster_stores: bool,
+    /// Time between two checks of a store that does not say.
+    pub store_requeue: std::time::Duration,
+}
+
+/// See the module documentation.
+pub struct Ctx {
+    pub client: Client,
+    pub settings: Settings,
+    pub external_secrets: Arc<Cache<Watched<ExternalSecret>>>,
+    pub secret_stores: Arc<Cache<Watched<SecretStore>>>,
+    pub cluster_secret_stores: Arc<Cache<Watched<ClusterSecretStore>>>,
+    pub managed: Arc<ManagedSecrets>,
+    pub namespaces: Arc<Namespaces>,
+    pub pool: Arc<Pool>,
+    /// Events on ExternalSecrets.
+    pub events: Recorder,
+    /// Events on stores.
+    pub store_events: Recorder,
+    pub metrics: Metrics,
+}

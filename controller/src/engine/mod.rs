@@ -1,0 +1,18 @@
+//! What carries a reconcile: watching, queueing, running. Knows nothing of what is reconciled.
+//!
+//! * [`watch`] follows one kind, trimmed to what is needed, and survives drops, expiry and API server restarts.
+//! * [`cache`] keeps the trimmed objects by key.
+//! * [`queue`] hands keys to workers: one worker per key at a time, two lanes, backoff per item.
+//! * [`run`] turns a key into one guarded reconcile with a deadline, and its outcome into the next turn.
+
+pub mod cache;
+pub mod key;
+pub mod metrics;
+pub mod object;
+pub mod queue;
+pub mod run;
+pub mod timers;
+pub mod watch;
+
+pub use key::ObjectKey;
+pub use queue::{Lane, Queue, Work};

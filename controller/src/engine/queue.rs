@@ -1,0 +1,269 @@
+//! The work queue, with client-go's promises and two lanes.
+//!
+//! * A key is processed by one worker at a time; added while processing, it runs once more afterwards.
+//! * Adding a key that waits already changes nothing, except that the better lane wins.
+//! * Workers take from the interactive lane first: periodic work delays interactive work by at most the item that each
+//!   worker has in hand.
+//! * Failures are counted per item; [`backoff`] turns the count into a delay, success resets it.
+//!
+//! Memory is bounded by the number of keys: each has at most one place in a lane, one timer and one counter.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+use super::{ObjectKey, metrics::QueueMetrics, timers::Timers};
+
+/// How soon a key must be looked at.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Lane {
+    /// Nobody waits for it: an interval elapsed, a failure is tried again, a start-up check.
+    Periodic,
+    /// Somebody waits: created, changed, drifted, its store repaired.
+    Interactive,
+}
+
+/// A key in the hands of one worker. Give it back with [`Queue::done`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Work {
+    pub key: ObjectKey,
+    pub lane: Lane,
+    /// When the key was last asked for: an answer read from a backend since then is fresh enough.
+    pub since: Instant,
+}
+
+/// See the module documentation.
+pub struct Queue {
+    state: Mutex<State>,
+    ready: Notify,
+    timers: Timers,
+    metrics: QueueMetrics,
+}
+
+#[derive(Default)]
+struct State {
+    interactive: VecDeque<ObjectKey>,
+    periodic: VecDeque<ObjectKey>,
+    items: HashMap<ObjectKey, Item>,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Item {
+    waiting: Option<Waiting>,
+    /// In a worker's hands since.
+    running: Option<Instant>,
+    failures: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Waiting {
+    lane: Lane,
+    /// Asked for first, which is how long it has waited.
+    first: Instant,
+    /// Asked for last, which is how fresh an answer must be.
+    last: Instant,
+}
+
+impl Queue {
+    /// Must be called inside a tokio runtime: a task drives the timers until the queue is dropped.
+    pub fn new(metrics: QueueMetrics) -> std::sync::Arc<Self> {
+        std::sync::Arc::new_cyclic(|queue| Self {
+            state: Mutex::default(),
+            ready: Notify::new(),
+            timers: Timers::start(queue.clone()),
+            metrics,
+        })
+    }
+
+    /// Asks for a key now.
+    pub fn add(&self, key: &ObjectKey, lane: Lane) {
+        let mut state = self.state();
+        if state.closed {
+            return;
+        }
+        let now = Instant::now();
+        let item = state.items.entry(key.clone()).or_default();
+        let running = item.running.is_some();
+        let previous = item.waiting;
+        let better = previous.is_none_or(|waiting| waiting.lane < lane);
+        item.waiting = Some(Waiting {
+            lane: previous.map_or(lane, |waiting| waiting.lane.max(lane)),
+            first: previous.map_or(now, |waiting| waiting.first),
+            last: now,
+        });
+        if running || !better {
+            return;
+        }
+        if previous.is_none() {
+            self.metrics.added();
+        }
+        // A key promoted from the periodic lane leaves its old place behind; `take` skips it there.
+        state.lane(lane).push_back(key.clone());
+        self.metrics.depth(state.waiting());
+        drop(state);
+        self.ready.notify_one();
+    }
+
+    /// Asks for a key after `delay`, replacing an earlier such request.
+    pub fn add_after(&self, key: &ObjectKey, delay: Duration, lane: Lane) {
+        self.timers.set(key.clone(), delay, lane);
+    }
+
+    /// Counts a failure and asks for the key again after its backoff, or after `at_least` if that is longer.
+    pub fn retry(&self, key: &ObjectKey, at_least: Duration) -> Duration {
+        let failures = {
+            let mut state = self.state();
+            let item = state.items.entry(key.clone()).or_default();
+            item.failures = item.failures.saturating_add(1);
+            item.failures
+        };
+        self.metrics.retried();
+        let delay = backoff(failures, key).max(at_least);
+        self.add_after(key, delay, Lane::Periodic);
+        delay
+    }
+
+    /// The last attempt succeeded: the next failure starts from the shortest delay again.
+    pub fn reset(&self, key: &ObjectKey) {
+        if let Some(item) = self.state().items.get_mut(key) {
+            item.failures = 0;
+        }
+    }
+
+    /// The object is gone: no timer and no count stays behind.
+    pub fn forget(&self, key: &ObjectKey) {
+        self.timers.cancel(key.clone());
+        self.reset(key);
+    }
+
+    /// The next key; `None` once the queue is closed.
+    pub async fn take(&self) -> Option<Work> {
+        loop {
+            let notified = self.ready.notified();
+            {
+                let mut state = self.state();
+                if state.closed {
+                    return None;
+                }
+                if let Some((work, first)) = state.pop() {
+                    self.metrics.taken(first.elapsed(), state.waiting());
+                    // One permit may stand for several keys: pass it on while there is more.
+                    if state.waiting() > 0 {
+                        self.ready.notify_one();
+                    }
+                    return Some(work);
+                }
+            }
+            notified.await;
+        }
+    }
+
+    /// Gives a key back; if it was added meanwhile, it waits again.
+    pub fn done(&self, work: &Work) {
+        let mut state = self.state();
+        let Some(item) = state.items.get_mut(&work.key) else { return };
+        if let Some(started) = item.running.take() {
+            self.metrics.finished(started.elapsed());
+        }
+        match item.waiting {
+            Some(waiting) => {
+                state.lane(waiting.lane).push_back(work.key.clone());
+                self.metrics.added();
+                self.metrics.depth(state.waiting());
+                drop(state);
+                self.ready.notify_one();
+            }
+            None if item.failures == 0 => {
+                state.items.remove(&work.key);
+            }
+            None => {}
+        }
+    }
+
+    /// No key is handed out any more; waiting workers end.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.ready.notify_waiters();
+        self.ready.notify_one();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// The longest time a worker has held one key, for the watchdog and the metrics.
+    pub fn longest_running(&self) -> Option<(ObjectKey, Duration)> {
+        let state = self.state();
+        let oldest = state.items.iter().filter_map(|(key, item)| item.running.map(|at| (key, at))).min_by_key(|x| x.1);
+        oldest.map(|(key, at)| (key.clone(), at.elapsed()))
+    }
+
+    /// Seconds of work in progress, summed and longest, as the workqueue metrics want them.
+    pub fn publish_running(&self) {
+        let state = self.state();
+        let spans = state.items.values().filter_map(|item| item.running.map(|at| at.elapsed().as_secs_f64()));
+        let (sum, longest) = spans.fold((0.0, 0.0_f64), |(sum, longest), span| (sum + span, longest.max(span)));
+        self.metrics.running(sum, longest);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock is held cannot leave the maps half-changed: no user code runs under it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn lane(&mut self, lane: Lane) -> &mut VecDeque<ObjectKey> {
+        match lane {
+            Lane::Interactive => &mut self.interactive,
+            Lane::Periodic => &mut self.periodic,
+        }
+    }
+
+    fn waiting(&self) -> usize {
+        self.interactive.len() + self.periodic.len()
+    }
+
+    fn pop(&mut self) -> Option<(Work, Instant)> {
+        for lane in [Lane::Interactive, Lane::Periodic] {
+            while let Some(key) = self.lane(lane).pop_front() {
+                let Some(item) = self.items.get_mut(&key) else { continue };
+                // Left behind by a promotion: the key has its place in the other lane, or is running.
+                let Some(waiting) = item.waiting.filter(|waiting| waiting.lane == lane && item.running.is_none())
+                else {
+                    continue;
+                };
+                item.waiting = None;
+                item.running = Some(Instant::now());
+                return Some((Work { key, lane, since: waiting.last }, waiting.first));
+            }
+        }
+        None
+    }
+}
+
+/// Delay after the `failures`-th failure in a row: 1 s doubling to 7 min (upstream's figures), less up to a tenth so
+/// that objects that failed together do not return together. Deterministic per key.
+pub fn backoff(failures: u32, key: &ObjectKey) -> Duration {
+    const SHORTEST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_secs(7 * 60);
+    let doubled = SHORTEST.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+    let delay = doubled.min(LONGEST);
+    delay - delay.mul_f64(0.1 * fraction(key, failures))
+}
+
+/// A number in [0, 1) that depends on the key and `salt` only.
+fn fraction(key: &ObjectKey, salt: u32) -> f64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (key, salt).hash(&mut hasher);
+    f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+mod tests;

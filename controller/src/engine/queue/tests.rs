@@ -1,0 +1,131 @@
+use std::{sync::Arc, time::Duration};
+
+use super::*;
+
+fn queue() -> Arc<Queue> {
+    Queue::new(QueueMetrics::detached())
+}
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::new("team", name)
+}
+
+async fn take(queue: &Queue) -> Work {
+    tokio::time::timeout(Duration::from_secs(600), queue.take()).await.expect("a key").expect("open")
+}
+
+async fn is_empty(queue: &Queue) -> bool {
+    tokio::time::timeout(Duration::from_millis(1), queue.take()).await.is_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn duplicates_collapse() {
+    let queue = queue();
+    queue.add(&key("a"), Lane::Interactive);
+    queue.add(&key("a"), Lane::Interactive);
+    let work = take(&queue).await;
+    queue.done(&work);
+    assert!(is_empty(&queue).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_added_while_it_runs_waits_for_its_worker_and_runs_again() {
+    let queue = queue();
+    queue.add(&key("a"), Lane::Periodic);
+    let work = take(&queue).await;
+    queue.add(&key("a"), Lane::Interactive);
+    assert!(is_empty(&queue).await, "one worker at a time");
+    queue.done(&work);
+    assert_eq!(take(&queue).await.lane, Lane::Interactive);
+}
+
+#[tokio::test(start_paused = true)]
+async fn interactive_work_overtakes_periodic_work() {
+    let queue = queue();
+    for name in ["p1", "p2", "p3"] {
+        queue.add(&key(name), Lane::Periodic);
+    }
+    queue.add(&key("i"), Lane::Interactive);
+    assert_eq!(take(&queue).await.key, key("i"));
+    assert_eq!(take(&queue).await.key, key("p1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_periodic_key_is_promoted_and_runs_once() {
+    let queue = queue();
+    queue.add(&key("first"), Lane::Periodic);
+    queue.add(&key("a"), Lane::Periodic);
+    queue.add(&key("a"), Lane::Interactive);
+    let work = take(&queue).await;
+    assert_eq!((work.key.clone(), work.lane), (key("a"), Lane::Interactive));
+    queue.done(&work);
+    assert_eq!(take(&queue).await.key, key("first"));
+    assert!(is_empty(&queue).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_timer_replaces_the_earlier_one() {
+    let queue = queue();
+    queue.add_after(&key("a"), Duration::from_secs(5), Lane::Periodic);
+    queue.add_after(&key("a"), Duration::from_secs(60), Lane::Periodic);
+    let before = tokio::time::Instant::now();
+    take(&queue).await;
+    assert!(before.elapsed() >= Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn forgotten_key_does_not_return() {
+    let queue = queue();
+    queue.add_after(&key("a"), Duration::from_secs(5), Lane::Periodic);
+    queue.forget(&key("a"));
+    assert!(tokio::time::timeout(Duration::from_secs(60), queue.take()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn backoff_grows_per_item_and_success_resets_it() {
+    let queue = queue();
+    queue.add(&key("a"), Lane::Interactive);
+    let work = take(&queue).await;
+    let first = queue.retry(&key("a"), Duration::ZERO);
+    let second = queue.retry(&key("a"), Duration::ZERO);
+    assert!(first <= Duration::from_secs(1) && second > Duration::from_secs(1), "{first:?} {second:?}");
+    assert!(queue.retry(&key("b"), Duration::ZERO) <= Duration::from_secs(1), "counts are per item");
+    queue.reset(&key("a"));
+    queue.done(&work);
+    assert!(queue.retry(&key("a"), Duration::ZERO) <= Duration::from_secs(1));
+}
+
+#[test]
+fn backoff_stays_between_its_bounds_for_any_count() {
+    for failures in [1, 2, 9, 10, 31, 32, 33, u32::MAX] {
+        let delay = backoff(failures, &key("a"));
+        assert!(delay >= Duration::from_millis(900) && delay <= Duration::from_secs(420), "{failures}: {delay:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_added_key_is_taken_by_some_worker() {
+    let queue = queue();
+    let taken = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let workers: Vec<_> = (0..4)
+        .map(|_| {
+            let (queue, taken) = (queue.clone(), taken.clone());
+            tokio::spawn(async move {
+                while let Some(work) = queue.take().await {
+                    taken.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    tokio::task::yield_now().await;
+                    queue.done(&work);
+                }
+            })
+        })
+        .collect();
+    for n in 0..1000 {
+        queue.add(&key(&n.to_string()), if n % 2 == 0 { Lane::Interactive } else { Lane::Periodic });
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    queue.close();
+    for worker in workers {
+        worker.await.expect("worker ends when the queue closes");
+    }
+    assert_eq!(taken.load(std::sync::atomic::Ordering::SeqCst), 1000);
+}

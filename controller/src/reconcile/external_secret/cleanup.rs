@@ -1,0 +1,49 @@
+//! An ExternalSecret that is being deleted.
+//!
+//! An owned Secret is collected by Kubernetes through its owner reference. Only upstream's finalizer, on objects that it
+//! left behind, makes anything wait here: its work is done and it is removed. RBAC: externalsecrets `patch`.
+
+use api::{
+    external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec},
+    names::ES_FINALIZER,
+};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::{desired::Author, target};
+use crate::{
+    ctx::Ctx,
+    engine::{ObjectKey, object::Watched, run::Next},
+    error::Error,
+};
+
+/// Does what the finalizer stands for, and takes it off.
+pub async fn run(ctx: &Ctx, key: &ObjectKey, object: &Watched<ExternalSecret>) -> Result<Next, Error> {
+    let finalizers = object.meta.finalizers.as_deref().unwrap_or_default();
+    if !finalizers.iter().any(|name| name == ES_FINALIZER) {
+        return Ok(Next::Rest);
+    }
+    // A spec that cannot be read promises nothing: the object must be able to go all the same.
+    let spec: ExternalSecretSpec = object.spec().unwrap_or_default();
+    if spec.target.deletion_policy == DeletionPolicy::Delete {
+        let author = Author {
+            namespace: key.namespace().to_owned(),
+            name: key.name().to_owned(),
+            uid: object.meta.uid.clone().unwrap_or_default(),
+        };
+        target::delete_owned(ctx, &author, spec.target.name.as_deref().unwrap_or(key.name())).await?;
+    }
+    let rest: Vec<_> = finalizers.iter().filter(|name| *name != ES_FINALIZER).collect();
+    let patch = json!({"metadata": {
+        "uid": object.meta.uid, "resourceVersion": object.meta.resource_version, "finalizers": rest,
+    }});
+    let api: Api<Watched<ExternalSecret>> = Api::namespaced(ctx.client.clone(), key.namespace());
+    match api.patch(key.name(), &PatchParams::default(), &Patch::Merge(patch)).await {
+        Ok(_) => Ok(Next::Rest),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Next::Rest),
+        Err(error) => Err(Error::kube(&format!("removing the finalizer of externalsecret {key}"), &error)),
+    }
+}

@@ -1,0 +1,142 @@
+//! From entries of a plan to values by key.
+//!
+//! Every store is opened once, entries are read side by side up to a bound, and their results are put together in the
+//! order of the plan: `dataFrom` first, then `data`; later entries win. Nothing is written here.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use api::{
+    external_secret::{DeletionPolicy, NullBytePolicy},
+    plan::{Entry, Fetch, Plan, ResolvedStoreRef},
+};
+use futures::{StreamExt, stream};
+
+use super::{rewrite, values};
+use crate::{
+    ctx::Ctx,
+    error::{Code, Error},
+    provider::{Store, Values},
+    reconcile::external_secret::stores,
+};
+
+/// What the stores hold for an ExternalSecret.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    pub values: Values,
+    /// Entries that do not exist at the provider and that the deletion policy lets pass, as `path (key)`.
+    pub missing: Vec<String>,
+}
+
+/// Entries read at the same time for one ExternalSecret: hides latency without flooding a store.
+const AT_ONCE: usize = 8;
+
+/// Fetches every entry. An answer of a store that was asked since `since` may be shared with other ExternalSecrets.
+pub async fn fetch(ctx: &Ctx, namespace: &str, plan: &Plan, since: Instant) -> Result<Fetched, Error> {
+    let opened = open(ctx, namespace, plan, since).await?;
+    let reads = plan.entries.iter().map(|entry| {
+        let store = opened.get(&entry.store).cloned();
+        async move {
+            let store = store.ok_or_else(|| Error::bug(Code::Panicked, "an entry's store was not opened"))?;
+            one(store.as_ref(), entry, since).await.map_err(|error| error.at(&entry.path))
+        }
+    });
+    let results: Vec<Result<Option<Values>, Error>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
+    assemble(plan, results)
+}
+
+async fn open(
+    ctx: &Ctx,
+    namespace: &str,
+    plan: &Plan,
+    since: Instant,
+) -> Result<BTreeMap<ResolvedStoreRef, Arc<dyn Store>>, Error> {
+    let mut opened = BTreeMap::new();
+    for entry in &plan.entries {
+        if !opened.contains_key(&entry.store) {
+            let handle = stores::usable(ctx, namespace, &entry.store)?;
+            opened.insert(entry.store.clone(), ctx.pool.open(&handle, namespace, since).await?);
+        }
+    }
+    Ok(opened)
+}
+
+/// One entry's values, ready to become keys. `None`: it does not exist at the provider.
+async fn one(store: &dyn Store, entry: &Entry, since: Instant) -> Result<Option<Values>, Error> {
+    match &entry.fetch {
+        Fetch::Value { secret_key, remote } => {
+            let Some(value) = store.get(remote, since).await? else { return Ok(None) };
+            let value = values::decode(remote.decoding_strategy, secret_key, value)?;
+            values::check_null_bytes(remote.null_byte_policy, secret_key, &value)?;
+            Ok(Some(Values::from([(secret_key.clone(), value)])))
+        }
+        Fetch::Extract(remote) => {
+            let Some(found) = store.get_map(remote, since).await? else { return Ok(None) };
+            let keyed = keys(entry, remote.conversion_strategy, found)?;
+            finish(values::decode_all(remote.decoding_strategy, keyed)?, remote.null_byte_policy).map(Some)
+        }
+        Fetch::Find(query) => {
+            let Some(found) = store.find(query, since).await? else { return Ok(None) };
+            let keyed = keys(entry, query.conversion_strategy, found)?;
+            finish(values::decode_all(query.decoding_strategy, keyed)?, query.null_byte_policy).map(Some)
+        }
+    }
+}
+
+/// Names as the Secret takes them: rewritten, or converted where nothing is rewritten.
+fn keys(entry: &Entry, conversion: api::external_secret::ConversionStrategy, found: Values) -> Result<Values, Error> {
+    let named = if entry.rewrite.is_empty() {
+        values::convert_keys(conversion, found)?
+    } else {
+        rewrite::apply(&entry.rewrite, found)?
+    };
+    values::check_keys(named)
+}
+
+fn finish(values: Values, policy: NullBytePolicy) -> Result<Values, Error> {
+    values.iter().try_for_each(|(key, value)| values::check_null_bytes(policy, key, value))?;
+    Ok(values)
+}
+
+/// Puts the results together, or says what is wrong with all of them.
+fn assemble(plan: &Plan, results: Vec<Result<Option<Values>, Error>>) -> Result<Fetched, Error> {
+    let mut fetched = Fetched::default();
+    let mut errors = Vec::new();
+    for (entry, result) in plan.entries.iter().zip(results) {
+        match result {
+            Ok(Some(values)) => fetched.values.extend(values),
+            Ok(None) if plan.target.deletion != DeletionPolicy::Retain => fetched.missing.push(describe(entry)),
+            Ok(None) => errors.push(absent(entry)),
+            Err(error) => errors.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(fetched) } else { Err(together(errors)) }
+}
+
+fn describe(entry: &Entry) -> String {
+    match &entry.fetch {
+        Fetch::Value { remote, .. } | Fetch::Extract(remote) => format!("{} ({})", entry.path, remote.key),
+        Fetch::Find(_) => entry.path.clone(),
+    }
+}
+
+fn absent(entry: &Entry) -> Error {
+    let message = match &entry.fetch {
+        Fetch::Value { remote, .. } | Fetch::Extract(remote) => format!(
+            "{} has no entry \"{}\"; create it or correct remoteRef.key (deletionPolicy Delete or Merge would pass over it)",
+            entry.store, remote.key
+        ),
+        Fetch::Find(_) => format!("{} has nothing at the path of find; correct find.path", entry.store),
+    };
+    Error::fix(Code::RemoteSecretMissing, message).at(&entry.path)
+}
+
+/// Other causes named beside the first, so that five wrong entries need one round trip to mend and not five.
+const NAMED: usize = 4;
+
+/// One error out of several: the first, with the others named after it.
+fn together(errors: Vec<Error>) -> Error {
+    let mut errors = errors.into_iter();
+    let Some(first) = errors.next() else { return Error::bug(Code::Panicked, "no error to report") };
+    let others: Vec<String> = errors.map(|error| error.to_string()).filter(|text| *text != first.to_string()).collect();
+    first.with_others(&others, NAMED)
+}

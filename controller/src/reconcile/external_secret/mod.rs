@@ -1,0 +1,259 @@
+//! ExternalSecret: from an event to one Secret.
+//!
+//! Being deleted → clean up. Another class's store → not ours. Plan it. Is a refresh due? Fetch, render, write at most
+//! one Secret, tell the user. A synced object that is not due costs no call at all. Whatever fails, the target stays as
+//! it is. RBAC: externalsecrets `get`, `list`, `watch`, `patch` (finalizer of upstream), and what [`target`],
+//! [`status`], [`render`] and the providers name.
+
+mod cleanup;
+mod desired;
+mod fetch;
+mod refresh;
+mod render;
+mod rewrite;
+pub mod source;
+mod status;
+mod stores;
+mod target;
+mod values;
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use api::{
+    external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
+    names::event_reason,
+    plan::Plan,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use kube::runtime::events::EventType;
+
+use self::{
+    desired::{Author, Desired},
+    refresh::{Due, Seen},
+    status::Told,
+    target::{Metadata, Written},
+};
+use crate::{
+    ctx::Ctx,
+    engine::{
+        ObjectKey, Work,
+        object::Watched,
+        run::{Next, Reconcile},
+    },
+    error::{Code, Error},
+    provider::Values,
+};
+
+/// Reconciles ExternalSecrets.
+pub struct ExternalSecrets {
+    pub ctx: Arc<Ctx>,
+}
+
+#[async_trait]
+impl Reconcile for ExternalSecrets {
+    async fn reconcile(&self, work: &Work) -> Result<Next, Error> {
+        let Some(object) = self.ctx.external_secrets.find(&work.key) else { return Ok(Next::Rest) };
+        let started = Instant::now();
+        let outcome = Turn { ctx: &self.ctx, key: &work.key, object: &object, since: work.since }.run().await;
+        self.ctx.metrics.external_secret(&work.key, &object, started.elapsed(), outcome.as_ref().err());
+        outcome
+    }
+
+    async fn report(&self, work: &Work, error: &Error) {
+        let Some(object) = self.ctx.external_secrets.find(&work.key) else { return };
+        let turn = Turn { ctx: &self.ctx, key: &work.key, object: &object, since: work.since };
+        turn.tell_failure(error).await;
+    }
+}
+
+/// One reconcile of one object.
+struct Turn<'a> {
+    ctx: &'a Ctx,
+    key: &'a ObjectKey,
+    object: &'a Watched<ExternalSecret>,
+    since: Instant,
+}
+
+impl Turn<'_> {
+    async fn run(&self) -> Result<Next, Error> {
+        if self.object.is_being_deleted() {
+            return cleanup::run(self.ctx, self.key, self.object).await;
+        }
+        let plan = match self.plan() {
+            Ok(plan) => plan,
+            Err(error) => return self.fail(error).await,
+        };
+        if !self.is_ours(&plan) {
+            return Ok(Next::Rest);
+        }
+        let before: ExternalSecretStatus = self.object.status();
+        let now = Timestamp::now();
+        let version = self.version();
+        let seen = Seen {
+            uid: self.uid(),
+            version: &version,
+            status: &before,
+            target: self.ctx.managed.find(&self.target(&plan)).as_deref(),
+        };
+        match refresh::due(&plan, &seen, now) {
+            Due::Never => return Ok(Next::Rest),
+            Due::At(at) => return Ok(until(at, now)),
+            Due::Now(reason) => tracing::debug!(key = %self.key, ?reason, "refreshing"),
+        }
+        match self.refresh(&plan, &before, &version).await {
+            Ok(told) => {
+                let after = status::after(&before, &told, &version, now);
+                status::write(self.ctx, self.key, self.uid(), &after).await?;
+                Ok(refresh::next_after(&plan.refresh, self.uid(), now).map_or(Next::Rest, |at| until(at, now)))
+            }
+            Err(error) => self.fail(error).await,
+        }
+    }
+
+    /// What the spec means, or all that is wrong with it: the words that the webhook would use.
+    fn plan(&self) -> Result<Plan, Error> {
+        let invalid = |message: String| Error::fix(Code::SpecInvalid, message);
+        let spec: ExternalSecretSpec = self.object.spec().map_err(|error| invalid(format!("spec: {error}")))?;
+        Plan::new(self.key.name(), &spec).map_err(|problems| invalid(problems.to_string()))
+    }
+
+    fn is_ours(&self, plan: &Plan) -> bool {
+        let cluster = |entry: &api::plan::Entry| entry.store.kind == api::reference::StoreKind::ClusterSecretStore;
+        if !self.ctx.settings.cluster_stores && plan.entries.iter().any(cluster) {
+            return false;
+        }
+        stores::all_of_our_class(self.ctx, self.key.namespace(), plan)
+    }
+
+    async fn refresh(&self, plan: &Plan, before: &ExternalSecretStatus, version: &str) -> Result<Told, Error> {
+        let fetched = fetch::fetch(self.ctx, self.key.namespace(), plan, self.since).await?;
+        for missing in &fetched.missing {
+            let note = format!("the provider has no secret for {missing}; its keys are left out");
+            status::publish(self.ctx, self.object, EventType::Normal, event_reason::MISSING_PROVIDER_SECRET, note);
+        }
+        if fetched.values.is_empty() {
+            match plan.target.deletion {
+                DeletionPolicy::Delete => return self.delete(plan).await,
+                DeletionPolicy::Retain => {
+                    let message = "the provider has no data; the secret is retained as deletionPolicy=Retain says";
+                    return Ok(Told::Synced { message, binding: None });
+                }
+                DeletionPolicy::Merge => {}
+            }
+        }
+        let settled = before.synced_resource_version.as_deref() == Some(version);
+        self.write(plan, fetched.values, settled).await
+    }
+
+    async fn write(&self, plan: &Plan, values: Values, settled: bool) -> Result<Told, Error> {
+        let (content, metadata) = self.content(plan, values).await?;
+        // Labels and annotations made from values may differ while the data is equal.
+        let metadata_may_differ =
+            plan.target.template.is_some() && !(content.labels.is_empty() && content.annotations.is_empty());
+        let desired = Desired {
+            author: self.author(),
+            target: plan.target.name.clone(),
+            creation: plan.target.creation,
+            immutable: plan.target.immutable,
+            content,
+        };
+        let written = target::write(self.ctx, desired, metadata, settled && !metadata_may_differ).await?;
+        let name = &plan.target.name;
+        match written {
+            Written::Created => self.note(event_reason::CREATED, format!("secret \"{name}\" created")),
+            Written::Updated => self.note(event_reason::UPDATED, format!("secret \"{name}\" updated")),
+            Written::Unchanged => {}
+            Written::Missing => return Ok(Told::TargetMissing),
+        }
+        if plan.target.creation == api::external_secret::CreationPolicy::Owner {
+            for renamed in target::delete_renamed(self.ctx, &self.author(), name).await? {
+                self.note(event_reason::DELETED, format!("secret \"{renamed}\" deleted: the target is now \"{name}\""));
+            }
+        }
+        let binding = (plan.target.creation != api::external_secret::CreationPolicy::None).then(|| name.clone());
+        Ok(Told::Synced { message: "secret synced", binding })
+    }
+
+    async fn content(&self, plan: &Plan, values: Values) -> Result<(render::Content, Metadata), Error> {
+        if let Some(template) = &plan.target.template {
+            let rendered = render::render(&self.ctx.client, self.key.namespace(), template, values).await?;
+            return Ok((rendered, Metadata::Complete));
+        }
+        let content = render::Content {
+            data: values,
+            labels: owned(self.object.meta.labels.as_ref()),
+            annotations: owned(self.object.meta.annotations.as_ref()),
+            ..render::Content::default()
+        };
+        let metadata = if self.object.had_last_applied { Metadata::LastAppliedMissing } else { Metadata::Complete };
+        Ok((content, metadata))
+    }
+
+    /// Nothing is left at the provider and deletionPolicy is Delete.
+    async fn delete(&self, plan: &Plan) -> Result<Told, Error> {
+        if plan.target.creation != api::external_secret::CreationPolicy::Owner {
+            return Err(Error::fix(
+                Code::SpecInvalid,
+                "spec.target.deletionPolicy: Delete needs a secret that this ExternalSecret owns; set creationPolicy=Owner",
+            ));
+        }
+        if target::delete_owned(self.ctx, &self.author(), &plan.target.name).await? {
+            let note =
+                format!("secret \"{}\" deleted: the provider has no data and deletionPolicy=Delete", plan.target.name);
+            self.note(event_reason::DELETED, note);
+        }
+        Ok(Told::Deleted)
+    }
+
+    async fn fail(&self, error: Error) -> Result<Next, Error> {
+        self.tell_failure(&error).await;
+        Err(error)
+    }
+
+    /// The status says the error; an event goes with it when the status did not say it already.
+    async fn tell_failure(&self, error: &Error) {
+        let before: ExternalSecretStatus = self.object.status();
+        let after = status::after(&before, &Told::Failed(error.clone()), "", Timestamp::now());
+        if after == before {
+            return;
+        }
+        status::publish_failure(self.ctx, self.object, error);
+        if let Err(unwritten) = status::write(self.ctx, self.key, self.uid(), &after).await {
+            tracing::warn!(key = %self.key, "{unwritten}");
+        }
+    }
+
+    fn note(&self, reason: &str, note: String) {
+        status::publish(self.ctx, self.object, EventType::Normal, reason, note);
+    }
+
+    fn author(&self) -> Author {
+        Author {
+            namespace: self.key.namespace().to_owned(),
+            name: self.key.name().to_owned(),
+            uid: self.uid().to_owned(),
+        }
+    }
+
+    fn target(&self, plan: &Plan) -> ObjectKey {
+        ObjectKey::new(self.key.namespace(), &plan.target.name)
+    }
+
+    fn uid(&self) -> &str {
+        self.object.meta.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Upstream's `syncedResourceVersion`: changes with the spec and with any label or annotation.
+    fn version(&self) -> String {
+        format!("{}-{}", self.object.generation(), self.object.metadata_hash)
+    }
+}
+
+fn owned(texts: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    texts.cloned().unwrap_or_default()
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Next {
+    Next::After(at.duration_since(now).try_into().unwrap_or_default())
+}

@@ -1,0 +1,115 @@
+//! Whether an ExternalSecret is due, as a list of named checks. Pure: values and a `now` in, a verdict out.
+//!
+//! Source of the rules: upstream 2.9 (`refreshPolicy`, `refreshInterval`, its drift check). Periodic refreshes are
+//! spread over the last part of the interval by a hash of the UID, so that objects created together do not return
+//! together, and never later than the interval says.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use api::{
+    external_secret::{CreationPolicy, ExternalSecretStatus, RefreshPolicy},
+    names::condition_reason::{SECRET_DELETED, SECRET_MISSING},
+    plan::{Plan, Refresh},
+};
+use jiff::Timestamp;
+
+use crate::reconcile::managed::Managed;
+
+/// What the decision looks at.
+pub struct Seen<'a> {
+    pub uid: &'a str,
+    /// `<generation>-<hash of labels and annotations>` as it would be written now.
+    pub version: &'a str,
+    pub status: &'a ExternalSecretStatus,
+    /// The target as far as it is managed.
+    pub target: Option<&'a Managed>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reason {
+    NeverSynced,
+    SpecOrMetadataChanged,
+    TargetMissing,
+    TargetDrifted,
+    RefreshTimeInFuture,
+    IntervalElapsed,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Due {
+    Now(Reason),
+    /// Not before this time.
+    At(Timestamp),
+    /// Only when something changes.
+    Never,
+}
+
+/// First check that applies wins.
+pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
+    let refresh = &plan.refresh;
+    let synced_at = seen.status.refresh_time.as_ref().map(|time| time.0);
+    let synced_version = seen.status.synced_resource_version.as_deref().unwrap_or_default();
+    let (Some(synced_at), false) = (synced_at, synced_version.is_empty()) else {
+        return Due::Now(Reason::NeverSynced);
+    };
+    if let Some(reason) = target_problem(plan, seen) {
+        return Due::Now(reason);
+    }
+    let changed = synced_version != seen.version;
+    match refresh.policy {
+        RefreshPolicy::CreatedOnce => Due::Never,
+        RefreshPolicy::OnChange if changed => Due::Now(Reason::SpecOrMetadataChanged),
+        RefreshPolicy::OnChange => Due::Never,
+        RefreshPolicy::Periodic => match refresh.interval {
+            None => Due::Never,
+            Some(_) if changed => Due::Now(Reason::SpecOrMetadataChanged),
+            Some(_) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
+            Some(interval) => match next_refresh(seen.uid, synced_at, interval) {
+                at if at <= now => Due::Now(Reason::IntervalElapsed),
+                at => Due::At(at),
+            },
+        },
+    }
+}
+
+/// When to look again after a refresh at `synced_at`; `None`: only when something changes.
+pub fn next_after(refresh: &Refresh, uid: &str, synced_at: Timestamp) -> Option<Timestamp> {
+    let interval = refresh.interval.filter(|_| refresh.policy == RefreshPolicy::Periodic)?;
+    Some(next_refresh(uid, synced_at, interval))
+}
+
+/// Whether the target is there with the data that was written. Policies differ in what they promise about it.
+fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
+    let last_said = |reason: &str| seen.status.conditions.iter().any(|condition| condition.reason == reason);
+    match (plan.target.creation, seen.target) {
+        (CreationPolicy::Orphan | CreationPolicy::None, _) => None,
+        (CreationPolicy::Merge, None) => (!last_said(SECRET_MISSING)).then_some(Reason::TargetMissing),
+        (_, None) => (!last_said(SECRET_DELETED)).then_some(Reason::TargetMissing),
+        (_, Some(target)) if !target.intact => Some(Reason::TargetDrifted),
+        (CreationPolicy::Owner, Some(target)) if target.owner_uid.as_deref() != Some(seen.uid) => {
+            Some(Reason::TargetDrifted)
+        }
+        _ => None,
+    }
+}
+
+/// The share of the interval over which refreshes are spread: wide enough to part thousands of objects of one second,
+/// small enough that nobody notices the shorter interval.
+const SPREAD: f64 = 0.05;
+
+fn next_refresh(uid: &str, synced_at: Timestamp, interval: Duration) -> Timestamp {
+    let mut hasher = DefaultHasher::new();
+    uid.hash(&mut hasher);
+    let fraction = f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or_default()) / f64::from(u32::MAX);
+    let wait = interval - interval.mul_f64(SPREAD * fraction);
+    // Whole milliseconds; an interval past the end of time never elapses.
+    let wait =
+        i64::try_from(wait.as_millis()).map(jiff::SignedDuration::from_millis).unwrap_or(jiff::SignedDuration::MAX);
+    synced_at.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests;

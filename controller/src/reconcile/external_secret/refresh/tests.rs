@@ -1,0 +1,119 @@
+use api::{external_secret::ExternalSecretSpec, names::condition_reason::SECRET_SYNCED};
+use serde_json::json;
+
+use super::*;
+
+fn plan(policy: &str, creation: &str, interval: &str) -> Plan {
+    let spec: ExternalSecretSpec = serde_json::from_value(json!({
+        "secretStoreRef": {"name": "store"},
+        "refreshPolicy": policy,
+        "refreshInterval": interval,
+        "target": {"creationPolicy": creation},
+        "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}],
+    }))
+    .expect("spec");
+    Plan::new("es", &spec).expect("plan")
+}
+
+fn status(synced_at: &str, version: &str, reason: &str) -> ExternalSecretStatus {
+    serde_json::from_value(json!({
+        "refreshTime": synced_at, "syncedResourceVersion": version,
+        "conditions": [{"type": "Ready", "status": "True", "reason": reason}],
+    }))
+    .expect("status")
+}
+
+fn managed(intact: bool, owner: &str) -> Managed {
+    let recorded = if intact { "1" } else { "0" };
+    let secret = serde_json::from_value::<k8s_openapi::api::core::v1::Secret>(json!({
+        "metadata": {
+            "name": "es", "namespace": "n", "uid": "s", "resourceVersion": "1",
+            "annotations": {"reconcile.external-secrets.io/data-hash": recorded},
+            "ownerReferences": [
+                {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "name": "es", "uid": owner, "controller": true}
+            ],
+        },
+    }))
+    .expect("secret");
+    Managed { intact, ..Managed::from(&secret) }
+}
+
+const NOW: &str = "2026-01-01T12:00:00Z";
+
+fn verdict(plan: &Plan, status: &ExternalSecretStatus, target: Option<&Managed>) -> Due {
+    due(plan, &Seen { uid: "uid", version: "1-x", status, target }, NOW.parse().expect("time"))
+}
+
+#[test]
+fn every_policy_refreshes_what_was_never_synced() {
+    for policy in ["CreatedOnce", "OnChange", "Periodic"] {
+        let never = ExternalSecretStatus::default();
+        assert_eq!(verdict(&plan(policy, "Owner", "1h"), &never, None), Due::Now(Reason::NeverSynced), "{policy}");
+    }
+}
+
+#[test]
+fn table_of_synced_objects() {
+    let good = managed(true, "uid");
+    let recent = "2026-01-01T11:59:00Z";
+    let old = "2026-01-01T10:00:00Z";
+    for (policy, interval, synced_at, version, expected) in [
+        ("CreatedOnce", "1h", old, "0-x", Due::Never),
+        ("OnChange", "1h", old, "1-x", Due::Never),
+        ("OnChange", "1h", recent, "0-x", Due::Now(Reason::SpecOrMetadataChanged)),
+        ("Periodic", "0", old, "0-x", Due::Never),
+        ("Periodic", "-5s", old, "0-x", Due::Never),
+        ("Periodic", "1h", recent, "0-x", Due::Now(Reason::SpecOrMetadataChanged)),
+        ("Periodic", "1h", old, "1-x", Due::Now(Reason::IntervalElapsed)),
+        ("Periodic", "1h", "2026-01-01T13:00:00Z", "1-x", Due::Now(Reason::RefreshTimeInFuture)),
+    ] {
+        let status = status(synced_at, version, SECRET_SYNCED);
+        let plan = plan(policy, "Owner", interval);
+        assert_eq!(verdict(&plan, &status, Some(&good)), expected, "{policy} {interval} {synced_at} {version}");
+    }
+}
+
+#[test]
+fn waiting_object_is_due_inside_the_last_part_of_its_interval_and_never_past_it() {
+    let plan = plan("Periodic", "Owner", "1h");
+    let status = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
+    let end: Timestamp = "2026-01-01T12:59:00Z".parse().expect("time");
+    let start: Timestamp = "2026-01-01T12:56:00Z".parse().expect("time");
+    for uid in ["a", "b", "c", "d", "e"] {
+        let seen = Seen { uid, version: "1-x", status: &status, target: Some(&managed(true, uid)) };
+        let Due::At(at) = due(&plan, &seen, NOW.parse().expect("time")) else { panic!("{uid} must wait") };
+        assert!(at >= start && at <= end, "{uid}: {at}");
+    }
+}
+
+#[test]
+fn table_of_targets() {
+    let synced = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
+    let missing = status("2026-01-01T11:59:00Z", "1-x", SECRET_MISSING);
+    let (good, edited, stolen) = (managed(true, "uid"), managed(false, "uid"), managed(true, "other"));
+    for (creation, status, target, expected) in [
+        ("Owner", &synced, None, Some(Reason::TargetMissing)),
+        ("Owner", &synced, Some(&edited), Some(Reason::TargetDrifted)),
+        ("Owner", &synced, Some(&stolen), Some(Reason::TargetDrifted)),
+        ("Owner", &synced, Some(&good), None),
+        ("CreateOrMerge", &synced, Some(&stolen), None),
+        ("Orphan", &synced, None, None),
+        ("Orphan", &synced, Some(&edited), None),
+        ("None", &synced, None, None),
+        ("Merge", &synced, None, Some(Reason::TargetMissing)),
+        ("Merge", &missing, None, None),
+        ("Merge", &synced, Some(&edited), Some(Reason::TargetDrifted)),
+    ] {
+        let got = match verdict(&plan("Periodic", creation, "1h"), status, target) {
+            Due::Now(reason) => Some(reason),
+            _ => None,
+        };
+        assert_eq!(got, expected, "{creation} {target:?}");
+    }
+}
+
+#[test]
+fn created_once_still_repairs_its_target() {
+    let status = status("2026-01-01T11:59:00Z", "0-x", SECRET_SYNCED);
+    assert_eq!(verdict(&plan("CreatedOnce", "Owner", "1h"), &status, None), Due::Now(Reason::TargetMissing));
+}

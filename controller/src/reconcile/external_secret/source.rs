@@ -1,0 +1,160 @@
+//! Where ExternalSecrets come from: the watch that keeps them, and whom an event of another object wakes.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use api::{
+    external_secret::{ExternalSecret, ExternalSecretSpec},
+    reference::{StoreKind, StoreRef},
+};
+use serde::Deserialize;
+
+use crate::{
+    engine::{
+        Lane, ObjectKey, Queue,
+        cache::{Before, Cache},
+        object::Watched,
+        watch::Sink,
+    },
+    metrics::Metrics,
+};
+
+/// Feeds the cache of ExternalSecrets and their queue.
+pub struct Source {
+    cache: Arc<Cache<Watched<ExternalSecret>>>,
+    targets: Arc<Targets>,
+    queue: Arc<Queue>,
+    metrics: Metrics,
+}
+
+impl Source {
+    pub fn new(
+        cache: Arc<Cache<Watched<ExternalSecret>>>,
+        targets: Arc<Targets>,
+        queue: Arc<Queue>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { cache, targets, queue, metrics }
+    }
+
+    fn gone(&self, key: &ObjectKey) {
+        self.targets.forget(key);
+        self.queue.forget(key);
+        self.metrics.forget_external_secret(key);
+    }
+}
+
+impl Sink<Watched<ExternalSecret>> for Source {
+    fn listing(&self) {
+        self.cache.begin_list();
+    }
+
+    fn applied(&self, object: Watched<ExternalSecret>) {
+        let key = ObjectKey::of(&object);
+        let object = Arc::new(object);
+        let lane = match self.cache.put(key.clone(), object.clone()) {
+            Before::Newer => return,
+            Before::Older(before) if !object.differs_for_users(&before) => return,
+            // Synced before we saw it: a start-up check that can wait.
+            Before::Nothing if object.has_status() => Lane::Periodic,
+            Before::Nothing | Before::Older(_) => Lane::Interactive,
+        };
+        self.targets.set(&key, &object);
+        self.queue.add(&key, lane);
+    }
+
+    fn deleted(&self, object: Watched<ExternalSecret>) {
+        let key = ObjectKey::of(&object);
+        self.cache.remove(&key);
+        self.gone(&key);
+    }
+
+    fn listed(&self) {
+        for (key, _) in self.cache.end_list() {
+            self.gone(&key);
+        }
+    }
+}
+
+/// Which ExternalSecrets write to which Secret.
+#[derive(Default)]
+pub struct Targets(Mutex<Index>);
+
+#[derive(Default)]
+struct Index {
+    /// Target → ExternalSecrets.
+    authors: HashMap<ObjectKey, HashSet<ObjectKey>>,
+    /// ExternalSecret → target, where it is not its own name.
+    targets: HashMap<ObjectKey, ObjectKey>,
+}
+
+impl Targets {
+    /// The ExternalSecrets that name this Secret as their target.
+    pub fn authors(&self, secret: &ObjectKey) -> Vec<ObjectKey> {
+        self.index().authors.get(secret).into_iter().flatten().cloned().collect()
+    }
+
+    fn set(&self, key: &ObjectKey, object: &Watched<ExternalSecret>) {
+        let target = target_name(object).map_or_else(|| key.clone(), |name| ObjectKey::new(key.namespace(), &name));
+        let mut index = self.index();
+        index.unlink(key);
+        index.authors.entry(target.clone()).or_default().insert(key.clone());
+        index.targets.insert(key.clone(), target);
+    }
+
+    fn forget(&self, key: &ObjectKey) {
+        self.index().unlink(key);
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Index {
+    fn unlink(&mut self, key: &ObjectKey) {
+        let Some(target) = self.targets.remove(key) else { return };
+        if let Some(authors) = self.authors.get_mut(&target) {
+            authors.remove(key);
+            if authors.is_empty() {
+                self.authors.remove(&target);
+            }
+        }
+    }
+}
+
+/// Only the target's name, without decoding the rest of the spec.
+fn target_name(object: &Watched<ExternalSecret>) -> Option<String> {
+    #[derive(Deserialize, Default)]
+    struct Spec {
+        #[serde(default)]
+        target: Target,
+    }
+    #[derive(Deserialize, Default)]
+    struct Target {
+        #[serde(default)]
+        name: Option<String>,
+    }
+    let spec: Spec = object.spec().unwrap_or_default();
+    spec.target.name.filter(|name| !name.is_empty())
+}
+
+/// The ExternalSecrets that use a store. A scan: stores change rarely, and an index would cost memory for every object.
+pub fn users_of(cache: &Cache<Watched<ExternalSecret>>, kind: StoreKind, store: &ObjectKey) -> Vec<ObjectKey> {
+    cache.keys_where(|key, object| {
+        let reachable = kind == StoreKind::ClusterSecretStore || key.namespace() == store.namespace();
+        reachable && object.spec::<ExternalSecretSpec>().is_ok_and(|spec| names(&spec, kind, store.name()))
+    })
+}
+
+fn names(spec: &ExternalSecretSpec, kind: StoreKind, name: &str) -> bool {
+    let sources = spec.data.iter().map(|entry| &entry.source_ref);
+    let sources = sources.chain(spec.data_from.iter().map(|entry| &entry.source_ref)).flatten();
+    let references = sources.filter_map(|source| source.store_ref.as_ref()).chain(&spec.secret_store_ref);
+    let mut references = references;
+    references.any(|reference: &StoreRef| {
+        reference.kind.unwrap_or(StoreKind::SecretStore) == kind && reference.name.as_deref() == Some(name)
+    })
+}

@@ -1,0 +1,168 @@
+//! Tells the user: status and events of an ExternalSecret, written only when they say something new.
+//!
+//! Condition types and reasons are upstream's; the message of a failure is the error itself, which opens with its code.
+//! `lastTransitionTime` moves only when the status does, and the same failure twice writes nothing.
+//! RBAC: externalsecrets/status `patch`; events.k8s.io/events `create`, `patch`.
+
+use std::sync::Arc;
+
+use api::{
+    condition::{self, Condition},
+    external_secret::{Binding, ExternalSecret, ExternalSecretStatus},
+    names::{condition_reason, condition_type::READY, event_reason},
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::{
+    Api, Resource,
+    api::{Patch, PatchParams},
+    runtime::events::{Event, EventType},
+};
+use serde_json::json;
+
+use crate::{
+    ctx::Ctx,
+    engine::{ObjectKey, object::Watched},
+    error::Error,
+};
+
+/// How a reconcile ended, as the user shall read it.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// The target holds what the store holds. `written`: the name for `status.binding`, if the target was touched.
+    Synced {
+        message: &'static str,
+        binding: Option<String>,
+    },
+    /// creationPolicy Merge without anything to merge into.
+    TargetMissing,
+    /// The provider has nothing and deletionPolicy Delete removed the target.
+    Deleted,
+    Failed(Error),
+}
+
+/// The status after `told`, from the one before. Pure.
+///
+/// `version` is what `syncedResourceVersion` becomes when the reconcile came to its end.
+pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Timestamp) -> ExternalSecretStatus {
+    let mut status = before.clone();
+    let ready = match told {
+        Told::Synced { message, .. } => Condition::new(READY, true, condition_reason::SECRET_SYNCED, *message),
+        Told::TargetMissing => Condition::new(
+            READY,
+            true,
+            condition_reason::SECRET_MISSING,
+            "there is no secret to merge into, and creationPolicy=Merge does not create one",
+        ),
+        Told::Deleted => Condition::new(
+            READY,
+            true,
+            condition_reason::SECRET_DELETED,
+            "secret deleted: its provider has no data and deletionPolicy=Delete",
+        ),
+        Told::Failed(error) => Condition::new(READY, false, condition_reason::SECRET_SYNCED_ERROR, error.to_string()),
+    };
+    condition::set(&mut status.conditions, ready, now);
+    if let Told::Synced { binding: Some(name), .. } = told {
+        status.binding = Some(Binding { name: name.clone() });
+    }
+    if !matches!(told, Told::Failed(_)) {
+        status.refresh_time = Some(Time(Timestamp::from_second(now.as_second()).unwrap_or(now)));
+        status.synced_resource_version = Some(version.to_owned());
+    }
+    status
+}
+
+/// Writes the status if it differs, and remembers the answer ahead of the watch.
+///
+/// An object that is gone or was made anew meanwhile is left alone.
+pub async fn write(ctx: &Ctx, key: &ObjectKey, uid: &str, new: &ExternalSecretStatus) -> Result<(), Error> {
+    let Some(current) = ctx.external_secrets.find(key) else { return Ok(()) };
+    let before: ExternalSecretStatus = current.status();
+    if before == *new || current.meta.uid.as_deref() != Some(uid) {
+        return Ok(());
+    }
+    let api: Api<Watched<ExternalSecret>> = Api::namespaced(ctx.client.clone(), key.namespace());
+    let patch = json!({"metadata": {"uid": uid}, "status": new});
+    match api.patch_status(key.name(), &PatchParams::default(), &Patch::Merge(patch)).await {
+        Ok(updated) => {
+            ctx.external_secrets.put(key.clone(), Arc::new(updated));
+            Ok(())
+        }
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        Err(error) => Err(Error::kube(&format!("writing the status of externalsecret {key}"), &error)),
+    }
+}
+
+/// One event on the ExternalSecret. Never awaited by a reconcile and never a reason for it to fail.
+pub fn publish(ctx: &Ctx, object: &Watched<ExternalSecret>, type_: EventType, reason: &str, note: String) {
+    let event = Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(shortened(note)),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    let (events, reference) = (ctx.events.clone(), object.object_ref(&()));
+    tokio::spawn(async move {
+        if let Err(error) = events.publish(&event, &reference).await {
+            tracing::debug!("an event was not recorded: {error}");
+        }
+    });
+}
+
+/// The warning that goes with a failure.
+pub fn publish_failure(ctx: &Ctx, object: &Watched<ExternalSecret>, error: &Error) {
+    publish(ctx, object, EventType::Warning, event_reason::UPDATE_FAILED, error.to_string());
+}
+
+/// The API server takes notes of up to 1,024 bytes.
+const LONGEST_NOTE: usize = 1000;
+
+fn shortened(mut note: String) -> String {
+    if note.len() > LONGEST_NOTE {
+        let end = (0..=LONGEST_NOTE).rev().find(|end| note.is_char_boundary(*end)).unwrap_or_default();
+        note.truncate(end);
+        note.push('…');
+    }
+    note
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    fn now() -> Timestamp {
+        "2026-01-01T12:00:00.5Z".parse().expect("time")
+    }
+
+    #[test]
+    fn failure_keeps_what_was_synced_and_repeats_nothing() {
+        let synced = Told::Synced { message: "secret synced", binding: Some("target".into()) };
+        let good = after(&ExternalSecretStatus::default(), &synced, "1-x", now());
+        let failed = Told::Failed(Error::fix(Code::TemplateFailed, "no"));
+        let once = after(&good, &failed, "2-x", now());
+        assert_eq!(once.synced_resource_version.as_deref(), Some("1-x"));
+        assert_eq!(once.refresh_time, good.refresh_time);
+        assert_eq!(once.conditions[0].message, "TemplateFailed: no");
+        let later = "2026-01-01T13:00:00Z".parse().expect("time");
+        assert_eq!(after(&once, &failed, "2-x", later), once, "the same failure again changes nothing");
+    }
+
+    #[test]
+    fn transition_time_moves_with_the_status_only() {
+        let told = |message| Told::Synced { message, binding: None };
+        let first = after(&ExternalSecretStatus::default(), &told("a"), "1-x", now());
+        let later = "2026-01-01T13:00:00Z".parse().expect("time");
+        let second = after(&first, &told("b"), "1-x", later);
+        assert_eq!(second.conditions[0].last_transition_time, first.conditions[0].last_transition_time);
+        assert_eq!(serde_json::to_value(&second).expect("json")["refreshTime"], "2026-01-01T13:00:00Z");
+    }
+
+    #[test]
+    fn long_note_is_cut_between_characters() {
+        let note = shortened("é".repeat(2000));
+        assert!(note.len() <= 1024 && note.ends_with('…'));
+    }
+}

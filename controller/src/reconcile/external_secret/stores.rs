@@ -1,0 +1,102 @@
+//! Which store an entry may use, decided from what the watches have shown: no read of the API server.
+
+use std::sync::Arc;
+
+use api::{
+    names::condition_type::READY,
+    plan::{Plan, ResolvedStoreRef},
+    reference::StoreKind,
+    store::{SecretStoreSpec, StoreStatus, may_use},
+};
+
+use crate::{
+    ctx::Ctx,
+    engine::{ObjectKey, cache::Versioned as _, object::Watched},
+    error::{Code, Error},
+    provider::identity::StoreHandle,
+};
+
+/// Whether every store that exists is of our class. An ExternalSecret that names another class's store belongs to
+/// another operator: nothing of it is touched, not even its status.
+pub fn all_of_our_class(ctx: &Ctx, namespace: &str, plan: &Plan) -> bool {
+    plan.entries.iter().all(|entry| {
+        let class = look_up(ctx, namespace, &entry.store).and_then(|found| found.spec.controller.clone());
+        class.is_none_or(|class| class.is_empty() || class == ctx.settings.class)
+    })
+}
+
+/// The store, if this namespace may use it now.
+pub fn usable(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Result<StoreHandle, Error> {
+    let Some(found) = look_up(ctx, namespace, store) else {
+        return Err(Error::wait(
+            Code::StoreNotFound,
+            format!(
+                "{store} does not exist; create it, or correct secretStoreRef (a SecretStore must be in this namespace)"
+            ),
+        ));
+    };
+    if store.kind == StoreKind::ClusterSecretStore {
+        let labels = ctx.namespaces.labels(namespace);
+        let allowed = may_use(&found.spec.conditions, namespace, &labels)
+            .map_err(|problem| Error::fix(Code::StoreInvalid, format!("{store}: {problem}")))?;
+        if !allowed {
+            return Err(Error::wait(
+                Code::StoreNotAllowed,
+                format!("{store} does not allow namespace \"{namespace}\"; ask its owner to extend spec.conditions"),
+            ));
+        }
+    }
+    if ctx.settings.flood_gate && !found.ready {
+        return Err(Error::wait(
+            Code::StoreNotReady,
+            format!(
+                "{store} is not ready: {}",
+                found.why_not_ready.as_deref().unwrap_or("it has not been checked yet")
+            ),
+        ));
+    }
+    Ok(StoreHandle {
+        kind: store.kind,
+        name: store.name.clone(),
+        namespace: found.namespace,
+        uid: found.uid,
+        generation: found.generation,
+        spec: found.spec,
+    })
+}
+
+/// A store as the watch shows it.
+struct Found {
+    namespace: Option<String>,
+    uid: String,
+    generation: i64,
+    spec: Arc<SecretStoreSpec>,
+    ready: bool,
+    why_not_ready: Option<String>,
+}
+
+fn look_up(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Option<Found> {
+    match store.kind {
+        StoreKind::SecretStore => {
+            let object = ctx.secret_stores.find(&ObjectKey::new(namespace, &store.name))?;
+            found(&object, Some(namespace.to_owned()))
+        }
+        StoreKind::ClusterSecretStore => {
+            found(&ctx.cluster_secret_stores.find(&ObjectKey::new("", &store.name))?, None)
+        }
+    }
+}
+
+fn found<K>(object: &Watched<K>, namespace: Option<String>) -> Option<Found> {
+    let status: StoreStatus = object.status();
+    let ready = api::condition::find(&status.conditions, READY);
+    Some(Found {
+        namespace,
+        uid: object.uid().to_owned(),
+        generation: object.generation(),
+        // A spec that does not decode makes the store unusable; its own reconcile says why in its status.
+        spec: Arc::new(object.spec().ok()?),
+        ready: ready.is_some_and(api::condition::Condition::is_true),
+        why_not_ready: ready.map(|condition| condition.message.clone()),
+    })
+}

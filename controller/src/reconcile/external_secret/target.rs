@@ -1,0 +1,186 @@
+//! Writes the target Secret: at most one create or patch per reconcile, none when nothing differs.
+//!
+//! What must be written is decided in [`super::desired`]; here it is sent. A Secret that the watch shows with the right
+//! data is not even read. RBAC: secrets `get`, `create`, `patch`, `delete`; externalsecrets `get`.
+
+use std::sync::Arc;
+
+use api::{
+    external_secret::{CreationPolicy, ExternalSecret},
+    hash::{data_hash, owner_label},
+    names::{MANAGED_LABEL, MANAGED_VALUE, field_manager},
+};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde_json::json;
+
+use super::desired::{Author, Desired};
+use crate::{
+    ctx::Ctx,
+    engine::ObjectKey,
+    error::{Code, Error},
+    reconcile::managed::Managed,
+};
+
+/// What a write came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Written {
+    Created,
+    Updated,
+    Unchanged,
+    /// creationPolicy Merge, and there is nothing to merge into.
+    Missing,
+}
+
+/// What of the ExternalSecret's own metadata the target shall carry, decided only when something is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Metadata {
+    /// All is in the desired content.
+    Complete,
+    /// kubectl's annotation was not kept by the watch and must be fetched: without a template the Secret carries it.
+    LastAppliedMissing,
+}
+
+/// Conflicts with other writers that one reconcile sits out before it leaves the rest to its retry.
+const ATTEMPTS: usize = 3;
+
+/// Brings the target in step. `settled`: spec and metadata are as they were at the last write, so that equal data means
+/// an equal Secret.
+pub async fn write(ctx: &Ctx, mut desired: Desired, metadata: Metadata, settled: bool) -> Result<Written, Error> {
+    let key = ObjectKey::new(&desired.author.namespace, &desired.target);
+    let known = ctx.managed.find(&key);
+    if settled && known.as_deref().is_some_and(|known| is_as_desired(known, &desired)) {
+        return Ok(Written::Unchanged);
+    }
+    let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), &desired.author.namespace);
+    if desired.creation == CreationPolicy::None {
+        return mark(ctx, &secrets, &desired, known).await;
+    }
+    if metadata == Metadata::LastAppliedMissing {
+        desired.content.annotations.extend(own_annotations(ctx, &desired.author).await?);
+    }
+    let mut existing = match (&known, desired.creation) {
+        (None, CreationPolicy::Owner | CreationPolicy::Orphan | CreationPolicy::CreateOrMerge) => None,
+        _ => secrets.get_opt(&desired.target).await.map_err(|error| Error::kube(&act("reading", &desired), &error))?,
+    };
+    for _ in 0..ATTEMPTS {
+        let attempt = match &existing {
+            Some(existing) => patch(ctx, &secrets, &desired, existing).await,
+            None if desired.creation == CreationPolicy::Merge => return Ok(Written::Missing),
+            None => create(ctx, &secrets, &desired).await,
+        };
+        match attempt {
+            Err(error) if error.code() == Code::KubernetesConflict => {}
+            done => return done,
+        }
+        let read = secrets.get_opt(&desired.target).await;
+        existing = read.map_err(|error| Error::kube(&act("reading", &desired), &error))?;
+    }
+    Err(Error::retry(Code::KubernetesConflict, format!("{}: other writers keep changing it", act("writing", &desired))))
+}
+
+/// Whether the watch shows all there is to know: our data, untouched, with the owner that it must have.
+fn is_as_desired(known: &Managed, desired: &Desired) -> bool {
+    let rebuilt = matches!(desired.creation, CreationPolicy::Owner | CreationPolicy::Orphan);
+    let owned = desired.creation != CreationPolicy::Owner || known.owner_uid.as_ref() == Some(&desired.author.uid);
+    rebuilt && owned && known.intact && known.data_hash == data_hash(&desired.content.data)
+}
+
+async fn create(ctx: &Ctx, secrets: &Api<Secret>, desired: &Desired) -> Result<Written, Error> {
+    let params = PostParams { field_manager: Some(field_manager(&desired.author.name)), ..PostParams::default() };
+    let created = secrets.create(&params, &desired.secret()).await;
+    let created = created.map_err(|error| Error::kube(&act("creating", desired), &error))?;
+    ctx.managed.record(&created);
+    Ok(Written::Created)
+}
+
+async fn patch(ctx: &Ctx, secrets: &Api<Secret>, desired: &Desired, existing: &Secret) -> Result<Written, Error> {
+    let Some(patch) = desired.patch(existing)? else {
+        ctx.managed.record(existing);
+        return Ok(Written::Unchanged);
+    };
+    let params = PatchParams { field_manager: Some(field_manager(&desired.author.name)), ..PatchParams::default() };
+    let patched = secrets.patch(&desired.target, &params, &Patch::Merge(patch)).await;
+    let patched = patched.map_err(|error| Error::kube(&act("updating", desired), &error))?;
+    ctx.managed.record(&patched);
+    Ok(Written::Updated)
+}
+
+/// creationPolicy None: a Secret that exists gets the managed label, as upstream gives it, and nothing else.
+async fn mark(
+    ctx: &Ctx,
+    secrets: &Api<Secret>,
+    desired: &Desired,
+    known: Option<Arc<Managed>>,
+) -> Result<Written, Error> {
+    if known.is_some() {
+        return Ok(Written::Unchanged);
+    }
+    let existing = secrets.get_metadata_opt(&desired.target).await;
+    let Some(existing) = existing.map_err(|error| Error::kube(&act("reading", desired), &error))? else {
+        return Ok(Written::Unchanged);
+    };
+    let label = json!({"metadata": {
+        "resourceVersion": existing.metadata.resource_version,
+        "labels": {MANAGED_LABEL: MANAGED_VALUE},
+    }});
+    let params = PatchParams { field_manager: Some(field_manager(&desired.author.name)), ..PatchParams::default() };
+    let marked = secrets.patch(&desired.target, &params, &Patch::Merge(label)).await;
+    ctx.managed.record(&marked.map_err(|error| Error::kube(&act("labelling", desired), &error))?);
+    Ok(Written::Unchanged)
+}
+
+/// All annotations of the ExternalSecret, kubectl's included.
+async fn own_annotations(ctx: &Ctx, author: &Author) -> Result<std::collections::BTreeMap<String, String>, Error> {
+    let api: Api<ExternalSecret> = Api::namespaced(ctx.client.clone(), &author.namespace);
+    let own = api.get_metadata(&author.name).await.map_err(|error| {
+        Error::kube(&format!("reading externalsecret {}/{}", author.namespace, author.name), &error)
+    })?;
+    Ok(own.annotations().clone())
+}
+
+/// Deletes the Secrets that this ExternalSecret created under other names, when they are provably its own: by label and
+/// by the UID of their owner.
+pub async fn delete_renamed(ctx: &Ctx, author: &Author, target: &str) -> Result<Vec<String>, Error> {
+    let label = owner_label(&author.namespace, &author.name);
+    let mut deleted = Vec::new();
+    for key in ctx.managed.created_by(&author.namespace, &label) {
+        let Some(known) = ctx.managed.find(&key) else { continue };
+        if key.name() != target && known.owner_uid.as_ref() == Some(&author.uid) && delete(ctx, &key, &known).await? {
+            deleted.push(key.name().to_owned());
+        }
+    }
+    Ok(deleted)
+}
+
+/// Deletes the target when its controlling owner is this ExternalSecret. Whether there was something to delete.
+pub async fn delete_owned(ctx: &Ctx, author: &Author, target: &str) -> Result<bool, Error> {
+    let key = ObjectKey::new(&author.namespace, target);
+    match ctx.managed.find(&key) {
+        Some(known) if known.owner_uid.as_ref() == Some(&author.uid) => delete(ctx, &key, &known).await,
+        _ => Ok(false),
+    }
+}
+
+/// Only the very Secret that was looked at: a newer one of the same name stays.
+async fn delete(ctx: &Ctx, key: &ObjectKey, known: &Managed) -> Result<bool, Error> {
+    use crate::engine::cache::Versioned as _;
+    let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), key.namespace());
+    let preconditions = Preconditions { uid: Some(known.uid().to_owned()), resource_version: None };
+    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    match secrets.delete(key.name(), &params).await {
+        Ok(_) => {
+            ctx.managed.forget(key);
+            Ok(true)
+        }
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
+        Err(error) => Err(Error::kube(&format!("deleting secret {key}"), &error)),
+    }
+}
+
+fn act(doing: &str, desired: &Desired) -> String {
+    format!("{doing} secret {}/{}", desired.author.namespace, desired.target)
+}

@@ -1,0 +1,362 @@
+//! Puts the controller together: client, caches, watches, queues, workers, and the order in which they stop.
+//!
+//! Watches run from the start, also on a standby. Workers start when this process leads (or need not) and every first
+//! list is complete, so that the first decision already knows every Secret. On SIGTERM the workers finish what they
+//! hold; on a lost Lease they are cut off, since somebody else may be writing. RBAC: what the reconciles name, and
+//! coordination.k8s.io/leases `get`, `create`, `update` with leader election.
+
+use std::{sync::Arc, time::Duration};
+
+use api::{
+    external_secret::ExternalSecret,
+    names,
+    reference::StoreKind,
+    store::{ClusterSecretStore, SecretStore},
+};
+use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
+use kube::{
+    Api, Client, Resource,
+    core::PartialObjectMeta,
+    runtime::events::{Recorder, Reporter},
+};
+use prometheus::Registry;
+use runtime::{
+    admin::{Admin, Health},
+    client, lease, shutdown,
+};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::Args,
+    ctx::{Ctx, Settings},
+    engine::{
+        Lane, ObjectKey, Queue,
+        cache::Cache,
+        object::Watched,
+        run::{Reconcile, Workers, run as work},
+        watch::{FIRST_LIST_PATIENCE, Synced, follow},
+    },
+    metrics::Metrics,
+    provider::{self, pool::Pool},
+    reconcile::{
+        external_secret::{ExternalSecrets, source},
+        managed::{self, HashedSecret, ManagedSecrets},
+        namespaces::Namespaces,
+        secret_store::{self, Stores},
+    },
+    resolve::Resolver,
+};
+
+/// The longest a reconcile may take: a provider call may take 30 s and there can be a few in a row.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Time for reconciles in hand to finish after SIGTERM; Kubernetes gives a Pod 30 s in all.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Runs until SIGTERM or until leadership is lost.
+pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let stop = shutdown::signals();
+    let registry = Registry::new();
+    let metrics = Metrics::new(&registry)?;
+    let options = client::Options {
+        qps: (args.client_qps > 0.0).then_some(args.client_qps),
+        burst: (args.client_burst > 0).then_some(args.client_burst),
+        component: "controller",
+    };
+    let client = client::connect(options, &registry).await?;
+    let health = Arc::new(Health::new());
+    let admin = Admin::new().metrics(&args.metrics_addr, registry).health(&args.live_addr, health.clone());
+    let _serving = admin.start().await?;
+
+    let parts = Parts::new(&args, client.clone(), metrics);
+    let synced = parts.watch(&args, &stop);
+    parts.report_health(&health, &synced);
+
+    let lost = CancellationToken::new();
+    let leadership = match election(&args, &client)? {
+        Some(election) => Some(election.run(client, lost.clone())),
+        None => None,
+    };
+    let leading = async {
+        match &leadership {
+            Some(leadership) => leadership.acquired().await,
+            None => true,
+        }
+    };
+    let started = tokio::select! {
+        leading = leading => leading,
+        () = stop.cancelled() => false,
+    };
+    let mut workers = JoinSet::new();
+    if started && all(synced, &stop).await {
+        tracing::info!("every first list is complete; reconciling");
+        parts.start(&args, &mut workers);
+    }
+    tokio::select! {
+        () = stop.cancelled() => tracing::info!("asked to stop; finishing what is in hand"),
+        () = lost.cancelled(), if started => {
+            tracing::error!("the Lease was lost; stopping at once");
+            workers.shutdown().await;
+        }
+    }
+    parts.close();
+    let finished = async { while workers.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, finished).await.is_err() {
+        tracing::warn!("some reconciles did not finish in {} s; the next start takes them up", GRACE.as_secs());
+    }
+    parts.ctx.pool.shutdown().await;
+    if let Some(leadership) = leadership {
+        lost.cancel();
+        leadership.release().await;
+    }
+    Ok(())
+}
+
+fn election(args: &Args, client: &Client) -> Result<Option<lease::Election>, runtime::Error> {
+    if !args.enable_leader_election {
+        return Ok(None);
+    }
+    let mut settings = lease::Settings::new(&args.leader_election_id, lease::namespace(client));
+    settings.lease_duration = args.leader_election_lease_duration;
+    settings.renew_deadline = args.leader_election_renew_deadline;
+    settings.retry_period = args.leader_election_retry_period;
+    lease::Election::new(settings).map(Some)
+}
+
+/// Waits for the first lists; false when asked to stop meanwhile.
+async fn all(synced: Vec<(&'static str, Synced)>, stop: &CancellationToken) -> bool {
+    for (kind, mut synced) in synced {
+        loop {
+            tokio::select! {
+                () = synced.wait() => break,
+                () = stop.cancelled() => return false,
+                () = tokio::time::sleep(FIRST_LIST_PATIENCE) => tracing::warn!(
+                    "still waiting for the first list of {kind}; check that the CRDs are installed and the RBAC allows list and watch"
+                ),
+            }
+        }
+    }
+    true
+}
+
+/// Everything that lives as long as the process.
+struct Parts {
+    ctx: Arc<Ctx>,
+    external_secrets: Arc<Queue>,
+    secret_stores: Arc<Queue>,
+    cluster_secret_stores: Arc<Queue>,
+    targets: Arc<source::Targets>,
+}
+
+impl Parts {
+    fn new(args: &Args, client: Client, metrics: Metrics) -> Self {
+        let external_secrets = Queue::new(metrics.engine.queue("externalsecret"));
+        let targets = Arc::new(source::Targets::default());
+        let cache: Arc<Cache<Watched<ExternalSecret>>> = Arc::default();
+        let managed = {
+            let (targets, queue) = (targets.clone(), external_secrets.clone());
+            ManagedSecrets::new(move |secret| {
+                targets.authors(secret).iter().for_each(|author| queue.add(author, Lane::Interactive));
+            })
+        };
+        let namespaces = {
+            let (cache, queue) = (cache.clone(), external_secrets.clone());
+            Namespaces::new(move |namespace| {
+                let users = cache.keys_where(|key, _| key.namespace() == namespace);
+                users.iter().for_each(|user| queue.add(user, Lane::Interactive));
+            })
+        };
+        let recorder = |controller: &str| {
+            Recorder::new(client.clone(), Reporter { controller: controller.to_owned(), instance: None })
+        };
+        let resolver = Arc::new(Resolver::new(client.clone()));
+        let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone()));
+        let limit = usize::try_from(args.vault_token_cache_size).unwrap_or(usize::MAX);
+        let ctx = Ctx {
+            settings: Settings {
+                class: args.controller_class.clone(),
+                flood_gate: args.enable_flood_gate,
+                cluster_stores: args.enable_cluster_store_reconciler,
+                store_requeue: args.store_requeue_interval,
+            },
+            external_secrets: cache,
+            secret_stores: Arc::default(),
+            cluster_secret_stores: Arc::default(),
+            managed: Arc::new(managed),
+            namespaces: Arc::new(namespaces),
+            pool: Pool::new(resolver, opener, limit),
+            events: recorder(names::EXTERNAL_SECRET_COMPONENT),
+            store_events: recorder(names::SECRET_STORE_COMPONENT),
+            metrics: metrics.clone(),
+            client,
+        };
+        Self {
+            ctx: Arc::new(ctx),
+            external_secrets,
+            secret_stores: Queue::new(metrics.engine.queue("secretstore")),
+            cluster_secret_stores: Queue::new(metrics.engine.queue("clustersecretstore")),
+            targets,
+        }
+    }
+
+    /// Starts every watch that the flags ask for.
+    fn watch(&self, args: &Args, stop: &CancellationToken) -> Vec<(&'static str, Synced)> {
+        let ctx = &self.ctx;
+        let namespace = args.namespace.as_str();
+        let external_secrets = source::Source::new(
+            ctx.external_secrets.clone(),
+            self.targets.clone(),
+            self.external_secrets.clone(),
+            ctx.metrics.clone(),
+        );
+        let mut synced = vec![
+            ("ExternalSecret", follow(scoped(&ctx.client, namespace), "", Arc::new(external_secrets), stop.clone())),
+            (
+                "Secret",
+                follow(
+                    scoped::<HashedSecret>(&ctx.client, namespace),
+                    &managed::selector(),
+                    ctx.managed.clone(),
+                    stop.clone(),
+                ),
+            ),
+        ];
+        if args.enable_secret_store_reconciler {
+            let source = self.store_source::<SecretStore>(ctx.secret_stores.clone(), &self.secret_stores);
+            synced.push(("SecretStore", follow(scoped(&ctx.client, namespace), "", Arc::new(source), stop.clone())));
+        }
+        if args.enable_cluster_store_reconciler {
+            let source =
+                self.store_source::<ClusterSecretStore>(ctx.cluster_secret_stores.clone(), &self.cluster_secret_stores);
+            let api: Api<Watched<ClusterSecretStore>> = Api::all(ctx.client.clone());
+            synced.push(("ClusterSecretStore", follow(api, "", Arc::new(source), stop.clone())));
+            if namespace.is_empty() {
+                let api: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.client.clone());
+                synced.push(("Namespace", follow(api, "", ctx.namespaces.clone(), stop.clone())));
+            }
+        }
+        self.follow_recoveries(stop.clone());
+        synced
+    }
+
+    fn store_source<K: secret_store::StoreResource>(
+        &self,
+        cache: Arc<Cache<Watched<K>>>,
+        queue: &Arc<Queue>,
+    ) -> secret_store::Source<K> {
+        let users = Users { cache: self.ctx.external_secrets.clone(), queue: self.external_secrets.clone() };
+        let pool = self.ctx.pool.clone();
+        secret_store::Source::new(
+            cache,
+            queue.clone(),
+            self.ctx.metrics.clone(),
+            move |kind, store| users.wake(kind, store),
+            move |uid| pool.forget(uid),
+        )
+    }
+
+    /// A store that answers again after an outage: check it now, which wakes its users when it becomes Ready.
+    fn follow_recoveries(&self, stop: CancellationToken) {
+        let mut recoveries = self.ctx.pool.recoveries();
+        let ctx = self.ctx.clone();
+        let users = Users { cache: ctx.external_secrets.clone(), queue: self.external_secrets.clone() };
+        let (namespaced, cluster) = (self.secret_stores.clone(), self.cluster_secret_stores.clone());
+        tokio::spawn(async move {
+            loop {
+                let uid = tokio::select! {
+                    uid = recoveries.recv() => uid,
+                    () = stop.cancelled() => return,
+                };
+                let uid = match uid {
+                    Ok(uid) => uid,
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => continue,
+                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                };
+                for key in ctx.secret_stores.keys_where(|_, store| store.meta.uid.as_ref() == Some(&uid)) {
+                    namespaced.add(&key, Lane::Interactive);
+                    users.wake(StoreKind::SecretStore, &key);
+                }
+                for key in ctx.cluster_secret_stores.keys_where(|_, store| store.meta.uid.as_ref() == Some(&uid)) {
+                    cluster.add(&key, Lane::Interactive);
+                    users.wake(StoreKind::ClusterSecretStore, &key);
+                }
+            }
+        });
+    }
+
+    /// Ready: every first list is complete and no reconcile is stuck.
+    fn report_health(&self, health: &Health, synced: &[(&'static str, Synced)]) {
+        for (kind, synced) in synced {
+            let (kind, synced) = (*kind, synced.clone());
+            health.check(format!("watch-{}", kind.to_lowercase()), move || {
+                if synced.is_done() { Ok(()) } else { Err(format!("the first list of {kind} is not complete")) }
+            });
+        }
+        for (name, queue) in self.queues() {
+            let queue = queue.clone();
+            health.check(format!("queue-{name}"), move || {
+                queue.publish_running();
+                match queue.longest_running() {
+                    Some((key, span)) if span > DEADLINE * 2 => {
+                        Err(format!("{key} has been in hand for {} s, past its deadline", span.as_secs()))
+                    }
+                    _ => Ok(()),
+                }
+            });
+        }
+    }
+
+    fn start(&self, args: &Args, workers: &mut JoinSet<()>) {
+        let ctx = &self.ctx;
+        let concurrent = usize::from(args.concurrent);
+        let mut spawn = |controller: &'static str, queue: &Arc<Queue>, reconcile: Arc<dyn Reconcile>| {
+            let settings = Workers { controller, concurrent, deadline: DEADLINE };
+            workers.spawn(work(settings, queue.clone(), ctx.metrics.engine.run(controller), reconcile));
+        };
+        spawn("externalsecret", &self.external_secrets, Arc::new(ExternalSecrets { ctx: ctx.clone() }));
+        if args.enable_secret_store_reconciler {
+            spawn("secretstore", &self.secret_stores, Arc::new(Stores::<SecretStore>::new(ctx.clone())));
+        }
+        if args.enable_cluster_store_reconciler {
+            let reconcile = Arc::new(Stores::<ClusterSecretStore>::new(ctx.clone()));
+            spawn("clustersecretstore", &self.cluster_secret_stores, reconcile);
+        }
+    }
+
+    fn close(&self) {
+        for (_, queue) in self.queues() {
+            queue.close();
+        }
+    }
+
+    fn queues(&self) -> [(&'static str, &Arc<Queue>); 3] {
+        [
+            ("externalsecret", &self.external_secrets),
+            ("secretstore", &self.secret_stores),
+            ("clustersecretstore", &self.cluster_secret_stores),
+        ]
+    }
+}
+
+/// The ExternalSecrets that a store's change concerns.
+struct Users {
+    cache: Arc<Cache<Watched<ExternalSecret>>>,
+    queue: Arc<Queue>,
+}
+
+impl Users {
+    fn wake(&self, kind: StoreKind, store: &ObjectKey) {
+        for user in source::users_of(&self.cache, kind, store) {
+            self.queue.add(&user, Lane::Interactive);
+        }
+    }
+}
+
+/// All namespaces, or one.
+fn scoped<K>(client: &Client, namespace: &str) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    if namespace.is_empty() { Api::all(client.clone()) } else { Api::namespaced(client.clone(), namespace) }
+}
