@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
-    Client, Config,
+    Api, Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
@@ -57,10 +58,13 @@ impl ControlPlane {
         access(&tokens.admin).write(&admin_kubeconfig)?;
         let controllers_kubeconfig = folder.path().join("controllers.kubeconfig");
         access(&tokens.controllers).write(&controllers_kubeconfig)?;
-        let controllers = start_controllers(folder, &certificates, &controllers_kubeconfig)?;
         let document: Kubeconfig = serde_json::from_value(access(&tokens.admin).document())?;
+        let admin = Config::from_custom_kubeconfig(document, &KubeConfigOptions::default()).await?;
+        let mut controllers = start_controllers(folder, &certificates, &controllers_kubeconfig)?;
+        let config_maps = Api::<ConfigMap>::namespaced(Client::try_from(admin.clone())?, "default");
+        wait_for_server("kube-controller-manager", &mut controllers, || published(&config_maps)).await?;
         Ok(Self {
-            admin: Config::from_custom_kubeconfig(document, &KubeConfigOptions::default()).await?,
+            admin,
             audit_log: folder.log("audit"),
             _servers: [controllers, api_server, etcd],
             server,
@@ -186,7 +190,7 @@ fn audit_policy() -> serde_json::Value {
 
 fn start_controllers(folder: &Folder, certificates: &Certificates, kubeconfig: &Path) -> Result<Leashed> {
     let controllers = [
-        "garbagecollector-controller",
+        "garbage-collector-controller",
         "namespace-controller",
         "serviceaccount-controller",
         "root-ca-certificate-publisher-controller",
@@ -207,6 +211,15 @@ fn start_controllers(folder: &Folder, certificates: &Certificates, kubeconfig: &
         environment: Vec::new(),
         log: folder.log("kube-controller-manager"),
     })
+}
+
+/// The controllers serve nothing; that they work shows in what they make.
+async fn published(config_maps: &Api<ConfigMap>) -> std::result::Result<(), String> {
+    match config_maps.get_opt("kube-root-ca.crt").await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err("the authority is not published yet".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Starts a server again, on new ports, when another process took one of its ports first.
