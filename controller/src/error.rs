@@ -119,6 +119,19 @@ impl Error {
         self
     }
 
+    /// Names further causes of the same failure, at most `limit` of them.
+    #[must_use]
+    pub fn with_others(mut self, others: &[String], limit: usize) -> Self {
+        for other in others.iter().take(limit) {
+            self.message.push_str("; also ");
+            self.message.push_str(other);
+        }
+        if others.len() > limit {
+            self.message.push_str(&format!("; and {} more", others.len() - limit));
+        }
+        self
+    }
+
     pub const fn class(&self) -> Class {
         self.class
     }
@@ -145,9 +158,10 @@ impl Error {
     fn kube_status(act: &str, status: &kube::core::Status) -> Self {
         let said = &status.message;
         match status.code {
-            401 | 403 => {
-                Self::wait(Code::KubernetesForbidden, format!("{act}: not permitted: {said}; check the operator's RBAC"))
-            }
+            401 | 403 => Self::wait(
+                Code::KubernetesForbidden,
+                format!("{act}: not permitted: {said}; check the operator's RBAC"),
+            ),
             404 => Self::wait(Code::ReferenceNotFound, format!("{act}: not found: {said}")),
             409 => Self::retry(Code::KubernetesConflict, format!("{act}: changed by another writer meanwhile")),
             400 | 422 => Self::fix(Code::KubernetesInvalid, format!("{act}: refused by the API server: {said}")),

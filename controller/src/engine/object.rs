@@ -44,6 +44,11 @@ impl<K> Watched<K> {
         self.status.as_deref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
     }
 
+    /// Whether anything was ever written to the status.
+    pub const fn has_status(&self) -> bool {
+        self.status.is_some()
+    }
+
     pub fn generation(&self) -> i64 {
         self.meta.generation.unwrap_or_default()
     }

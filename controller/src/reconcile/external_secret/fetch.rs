@@ -33,13 +33,11 @@ const AT_ONCE: usize = 8;
 /// Fetches every entry. An answer of a store that was asked since `since` may be shared with other ExternalSecrets.
 pub async fn fetch(ctx: &Ctx, namespace: &str, plan: &Plan, since: Instant) -> Result<Fetched, Error> {
     let opened = open(ctx, namespace, plan, since).await?;
-    let reads = plan.entries.iter().map(|entry| {
+    let mut reads = Vec::with_capacity(plan.entries.len());
+    for entry in &plan.entries {
         let store = opened.get(&entry.store).cloned();
-        async move {
-            let store = store.ok_or_else(|| Error::bug(Code::Panicked, "an entry's store was not opened"))?;
-            one(store.as_ref(), entry, since).await.map_err(|error| error.at(&entry.path))
-        }
-    });
+        reads.push(read(store, entry, since));
+    }
     let results: Vec<Result<Option<Values>, Error>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
     assemble(plan, results)
 }
@@ -58,6 +56,11 @@ async fn open(
         }
     }
     Ok(opened)
+}
+
+async fn read(store: Option<Arc<dyn Store>>, entry: &Entry, since: Instant) -> Result<Option<Values>, Error> {
+    let store = store.ok_or_else(|| Error::bug(Code::Panicked, "an entry's store was not opened"))?;
+    one(store.as_ref(), entry, since).await.map_err(|error| error.at(&entry.path))
 }
 
 /// One entry's values, ready to become keys. `None`: it does not exist at the provider.

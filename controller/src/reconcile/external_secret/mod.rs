@@ -56,7 +56,9 @@ impl Reconcile for ExternalSecrets {
         let Some(object) = self.ctx.external_secrets.find(&work.key) else { return Ok(Next::Rest) };
         let started = Instant::now();
         let outcome = Turn { ctx: &self.ctx, key: &work.key, object: &object, since: work.since }.run().await;
-        self.ctx.metrics.external_secret(&work.key, &object, started.elapsed(), outcome.as_ref().err());
+        if let Some(now) = self.ctx.external_secrets.find(&work.key) {
+            self.ctx.metrics.external_secret(&work.key, &now.status(), started.elapsed(), outcome.is_err());
+        }
         outcome
     }
 
@@ -90,12 +92,8 @@ impl Turn<'_> {
         let before: ExternalSecretStatus = self.object.status();
         let now = Timestamp::now();
         let version = self.version();
-        let seen = Seen {
-            uid: self.uid(),
-            version: &version,
-            status: &before,
-            target: self.ctx.managed.find(&self.target(&plan)).as_deref(),
-        };
+        let known = self.ctx.managed.find(&self.target(&plan));
+        let seen = Seen { uid: self.uid(), version: &version, status: &before, target: known.as_deref() };
         match refresh::due(&plan, &seen, now) {
             Due::Never => return Ok(Next::Rest),
             Due::At(at) => return Ok(until(at, now)),

@@ -234,6 +234,53 @@ fn keys_and_values(rendered: &SecretBytes) -> Result<Values, Error> {
     if text.trim().is_empty() {
         return Ok(Values::new());
     }
-    let map: BTreeMap<String, String> = api::yaml::texts(text).map_err(|_| invalid())?;
+    let map: BTreeMap<String, String> = serde_saphyr::from_str(text).map_err(|_| invalid())?;
     Ok(map.into_iter().map(|(key, value)| (key, SecretBytes::from(value))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(path: &str, text: &str, output: Output) -> Job {
+        Job { path: path.into(), text: text.into(), output, decoding: api::external_secret::DecodingStrategy::None }
+    }
+
+    fn values() -> Values {
+        Values::from([("user".to_owned(), "bob".into()), ("bin".to_owned(), SecretBytes::new(vec![0xff, 0]))])
+    }
+
+    #[test]
+    fn later_jobs_win_and_bytes_pass_through() {
+        let jobs = vec![
+            job("a", "user: {{ .user }}\nport: 5432\n", Output::KeysAndValues(Part::Data)),
+            job("b", "{{ .user }}!", Output::Value(Part::Data, "user".into())),
+            job("c", "{{ .bin }}", Output::Value(Part::Data, "bin".into())),
+            job("d", "{{ .user }}", Output::Value(Part::Labels, "who".into())),
+        ];
+        let content = run(jobs, &values(), Content::default()).expect("rendered");
+        let data: Vec<_> = content.data.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
+        assert_eq!(data, [("bin", &[0xff, 0][..]), ("port", b"5432"), ("user", b"bob!")]);
+        assert_eq!(content.labels["who"], "bob");
+    }
+
+    #[test]
+    fn errors_name_the_place_and_the_kind_of_mistake() {
+        let failed = |text: &str| {
+            run(vec![job("data[\"k\"]", text, Output::Value(Part::Data, "k".into()))], &values(), Content::default())
+                .expect_err("refused")
+        };
+        let missing = failed("{{ .absent }}");
+        assert_eq!((missing.code(), missing.context()), (Code::TemplateMissingKey, Some("data[\"k\"]")));
+        assert_eq!(failed("{{ nosuch .user }}").code(), Code::TemplateInvalid);
+        assert!(failed("{{ nosuch .user }}").to_string().contains("nosuch"));
+        assert_eq!(failed("{{ fail \"x\" }}").code(), Code::TemplateFailed);
+    }
+
+    #[test]
+    fn text_that_is_no_map_is_refused_without_quoting_it() {
+        let jobs = vec![job("literal", "- {{ .user }}", Output::KeysAndValues(Part::Data))];
+        let error = run(jobs, &values(), Content::default()).expect_err("a list").to_string();
+        assert!(error.contains("key: value") && !error.contains("bob"), "{error}");
+    }
 }

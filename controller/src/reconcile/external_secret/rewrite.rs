@@ -25,7 +25,8 @@ pub fn apply(operations: &[Rewrite], values: Values) -> Result<Values, Error> {
 fn one(operation: &Rewrite, values: Values) -> Result<Values, Error> {
     match operation.operation() {
         Some(RewriteOperation::Regexp(regexp)) => {
-            let pattern = api::regexp::compile(&regexp.source).map_err(|error| invalid(error.to_string()))?;
+            let pattern = api::regexp::compile("regexp.source", &regexp.source)
+                .map_err(|problem| invalid(problem.to_string()))?;
             renamed(values, |key| Ok(pattern.replace_all(key, regexp.target.as_str()).into_owned()))
         }
         Some(RewriteOperation::Transform(transform)) => renamed(values, transformed(&transform.template)?),
@@ -97,4 +98,63 @@ fn merged(merge: &RewriteMerge, values: &Values) -> Result<Values, Error> {
 
 fn invalid(message: String) -> Error {
     Error::fix(Code::RewriteFailed, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn rewritten(operations: serde_json::Value, values: &[(&str, &str)]) -> Result<Vec<(String, String)>, Error> {
+        let operations: Vec<Rewrite> = serde_json::from_value(operations).expect("operations");
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+        let text = |bytes: &SecretBytes| String::from_utf8(bytes.expose().to_vec()).expect("text");
+        Ok(apply(&operations, values)?.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn regexps_run_in_order_and_know_groups() {
+        let operations = json!([
+            {"regexp": {"source": "^db/(.*)$", "target": "${1}_db"}},
+            {"regexp": {"source": "-", "target": "_"}},
+        ]);
+        let got = rewritten(operations, &[("db/pass-word", "x"), ("other", "y")]).expect("rewritten");
+        assert_eq!(got, pairs(&[("other", "y"), ("pass_word_db", "x")]));
+    }
+
+    #[test]
+    fn transform_renders_each_key() {
+        let operations = json!([{"transform": {"template": "{{ .value | upper }}_X"}}]);
+        assert_eq!(rewritten(operations, &[("a", "1")]).expect("rewritten"), pairs(&[("A_X", "1")]));
+    }
+
+    #[test]
+    fn merge_extracts_by_priority_and_refuses_conflicts_by_name() {
+        let values = [("one", r#"{"k":"1","n":5}"#), ("two", r#"{"k":"2"}"#)];
+        let merge = |more: serde_json::Value| {
+            let mut merge = json!({"priority": ["one"]});
+            merge.as_object_mut().expect("object").extend(more.as_object().expect("object").clone());
+            json!([{"merge": merge}])
+        };
+        let conflict = rewritten(merge(json!({})), &values).expect_err("conflict");
+        assert!(conflict.code() == Code::KeyConflict && conflict.to_string().contains(": k;"), "{conflict}");
+        let ignored = rewritten(merge(json!({"conflictPolicy": "Ignore"})), &values).expect("merged");
+        assert_eq!(ignored, pairs(&[("k", "1"), ("n", "5")]));
+        let kept = merge(json!({"conflictPolicy": "Ignore", "strategy": "JSON", "into": "all"}));
+        let kept = rewritten(kept, &values).expect("merged");
+        assert_eq!(kept[0], ("all".to_owned(), r#"{"k":"1","n":5}"#.to_owned()));
+        assert_eq!(kept.len(), 3);
+    }
+
+    #[test]
+    fn errors_name_the_operation_and_never_the_value() {
+        let operations = json!([{"regexp": {"source": "a", "target": "b"}}, {"merge": {}}]);
+        let error = rewritten(operations, &[("x", "canary")]).expect_err("not JSON").to_string();
+        assert!(error.contains("rewrite[1]") && !error.contains("canary"), "{error}");
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
         object::Watched,
         watch::Sink,
     },
-    metrics::Metrics,
+    metrics::{Kind, Metrics},
 };
 
 /// Feeds the cache of ExternalSecrets and their queue.
@@ -42,7 +42,7 @@ impl Source {
     fn gone(&self, key: &ObjectKey) {
         self.targets.forget(key);
         self.queue.forget(key);
-        self.metrics.forget_external_secret(key);
+        self.metrics.forget(Kind::ExternalSecret, key);
     }
 }
 
@@ -152,9 +152,8 @@ pub fn users_of(cache: &Cache<Watched<ExternalSecret>>, kind: StoreKind, store: 
 fn names(spec: &ExternalSecretSpec, kind: StoreKind, name: &str) -> bool {
     let sources = spec.data.iter().map(|entry| &entry.source_ref);
     let sources = sources.chain(spec.data_from.iter().map(|entry| &entry.source_ref)).flatten();
-    let references = sources.filter_map(|source| source.store_ref.as_ref()).chain(&spec.secret_store_ref);
-    let mut references = references;
+    let mut references = sources.filter_map(|source| source.store_ref.as_ref()).chain(&spec.secret_store_ref);
     references.any(|reference: &StoreRef| {
-        reference.kind.unwrap_or(StoreKind::SecretStore) == kind && reference.name.as_deref() == Some(name)
+        reference.kind.unwrap_or(StoreKind::SecretStore) == kind && reference.name == name
     })
 }

@@ -82,7 +82,8 @@ fn look_up(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Option<Found
             found(&object, Some(namespace.to_owned()))
         }
         StoreKind::ClusterSecretStore => {
-            found(&ctx.cluster_secret_stores.find(&ObjectKey::new("", &store.name))?, None)
+            let object = ctx.cluster_secret_stores.find(&ObjectKey::new("", &store.name))?;
+            found(&object, None)
         }
     }
 }
