@@ -70,10 +70,10 @@ fn complete(
             tidy::limit_condition_types(&mut schema, &["Ready", "Deleted"]);
             tidy::allow_null(&mut schema, "refreshTime");
         }
-        set_schema(&mut version, schema.clone()).map_err(|error| CrdError::Schema(kind, error))?;
+        set_schema(&mut version, &schema).map_err(|error| CrdError::Schema(kind, error))?;
         v1beta1::apply(&mut schema, differences).map_err(|path| CrdError::NoField(kind, path))?;
         let mut old = older(kind, &version);
-        set_schema(&mut old, schema).map_err(|error| CrdError::Schema(kind, error))?;
+        set_schema(&mut old, &schema).map_err(|error| CrdError::Schema(kind, error))?;
         versions.extend([version, old]);
     }
     crd.spec.versions = versions;
@@ -100,11 +100,11 @@ fn older(kind: &str, version: &CustomResourceDefinitionVersion) -> CustomResourc
 /// The definition of ClusterSecretStore, made from that of SecretStore: the kinds differ in name and scope only.
 fn for_the_cluster(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let names = &mut crd.spec.names;
-    names.kind = "ClusterSecretStore".to_owned();
-    names.plural = "clustersecretstores".to_owned();
+    "ClusterSecretStore".clone_into(&mut names.kind);
+    "clustersecretstores".clone_into(&mut names.plural);
     names.singular = Some("clustersecretstore".to_owned());
     names.short_names = Some(vec!["css".to_owned()]);
-    crd.spec.scope = "Cluster".to_owned();
+    "Cluster".clone_into(&mut crd.spec.scope);
     crd.metadata.name = Some(format!("{}.{}", crd.spec.names.plural, crd.spec.group));
     for version in &mut crd.spec.versions {
         if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
@@ -122,7 +122,7 @@ fn schema_of(version: &CustomResourceDefinitionVersion) -> Result<Value, serde_j
     serde_json::to_value(version.schema.as_ref().and_then(|schema| schema.open_api_v3_schema.as_ref()))
 }
 
-fn set_schema(version: &mut CustomResourceDefinitionVersion, schema: Value) -> Result<(), serde_json::Error> {
+fn set_schema(version: &mut CustomResourceDefinitionVersion, schema: &Value) -> Result<(), serde_json::Error> {
     version.schema = serde_json::from_value(json!({ "openAPIV3Schema": schema }))?;
     Ok(())
 }

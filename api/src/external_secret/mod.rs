@@ -2,6 +2,8 @@
 //!
 //! The types say what users may write. What it means, with every default resolved, is [`crate::plan::Plan`].
 
+#![expect(clippy::duplicated_attributes, reason = "columns of one type are not duplicates")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;

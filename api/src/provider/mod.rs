@@ -100,9 +100,8 @@ impl Provider {
     }
 
     fn several_problem(&self) -> Problem {
-        let known = self.known();
-        let names: Vec<&str> =
-            known.iter().map(|choice| choice.field()).chain(self.other.keys().map(String::as_str)).collect();
+        let known = self.known().into_iter().map(|choice| choice.field());
+        let names: Vec<&str> = known.chain(self.other.keys().map(String::as_str)).collect();
         let what = format!("names {} backends ({})", names.len(), names.join(", "));
         Problem::new(PATH, what, "keep one and move the others to stores of their own")
     }

@@ -1,5 +1,7 @@
 //! SecretStore and ClusterSecretStore: how to reach a secret store, and who may use it.
 
+#![expect(clippy::duplicated_attributes, reason = "columns of one type are not duplicates")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,13 +13,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
-use crate::duration::{DURATION_ADVICE, GoDuration};
+use crate::duration::{DURATION_ADVICE, DurationError, GoDuration};
 use crate::field::{DNS_LABEL, non_empty};
 use crate::problem::Problem;
-use crate::provider::Provider;
+use crate::provider::{Provider, Scope};
 use crate::regexp;
 
 mod cluster;
+
+#[cfg(test)]
+mod tests;
 
 pub use cluster::ClusterSecretStore;
 
@@ -78,6 +83,20 @@ impl SecretStoreSpec {
         };
         Ok((!interval.is_zero()).then_some(interval))
     }
+
+    /// Everything that is wrong with a store in this scope. Nothing is looked up.
+    pub fn problems(&self, scope: &Scope) -> Vec<Problem> {
+        let conditions = self
+            .conditions
+            .iter()
+            .enumerate()
+            .flat_map(|(index, condition)| condition.problems(&format!("spec.conditions[{index}]")));
+        let mut problems: Vec<Problem> = conditions.collect();
+        problems.extend(self.refresh_interval().err());
+        problems.extend(self.retry_settings.iter().flat_map(RetrySettings::problems));
+        problems.extend(self.provider.check(scope));
+        problems
+    }
 }
 
 /// How failed calls are repeated.
@@ -90,6 +109,26 @@ pub struct RetrySettings {
     /// Time between two attempts, such as 5s.
     #[serde(default, deserialize_with = "non_empty", skip_serializing_if = "Option::is_none")]
     pub retry_interval: Option<String>,
+}
+
+impl RetrySettings {
+    /// Time between two attempts; `None` leaves it to the backend.
+    pub fn interval(&self) -> Result<Option<Duration>, Problem> {
+        const PATH: &str = "spec.retrySettings.retryInterval";
+        let Some(text) = &self.retry_interval else { return Ok(None) };
+        let interval: GoDuration =
+            text.parse().map_err(|error: DurationError| Problem::new(PATH, error.to_string(), DURATION_ADVICE))?;
+        let negative = || Problem::new(PATH, format!("{text:?} is negative"), DURATION_ADVICE);
+        interval.as_std_opt().map(Some).ok_or_else(negative)
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        let negative = self.max_retries.filter(|retries| *retries < 0).map(|retries| {
+            let advice = "write how often a failed call is repeated, or 0 for never";
+            Problem::new("spec.retrySettings.maxRetries", format!("{retries} is negative"), advice)
+        });
+        negative.into_iter().chain(self.interval().err()).collect()
+    }
 }
 
 /// Namespaces that may use a ClusterSecretStore. One that meets any of the three is meant.

@@ -12,6 +12,9 @@ use crate::reference::{SecretKeySelector, ServiceAccountSelector};
 
 mod check;
 
+#[cfg(test)]
+mod tests;
+
 /// A service of AWS that keeps secrets.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

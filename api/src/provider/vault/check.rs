@@ -205,12 +205,18 @@ fn server_problem(server: &str) -> Option<Problem> {
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return problem(format!("{server:?} does not begin with https:// or http://"));
     }
-    if uri.host().is_none_or(str::is_empty) {
-        return problem(format!("{server:?} names no host"));
-    }
-    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+    if authority.contains('@') {
         // Not repeated: it may hold a password.
         return problem("holds a user name or password".to_owned());
+    }
+    let host = uri.host().unwrap_or_default();
+    if host.is_empty() {
+        return problem(format!("{server:?} names no host"));
+    }
+    let port = authority.strip_prefix(host).unwrap_or_default();
+    if port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_err()) {
+        return problem(format!("{server:?} has a port that is not between 0 and 65535"));
     }
     if uri.query().is_some() {
         return problem(format!("{server:?} has a query"));

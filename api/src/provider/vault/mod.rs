@@ -13,6 +13,9 @@ use crate::reference::{CaProvider, SecretKeySelector};
 mod auth;
 mod check;
 
+#[cfg(test)]
+mod tests;
+
 pub use auth::{
     AppRoleAuth, CertAuth, GcpAuth, GcpSecretRef, GcpWorkloadIdentity, IamAuth, IamJwt, IamSecretRef, JwtAuth,
     KubernetesAuth, LdapAuth, ServiceAccountToken, UserPassAuth, VaultAuth,

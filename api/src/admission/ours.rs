@@ -1,0 +1,121 @@
+//! Rules for ExternalSecrets that are ours: what the Go operator admits and then fails at, and what this build cannot
+//! do yet.
+
+use crate::external_secret::{DataFromEntry, DeletionPolicy, ExternalSecretSpec, MergeStrategy, RewriteOperation};
+use crate::problem::Problem;
+use crate::regexp;
+
+use super::template_syntax;
+
+/// What the controller could not act on. Cheap: the controller asks, too.
+pub fn external_secret(spec: &ExternalSecretSpec) -> Vec<Problem> {
+    let mut problems = not_yet(spec);
+    for (index, entry) in spec.data_from.iter().enumerate() {
+        problems.extend(data_from_problems(&format!("spec.dataFrom[{index}]"), entry));
+    }
+    for (index, entry) in spec.data.iter().enumerate() {
+        if entry.secret_key.is_empty() {
+            problems.push(Problem::new(format!("spec.data[{index}].secretKey"), "is empty", "name the Secret's key"));
+        }
+        problems.extend(key_problem(&format!("spec.data[{index}].remoteRef.key"), &entry.remote_ref.key));
+    }
+    for (index, source) in spec.target.template.iter().flat_map(|template| &template.template_from).enumerate() {
+        if source.config_map.is_none() && source.secret.is_none() && source.literal.is_none() {
+            let path = format!("spec.target.template.templateFrom[{index}]");
+            problems.push(Problem::new(path, "names no template", "set configMap, secret or literal"));
+        }
+    }
+    problems
+}
+
+/// Texts in languages of their own: templates and regular expressions. Asked on admission only, because the
+/// controller finds out when it compiles them.
+pub fn languages(spec: &ExternalSecretSpec) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, entry) in spec.data_from.iter().enumerate() {
+        let path = format!("spec.dataFrom[{index}]");
+        let find = entry.find.as_ref().and_then(|find| find.name.as_ref()).and_then(|name| name.regexp.as_deref());
+        problems.extend(find.and_then(|regexp| regexp::compile(&format!("{path}.find.name.regexp"), regexp).err()));
+        for (index, rewrite) in entry.rewrite.iter().enumerate() {
+            let path = format!("{path}.rewrite[{index}]");
+            problems.extend(match rewrite.operation() {
+                Some(RewriteOperation::Regexp(rewrite)) => {
+                    regexp::compile(&format!("{path}.regexp.source"), &rewrite.source).err()
+                }
+                Some(RewriteOperation::Transform(rewrite)) => {
+                    template_syntax::problem(&format!("{path}.transform.template"), &rewrite.template)
+                }
+                _ => None,
+            });
+        }
+    }
+    problems.extend(spec.target.template.iter().flat_map(template_syntax::problems));
+    problems
+}
+
+/// What is allowed but may not be what the user wants.
+pub fn warnings(spec: &ExternalSecretSpec) -> Vec<Problem> {
+    let mut warnings = Vec::new();
+    for (index, entry) in spec.data.iter().enumerate() {
+        if entry.source_ref.as_ref().is_some_and(|source| source.generator_ref.is_some()) {
+            let path = format!("spec.data[{index}].sourceRef.generatorRef");
+            warnings.push(Problem::new(path, "is ignored", "generators belong in spec.dataFrom"));
+        }
+    }
+    for (index, entry) in spec.data_from.iter().enumerate() {
+        let Some(find) = &entry.find else { continue };
+        let by_name = find.name.as_ref().is_some_and(|name| name.regexp.is_some());
+        if spec.target.deletion_policy == DeletionPolicy::Delete && !by_name && find.tags.is_empty() {
+            warnings.push(Problem::new(
+                format!("spec.dataFrom[{index}].find"),
+                "matches everything, and the Secret is deleted when nothing is left",
+                "set name or tags",
+            ));
+        }
+    }
+    warnings
+}
+
+/// What this build cannot do yet, by field.
+fn not_yet(spec: &ExternalSecretSpec) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut refuse = |path: String, what: &str, advice: &str| {
+        problems.push(Problem::new(path, format!("{what} not supported by this build yet"), advice));
+    };
+    if spec.sync_windows.is_some() {
+        refuse("spec.syncWindows".to_owned(), "sync windows are", "remove it; values are then fetched at any time");
+    }
+    if spec.target.manifest.as_ref().is_some_and(|manifest| !manifest.is_secret()) {
+        refuse("spec.target.manifest".to_owned(), "objects other than Secrets are", "remove it to write a Secret");
+    }
+    for (index, entry) in spec.data_from.iter().enumerate() {
+        if entry.source_ref.as_ref().is_some_and(|source| source.generator_ref.is_some()) {
+            let path = format!("spec.dataFrom[{index}].sourceRef.generatorRef");
+            refuse(path, "generators are", "use extract or find");
+        }
+    }
+    problems
+}
+
+fn data_from_problems(path: &str, entry: &DataFromEntry) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(extract) = &entry.extract {
+        problems.extend(key_problem(&format!("{path}.extract.key"), &extract.key));
+    }
+    for (index, rewrite) in entry.rewrite.iter().enumerate() {
+        let path = format!("{path}.rewrite[{index}]");
+        match rewrite.operation() {
+            None => problems.push(Problem::new(path, "must be one operation", "set one of regexp, transform, merge")),
+            Some(RewriteOperation::Merge(merge)) if merge.strategy == MergeStrategy::Json && merge.into.is_empty() => {
+                let what = "is missing, and strategy JSON needs it";
+                problems.push(Problem::new(format!("{path}.merge.into"), what, "name the key for the merged JSON"));
+            }
+            Some(_) => {}
+        }
+    }
+    problems
+}
+
+fn key_problem(path: &str, key: &str) -> Option<Problem> {
+    key.is_empty().then(|| Problem::new(path, "is empty", "name the value in the store"))
+}
