@@ -1,1 +1,39 @@
+//! Go's text/template with sprig's functions, for Kubernetes Secrets.
+//!
+//! What enters is a template text and a map of byte strings; what leaves is a byte string, or an [`Error`] worded as
+//! Go words it. Values are bytes throughout and need not be UTF-8. Templates are untrusted: every parse and render
+//! stays within [`Limits`], and no input panics, recurses without bound or reaches outside the process.
+//!
+//! ```
+//! use template::{Data, Limits, Options, Template};
+//!
+//! let template = Template::parse("url", b"postgres://{{ .user }}@db/{{ .name | default \"app\" }}", &Limits::default())?;
+//! let data = Data::from_iter([("user", "bob"), ("name", "")]);
+//! assert_eq!(template.render(&data, &Options::default())?, b"postgres://bob@db/app");
+//! # Ok::<(), template::Error>(())
+//! ```
 #![forbid(unsafe_code)]
+
+mod ast;
+mod cast;
+mod context;
+mod data;
+mod error;
+mod exec;
+mod fmt;
+mod funcs;
+mod lex;
+mod limits;
+mod number;
+mod object;
+mod parse;
+mod template;
+mod text;
+mod unquote;
+mod value;
+
+pub use data::Data;
+pub use error::{Error, Phase};
+pub use funcs::{FunctionDoc, functions};
+pub use limits::{Delimiters, Limits, MissingKey, Options};
+pub use template::{Template, check};

@@ -1,0 +1,125 @@
+//! What one render carries along: its budget, its options, and what must be undone at its end.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Instant, SystemTime};
+
+use crate::data::Bytes;
+use crate::error::Message;
+use crate::limits::Options;
+use crate::value::{MAX_DEPTH, Map, Value, too_deep};
+
+/// Steps between two looks at the clock.
+const STEPS_PER_CLOCK: u64 = 512;
+/// What one element of a list or map is charged as.
+const ELEMENT_BYTES: usize = size_of::<Value>() + size_of::<Bytes>();
+
+/// The state of one render that functions see.
+pub(crate) struct Context<'o> {
+    options: &'o Options,
+    started: Instant,
+    steps: Cell<u64>,
+    bytes: Cell<usize>,
+    depth: Rc<Cell<u32>>,
+    changed: Vec<Map>,
+}
+
+/// Counts one level of a recursion through maps, until dropped.
+pub(crate) struct Nested(Rc<Cell<u32>>);
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl<'o> Context<'o> {
+    pub(crate) fn new(options: &'o Options) -> Self {
+        Self {
+            options,
+            started: Instant::now(),
+            steps: Cell::new(0),
+            bytes: Cell::new(0),
+            depth: Rc::default(),
+            changed: Vec::new(),
+        }
+    }
+
+    pub(crate) fn options(&self) -> &'o Options {
+        self.options
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.options.now
+    }
+
+    /// Longest string a function may make, in bytes.
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.options.limits.value_bytes
+    }
+
+    /// Charges work that is proportional to `steps`.
+    pub(crate) fn spend(&self, steps: usize) -> Result<(), Message> {
+        let before = self.steps.get();
+        let after = before.saturating_add(u64::try_from(steps).unwrap_or(u64::MAX));
+        self.steps.set(after);
+        let limits = &self.options.limits;
+        if after > limits.steps {
+            return Err(format!("render takes more than {} steps; make it simpler", limits.steps).into());
+        }
+        if after / STEPS_PER_CLOCK != before / STEPS_PER_CLOCK && self.started.elapsed() > limits.deadline {
+            return Err(format!("render takes longer than {:?}; make it simpler", limits.deadline).into());
+        }
+        Ok(())
+    }
+
+    /// Refuses a string that would become too long, before it is made.
+    pub(crate) fn check_bytes(&self, bytes: usize) -> Result<(), Message> {
+        if bytes > self.value_bytes() { Err(crate::fmt::too_long(self.value_bytes())) } else { Ok(()) }
+    }
+
+    /// Refuses a list that would become too long, before it is made.
+    pub(crate) fn check_elements(&self, count: usize) -> Result<(), Message> {
+        self.check_bytes(count.saturating_mul(ELEMENT_BYTES))
+    }
+
+    /// Charges the memory of a value that a function made.
+    pub(crate) fn account(&self, value: &Value) -> Result<(), Message> {
+        let bytes = match value {
+            Value::Str(bytes) => bytes.len(),
+            Value::List(list) => list.len().saturating_mul(ELEMENT_BYTES),
+            Value::Map(map) => map.len().saturating_mul(ELEMENT_BYTES),
+            _ => return Ok(()),
+        };
+        self.check_bytes(bytes)?;
+        let total = self.bytes.get().saturating_add(bytes);
+        self.bytes.set(total);
+        let limit = self.options.limits.total_bytes;
+        if total > limit {
+            return Err(format!("render makes more than {limit} bytes of values; make it simpler").into());
+        }
+        Ok(())
+    }
+
+    /// Goes one level deeper in a recursion through maps, which can contain themselves.
+    pub(crate) fn nest(&self) -> Result<Nested, Message> {
+        self.depth.set(self.depth.get() + 1);
+        let nested = Nested(Rc::clone(&self.depth));
+        if self.depth.get() > MAX_DEPTH { Err(too_deep()) } else { Ok(nested) }
+    }
+
+    /// Remembers a map that was changed in place. It may contain itself by now and would never be freed.
+    pub(crate) fn changed(&mut self, map: &Map) {
+        if !self.changed.last().is_some_and(|last| last.is_same(map)) {
+            self.changed.push(map.clone());
+        }
+    }
+}
+
+impl Drop for Context<'_> {
+    fn drop(&mut self) {
+        for map in &self.changed {
+            map.clear();
+        }
+    }
+}

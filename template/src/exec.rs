@@ -1,0 +1,282 @@
+//! Executing a program.
+//!
+//! Statements run on a stack of our own, so neither nested blocks nor recursive templates touch the native stack;
+//! expressions recurse once per parenthesis, which the parser bounds.
+
+use crate::ast::{Branch, Call, Command, Expr, ListId, Node, Pipe, Program};
+use crate::context::Context;
+use crate::data::{Bytes, Data};
+use crate::error::{Error, Message, Phase};
+use crate::fmt::quote::quoted_text;
+use crate::fmt::sprint;
+use crate::limits::Options;
+use crate::text::lossy;
+use crate::value::{Map, Value};
+
+mod call;
+mod eval;
+mod field;
+mod range;
+
+use range::Turns;
+
+/// A value with what its static type says: Go words errors by it.
+#[derive(Clone)]
+pub(crate) struct Operand {
+    pub(crate) value: Value,
+    /// The static type is `interface {}`; with [`Value::Nil`] that is a nil interface, else no value at all.
+    pub(crate) any: bool,
+}
+
+impl Operand {
+    fn typed(value: Value) -> Self {
+        Self { value, any: false }
+    }
+
+    fn any(value: Value) -> Self {
+        Self { value, any: true }
+    }
+
+    /// No value at all.
+    fn absent() -> Self {
+        Self::typed(Value::Nil)
+    }
+
+    fn type_name(&self) -> &'static str {
+        if self.any { "interface {}" } else { self.value.type_name() }
+    }
+}
+
+/// The part of the template that errors point at.
+#[derive(Clone, Copy)]
+enum At<'p> {
+    Nothing,
+    Expr(&'p Expr),
+    Command(&'p Command),
+    Pipe(&'p Pipe),
+    Call(&'p Call),
+}
+
+/// A statement list, loop or call under way.
+enum Frame<'p> {
+    /// The next statement of a list, and the variables to keep when it ends.
+    List { nodes: &'p [Node], next: usize },
+    /// Ends a block: drops its variables and restores the dot.
+    Block { variables: usize, dot: Operand },
+    /// Turns of a loop that are left.
+    Range { branch: &'p Branch, turns: Turns, variables: usize, dot: Operand },
+    /// Ends a template call.
+    Call { name: &'p [u8], base: usize, dot: Operand, at: At<'p> },
+}
+
+/// Runs the template `name` of `program`, whose text is `text`.
+pub(crate) fn execute(
+    program: &Program,
+    name: &str,
+    text: &[u8],
+    data: &Data,
+    options: &Options,
+) -> Result<Vec<u8>, Error> {
+    let mut context = Context::new(options);
+    let dot = Operand::typed(Value::Map(Map::of_data(data)));
+    let mut machine = Machine {
+        program,
+        context: &mut context,
+        template: name.as_bytes(),
+        at: At::Nothing,
+        variables: vec![("$", dot.clone())],
+        base: 0,
+        dot,
+        frames: Vec::new(),
+        calls: 0,
+        output: Vec::new(),
+    };
+    match machine.run(name.as_bytes()) {
+        Ok(()) => Ok(machine.output),
+        Err(message) => Err(Error::new(Phase::Execute, &machine.prefix(name, text), &message)),
+    }
+}
+
+struct Machine<'p, 'c, 'o> {
+    program: &'p Program,
+    context: &'c mut Context<'o>,
+    /// The name of the template that runs.
+    template: &'p [u8],
+    at: At<'p>,
+    variables: Vec<(&'p str, Operand)>,
+    /// Where the variables of the running template begin.
+    base: usize,
+    dot: Operand,
+    frames: Vec<Frame<'p>>,
+    calls: usize,
+    output: Vec<u8>,
+}
+
+impl<'p> Machine<'p, '_, '_> {
+    fn run(&mut self, name: &[u8]) -> Result<(), Message> {
+        let root = self.program.trees.get(name).copied();
+        let root = root.ok_or_else(|| Message::plain("template is empty; give it a text"))?;
+        self.enter(root);
+        while let Some(frame) = self.frames.last_mut() {
+            match frame {
+                Frame::List { nodes, next } => {
+                    let nodes: &'p [Node] = nodes;
+                    let index = *next;
+                    *next += 1;
+                    match nodes.get(index) {
+                        Some(node) => self.statement(node)?,
+                        None => self.leave(),
+                    }
+                }
+                Frame::Range { .. } => self.turn()?,
+                Frame::Block { .. } | Frame::Call { .. } => self.leave(),
+            }
+        }
+        Ok(())
+    }
+
+    fn statement(&mut self, node: &'p Node) -> Result<(), Message> {
+        self.context.spend(1)?;
+        match node {
+            Node::Text(text) => self.write(text),
+            Node::Action(pipe) => {
+                let value = self.pipeline(pipe)?;
+                if pipe.decl.is_empty() { self.print(pipe, value.value) } else { Ok(()) }
+            }
+            Node::If(branch) => {
+                let variables = self.variables.len();
+                let value = self.pipeline(&branch.pipe)?;
+                self.block(variables);
+                self.choose(branch, value.value.is_true());
+                Ok(())
+            }
+            Node::With(branch) => {
+                let variables = self.variables.len();
+                let value = self.pipeline(&branch.pipe)?;
+                self.block(variables);
+                let holds = value.value.is_true();
+                if holds {
+                    self.dot = value;
+                }
+                self.choose(branch, holds);
+                Ok(())
+            }
+            Node::Range(branch) => self.range(branch),
+            Node::Template(call) => self.call_template(call),
+            Node::Break => {
+                self.unwind();
+                self.leave();
+                Ok(())
+            }
+            Node::Continue => {
+                self.unwind();
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins a block that ends with the variables and the dot of now.
+    fn block(&mut self, variables: usize) {
+        let dot = self.dot.clone();
+        self.frames.push(Frame::Block { variables, dot });
+    }
+
+    fn choose(&mut self, branch: &Branch, holds: bool) {
+        if let Some(list) = if holds { Some(branch.list) } else { branch.otherwise } {
+            self.enter(list);
+        }
+    }
+
+    fn enter(&mut self, list: ListId) {
+        self.frames.push(Frame::List { nodes: self.program.list(list), next: 0 });
+    }
+
+    /// Ends the innermost frame.
+    fn leave(&mut self) {
+        match self.frames.pop() {
+            Some(Frame::Block { variables, dot } | Frame::Range { variables, dot, .. }) => {
+                self.variables.truncate(variables);
+                self.dot = dot;
+            }
+            Some(Frame::Call { name, base, dot, at }) => {
+                self.variables.truncate(self.base);
+                self.calls -= 1;
+                (self.template, self.base, self.dot, self.at) = (name, base, dot, at);
+            }
+            Some(Frame::List { .. }) | None => {}
+        }
+    }
+
+    /// Ends frames up to the innermost loop.
+    fn unwind(&mut self) {
+        while !matches!(self.frames.last(), Some(Frame::Range { .. }) | None) {
+            self.leave();
+        }
+    }
+
+    fn call_template(&mut self, call: &'p Call) -> Result<(), Message> {
+        self.at = At::Call(call);
+        let Some((name, &root)) = self.program.trees.get_key_value(&call.name) else {
+            return Err(format!("template {} not defined", quoted_text(&call.name)).into());
+        };
+        let limit = self.context.options().limits.call_depth;
+        if self.calls >= limit {
+            return Err(format!("exceeded maximum template depth ({limit})").into());
+        }
+        let dot = match &call.pipe {
+            Some(pipe) => self.pipeline(pipe)?,
+            None => Operand::absent(),
+        };
+        self.calls += 1;
+        let caller = Frame::Call { name: self.template, base: self.base, dot: self.dot.clone(), at: self.at };
+        self.frames.push(caller);
+        self.template = name;
+        self.base = self.variables.len();
+        self.variables.push(("$", dot.clone()));
+        self.dot = dot;
+        self.enter(root);
+        Ok(())
+    }
+
+    fn print(&mut self, pipe: &'p Pipe, value: Value) -> Result<(), Message> {
+        match value {
+            Value::Nil => self.write(b"<no value>"),
+            Value::Str(bytes) => self.write(&bytes),
+            value => {
+                self.at = At::Pipe(pipe);
+                let text = sprint(&[value], self.context.options().limits.output_bytes)?;
+                self.write(&text)
+            }
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Message> {
+        let limit = self.context.options().limits.output_bytes;
+        if self.output.len().saturating_add(bytes.len()) > limit {
+            return Err(format!("output is longer than {limit} bytes; make it smaller").into());
+        }
+        self.output.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Where the error is: `template: k:1:3: executing "k" at <.x>: `.
+    fn prefix(&self, parse_name: &str, text: &[u8]) -> String {
+        let template = quoted_text(self.template);
+        let (pos, source) = match self.at {
+            At::Nothing => return format!("template: {}: ", lossy(self.template)),
+            At::Expr(expr) => (expr.pos, expr.source()),
+            At::Command(command) => (command.pos, command.source()),
+            At::Pipe(pipe) => (pipe.pos, pipe.source()),
+            At::Call(call) => (call.pos, call.source()),
+        };
+        let before = &text[..pos.min(text.len())];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+        format!("template: {parse_name}:{line}:{column}: executing {template} at <{source}>: ")
+    }
+}
+
+/// A string constant of the template as a value.
+fn constant(bytes: &Bytes) -> Operand {
+    Operand::typed(Value::Str(bytes.clone()))
+}

@@ -1,0 +1,84 @@
+//! Calling functions: arity, argument types, and the two operators that do not evaluate all arguments.
+
+use super::eval::check;
+use super::{At, Machine, Operand};
+use crate::ast::Expr;
+use crate::error::Message;
+use crate::funcs::{Function, Type};
+use crate::value::Value;
+
+impl<'p> Machine<'p, '_, '_> {
+    /// Calls `function` with `args` and the value of the pipeline so far. Errors of the function itself are about
+    /// `node`. A method gets its object as first argument.
+    pub(super) fn call(
+        &mut self,
+        function: &'static Function,
+        node: At<'p>,
+        object: Option<Value>,
+        args: &'p [Expr],
+        last: Option<Operand>,
+    ) -> Result<Operand, Message> {
+        check_count(function, args.len(), last.is_some())?;
+        if matches!(function.name, "and" | "or") && object.is_none() {
+            return self.short_circuit(function.name == "or", args, last);
+        }
+        let mut values: Vec<Value> = Vec::with_capacity(args.len() + 2);
+        values.extend(object);
+        for (index, arg) in args.iter().enumerate() {
+            values.push(self.argument(function.param(index), arg)?);
+        }
+        if let Some(last) = last {
+            values.push(check(last, function.param(args.len()))?);
+        }
+        let result = if function.name == "call" {
+            Err(not_callable(args.first(), values.first()))
+        } else {
+            function.call(self.context, values).and_then(|value| self.context.account(&value).map(|()| value))
+        };
+        match result {
+            Ok(value) => Ok(Operand { value, any: function.returns_any() }),
+            Err(message) => {
+                self.at = node;
+                let mut whole = Message::plain(format!("error calling {}: ", function.name));
+                whole.append(&message);
+                Err(whole)
+            }
+        }
+    }
+
+    /// `and` and `or`: the first argument that decides, or the last.
+    fn short_circuit(&mut self, stop_at: bool, args: &'p [Expr], last: Option<Operand>) -> Result<Operand, Message> {
+        let mut value = Value::Nil;
+        for arg in args {
+            value = self.argument(Type::Reflect, arg)?;
+            if value.is_true() == stop_at {
+                return Ok(Operand::any(value));
+            }
+        }
+        Ok(Operand::any(last.map_or(value, |last| last.value)))
+    }
+}
+
+fn check_count(function: &Function, given: usize, piped: bool) -> Result<(), Message> {
+    let total = given + usize::from(piped);
+    let (name, required) = (function.name, function.required());
+    if function.is_variadic() {
+        if total < required {
+            return Err(format!("wrong number of args for {name}: want at least {required} got {given}").into());
+        }
+    } else if total != required {
+        return Err(format!("wrong number of args for {name}: want {required} got {total}").into());
+    }
+    Ok(())
+}
+
+/// No value that a template can hold is a function.
+fn not_callable(arg: Option<&Expr>, value: Option<&Value>) -> Message {
+    match value {
+        None | Some(Value::Nil) => "call of nil".into(),
+        Some(value) => {
+            let source = arg.map_or_else(|| "argument".to_owned(), Expr::source);
+            format!("non-function {source} of type {}", value.type_name()).into()
+        }
+    }
+}

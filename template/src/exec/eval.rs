@@ -1,0 +1,193 @@
+//! Pipelines, commands and operands.
+
+use super::{At, Machine, Operand, constant};
+use crate::ast::{Command, Expr, Number, Pipe, Term};
+use crate::error::Message;
+use crate::funcs::Type;
+use crate::value::Value;
+
+impl<'p> Machine<'p, '_, '_> {
+    /// The value of a pipeline, whose variables it sets.
+    pub(super) fn pipeline(&mut self, pipe: &'p Pipe) -> Result<Operand, Message> {
+        self.at = At::Pipe(pipe);
+        let mut last: Option<Operand> = None;
+        for command in &pipe.commands {
+            let mut value = self.command(command, last.take())?;
+            // What lies in an interface stands for itself from here on.
+            value.any = false;
+            last = Some(value);
+        }
+        let value = last.unwrap_or_else(Operand::absent);
+        for name in &pipe.decl {
+            if pipe.assigns {
+                self.assign(name, value.clone())?;
+            } else {
+                self.variables.push((name, value.clone()));
+            }
+        }
+        Ok(value)
+    }
+
+    /// Gives a visible variable a new value.
+    pub(super) fn assign(&mut self, name: &str, value: Operand) -> Result<(), Message> {
+        match self.variables[self.base..].iter_mut().rev().find(|(known, _)| *known == name) {
+            Some((_, slot)) => {
+                *slot = value;
+                Ok(())
+            }
+            None => Err(format!("undefined variable: {name}").into()),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Result<Operand, Message> {
+        let found = self.variables[self.base..].iter().rev().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone()).ok_or_else(|| format!("undefined variable: {name}").into())
+    }
+
+    fn command(&mut self, command: &'p Command, last: Option<Operand>) -> Result<Operand, Message> {
+        self.context.spend(1)?;
+        let Some(first) = command.args.first() else { return Err("empty command".into()) };
+        let args = command.args.get(1..).unwrap_or_default();
+        match &first.term {
+            Term::Field(_) | Term::Chain { .. } => return self.path(first, args, last),
+            Term::Function(function) => {
+                self.at = At::Expr(first);
+                return self.call(function, At::Command(command), None, args, last);
+            }
+            Term::Pipe(pipe) => {
+                no_arguments(first, args, last.as_ref())?;
+                return self.pipeline(pipe);
+            }
+            Term::Variable { fields, .. } if !fields.is_empty() => return self.path(first, args, last),
+            _ => {}
+        }
+        self.at = At::Expr(first);
+        if let Term::Variable { name, .. } = &first.term {
+            let value = self.variable(name)?;
+            no_arguments(first, args, last.as_ref())?;
+            return Ok(value);
+        }
+        no_arguments(first, args, last.as_ref())?;
+        match &first.term {
+            Term::Nil => Err("nil is not a command".into()),
+            _ => self.plain(first),
+        }
+    }
+
+    /// A field, or fields behind a variable or chain; the last may be a method that takes arguments.
+    fn path(&mut self, expr: &'p Expr, args: &'p [Expr], last: Option<Operand>) -> Result<Operand, Message> {
+        self.at = At::Expr(expr);
+        match &expr.term {
+            Term::Field(names) => self.fields(expr, self.dot.clone(), names, args, last),
+            Term::Variable { name, fields } => {
+                let value = self.variable(name)?;
+                self.fields(expr, value, fields, args, last)
+            }
+            Term::Chain { base, fields } => {
+                if matches!(base.term, Term::Nil) {
+                    return Err(format!("indirection through explicit nil in {}", expr.source()).into());
+                }
+                let value = self.operand(base)?;
+                self.fields(expr, value, fields, args, last)
+            }
+            _ => self.plain(expr),
+        }
+    }
+
+    /// An argument whose type does not matter, with its static type.
+    fn operand(&mut self, expr: &'p Expr) -> Result<Operand, Message> {
+        self.at = At::Expr(expr);
+        match &expr.term {
+            Term::Field(_) | Term::Chain { .. } => self.path(expr, &[], None),
+            Term::Variable { fields, .. } if !fields.is_empty() => self.path(expr, &[], None),
+            Term::Variable { name, .. } => self.variable(name),
+            Term::Pipe(pipe) => self.pipeline(pipe),
+            Term::Function(function) => self.call(function, At::Expr(expr), None, &[], None),
+            _ => self.plain(expr),
+        }
+    }
+
+    /// An argument of the type `wanted`.
+    pub(super) fn argument(&mut self, wanted: Type, expr: &'p Expr) -> Result<Value, Message> {
+        self.at = At::Expr(expr);
+        match &expr.term {
+            Term::Nil if wanted.can_be_nil() => Ok(Value::Nil),
+            Term::Nil => Err(format!("cannot assign nil to {}", wanted.name()).into()),
+            Term::Bool(_) | Term::Number(_) | Term::Str { .. } => self.literal(wanted, expr),
+            _ => {
+                let operand = self.operand(expr)?;
+                check(operand, wanted)
+            }
+        }
+    }
+
+    /// A constant of the type `wanted`.
+    fn literal(&self, wanted: Type, expr: &'p Expr) -> Result<Value, Message> {
+        let expected = |what: &str| Err(format!("expected {what}; found {}", expr.source()).into());
+        match (wanted, &expr.term) {
+            (Type::Any | Type::Reflect, _) => self.plain(expr).map(|operand| operand.value),
+            (Type::Bool, Term::Bool(value)) => Ok(Value::Bool(*value)),
+            (Type::Bool, _) => expected("bool"),
+            (Type::Str, Term::Str { value, .. }) => Ok(Value::Str(value.clone())),
+            (Type::Str, _) => expected("string"),
+            (Type::Int, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int(*value)),
+            (Type::Int64, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int64(*value)),
+            (Type::Int | Type::Int64, _) => expected("integer"),
+            (Type::Float, Term::Number(Number { float: Some(value), .. })) => Ok(Value::Float(*value)),
+            (Type::Float, _) => expected("float"),
+            _ => Err(format!("can't handle {} for arg of type {}", expr.source(), wanted.name()).into()),
+        }
+    }
+
+    /// A constant or the dot.
+    fn plain(&self, expr: &Expr) -> Result<Operand, Message> {
+        match &expr.term {
+            Term::Dot => Ok(self.dot.clone()),
+            Term::Bool(value) => Ok(Operand::typed(Value::Bool(*value))),
+            Term::Str { value, .. } => Ok(constant(value)),
+            Term::Number(number) => ideal(number).map(Operand::typed),
+            _ => Err(format!("can't evaluate {}", expr.source()).into()),
+        }
+    }
+}
+
+/// A value as an argument of the type `wanted`.
+pub(super) fn check(operand: Operand, wanted: Type) -> Result<Value, Message> {
+    if matches!(operand.value, Value::Nil) && !operand.any {
+        return match wanted {
+            wanted if wanted.can_be_nil() => Ok(Value::Nil),
+            wanted => Err(format!("invalid value; expected {}", wanted.name()).into()),
+        };
+    }
+    if matches!(wanted, Type::Any | Type::Reflect) {
+        return Ok(operand.value);
+    }
+    if matches!(operand.value, Value::Nil) {
+        return Err(format!("wrong type for value; expected {}; got interface {{}}", wanted.name()).into());
+    }
+    if wanted.accepts(&operand.value) {
+        return Ok(operand.value);
+    }
+    let got = operand.value.type_name();
+    Err(format!("wrong type for value; expected {}; got {got}", wanted.name()).into())
+}
+
+/// What a number means where no type is asked for.
+fn ideal(number: &Number) -> Result<Value, Message> {
+    let literal = number.literal.as_str();
+    let is_hex = literal.len() > 2 && literal[..2].eq_ignore_ascii_case("0x") && !literal.contains(['p', 'P']);
+    let looks_float = !is_hex && !literal.starts_with('\'') && literal.contains(['.', 'e', 'E', 'p', 'P']);
+    match (number.float, number.int) {
+        _ if number.imaginary => Err("complex numbers are not supported; use a float".into()),
+        (Some(float), _) if looks_float => Ok(Value::Float(float)),
+        (_, Some(int)) => Ok(Value::int(int)),
+        _ => Err(format!("{literal} overflows int").into()),
+    }
+}
+
+fn no_arguments(expr: &Expr, args: &[Expr], last: Option<&Operand>) -> Result<(), Message> {
+    if args.is_empty() && last.is_none() {
+        return Ok(());
+    }
+    Err(format!("can't give argument to non-function {}", expr.source_in_parens()).into())
+}

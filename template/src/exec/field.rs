@@ -1,0 +1,68 @@
+//! `.a.b`: entries of maps, fields and methods of objects.
+
+use super::{At, Machine, Operand};
+use crate::ast::Expr;
+use crate::error::Message;
+use crate::fmt::quote::quoted_text;
+use crate::limits::MissingKey;
+use crate::object::Member;
+use crate::value::Value;
+
+impl<'p> Machine<'p, '_, '_> {
+    /// Follows `names` from `receiver`; arguments go to the last of them.
+    pub(super) fn fields(
+        &mut self,
+        expr: &'p Expr,
+        mut receiver: Operand,
+        names: &[String],
+        args: &'p [Expr],
+        last: Option<Operand>,
+    ) -> Result<Operand, Message> {
+        let Some((name, before)) = names.split_last() else { return Ok(receiver) };
+        for name in before {
+            receiver = self.field(expr, &receiver, name, &[], None)?;
+        }
+        self.field(expr, &receiver, name, args, last)
+    }
+
+    fn field(
+        &mut self,
+        expr: &'p Expr,
+        receiver: &Operand,
+        name: &str,
+        args: &'p [Expr],
+        last: Option<Operand>,
+    ) -> Result<Operand, Message> {
+        let has_args = !args.is_empty() || last.is_some();
+        match &receiver.value {
+            Value::Nil if receiver.any => Err(format!("nil pointer evaluating interface {{}}.{name}").into()),
+            Value::Nil => match self.context.options().missing_key {
+                MissingKey::Error => Err(format!("nil data; no entry for key {}", quoted_text(name.as_bytes())).into()),
+                MissingKey::Default => Ok(Operand::absent()),
+            },
+            Value::Map(_) if has_args => Err(format!("{name} is not a method but has arguments").into()),
+            Value::Map(map) => match (map.find(name.as_bytes()), self.context.options().missing_key) {
+                (Some(value), _) => Ok(Operand { value, any: !map.of_strings }),
+                (None, MissingKey::Default) => Ok(Operand::absent()),
+                (None, MissingKey::Error) => {
+                    Err(format!("map has no entry for key {}", quoted_text(name.as_bytes())).into())
+                }
+            },
+            Value::Object(object) => match object.member(name) {
+                Some(Member::Method(method)) => {
+                    self.call(method, At::Expr(expr), Some(receiver.value.clone()), args, last)
+                }
+                Some(Member::Field(_)) if has_args => {
+                    Err(format!("{name} has arguments but cannot be invoked as function").into())
+                }
+                Some(Member::Field(value)) => Ok(Operand::typed(value)),
+                None => Err(cannot_evaluate(name, receiver)),
+            },
+            _ => Err(cannot_evaluate(name, receiver)),
+        }
+    }
+}
+
+fn cannot_evaluate(name: &str, receiver: &Operand) -> Message {
+    format!("can't evaluate field {name} in type {}", receiver.type_name()).into()
+}

@@ -1,0 +1,170 @@
+//! The functions of text/template itself, without the comparisons.
+
+use super::Type::{Any, Bool, Int, Reflect, Str};
+use super::{Args, Function};
+use crate::context::Context;
+use crate::error::Message;
+use crate::fmt::{print_verb, sprint, sprintf, sprintln};
+use crate::text::{REPLACEMENT, push_char, runes};
+use crate::value::{List, Map, UintKind, Value};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::variadic("and", &[Reflect], Reflect, Reflect, "The first empty argument, or the last.", last),
+    Function::variadic("or", &[Reflect], Reflect, Reflect, "The first argument that is not empty, or the last.", last),
+    Function::new("not", &[Reflect], Bool, "Whether the argument is empty.", |_, args| {
+        Ok(Value::Bool(!args.value(0).is_true()))
+    }),
+    Function::variadic("call", &[Reflect], Reflect, Reflect, "Always an error: no value is a function.", last),
+    Function::new("len", &[Reflect], Int, "The number of bytes, elements or entries.", |_, args| len(&args)),
+    Function::variadic("index", &[Reflect], Reflect, Reflect, "The element at each key in turn.", |_, args| {
+        index(&args)
+    }),
+    Function::variadic("print", &[], Any, Str, "The arguments as text.", |context, args| {
+        sprint(args.all(), context.value_bytes()).map(Value::str)
+    }),
+    Function::variadic("println", &[], Any, Str, "The arguments as a line of text.", |context, args| {
+        sprintln(args.all(), context.value_bytes()).map(Value::str)
+    }),
+    Function::variadic("printf", &[Str], Any, Str, "The arguments by a format.", |context, args| {
+        sprintf(args.str(0), args.rest(1), context.value_bytes()).map(Value::str)
+    }),
+    Function::variadic("html", &[], Any, Str, "Text escaped for HTML.", |context, args| {
+        escaped(context, &args, escape_html)
+    }),
+    Function::variadic("js", &[], Any, Str, "Text escaped for JavaScript.", |context, args| {
+        escaped(context, &args, escape_js)
+    }),
+    Function::variadic("urlquery", &[], Any, Str, "Text escaped for the query of a URL.", |context, args| {
+        escaped(context, &args, escape_query)
+    }),
+];
+
+/// `and`, `or` and `call` are carried out by the executor.
+#[expect(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "the shape of a row")]
+fn last(_: &mut Context, args: Args) -> Result<Value, Message> {
+    Ok(args.all().last().cloned().unwrap_or(Value::Nil))
+}
+
+fn len(args: &Args) -> Result<Value, Message> {
+    match args.value(0) {
+        Value::Str(bytes) => Ok(Value::length(bytes.len())),
+        Value::List(list) => Ok(Value::length(list.len())),
+        Value::Map(map) => Ok(Value::length(map.len())),
+        Value::Nil => Err("len of nil pointer".into()),
+        other => Err(format!("len of type {}", other.type_name()).into()),
+    }
+}
+
+fn index(args: &Args) -> Result<Value, Message> {
+    let mut item = args.value(0).clone();
+    if matches!(item, Value::Nil) {
+        return Err("index of untyped nil".into());
+    }
+    for key in args.rest(1) {
+        item = match &item {
+            Value::Nil => return Err("index of nil pointer".into()),
+            Value::Str(bytes) => Value::Uint(UintKind::Uint8, bytes[position(key, bytes.len())?].into()),
+            Value::List(list) => element(list, key)?,
+            Value::Map(map) => entry(map, key)?,
+            other => return Err(format!("can't index item of type {}", other.type_name()).into()),
+        };
+    }
+    Ok(item)
+}
+
+fn element(list: &List, key: &Value) -> Result<Value, Message> {
+    Ok(list.items()[position(key, list.len())?].clone())
+}
+
+fn entry(map: &Map, key: &Value) -> Result<Value, Message> {
+    match key {
+        Value::Str(key) => Ok(map.find(key).unwrap_or(if map.of_strings { Value::text("") } else { Value::Nil })),
+        Value::Nil => Err("value is nil; should be of type string".into()),
+        other => Err(format!("value has type {}; should be string", other.type_name()).into()),
+    }
+}
+
+/// An index below `length`.
+fn position(key: &Value, length: usize) -> Result<usize, Message> {
+    let index = match key {
+        Value::Int(_, index) => usize::try_from(*index).ok(),
+        Value::Uint(_, index) => usize::try_from(*index).ok(),
+        Value::Nil => return Err("cannot index slice/array with nil".into()),
+        other => return Err(format!("cannot index slice/array with type {}", other.type_name()).into()),
+    };
+    match index.filter(|&index| index < length) {
+        Some(index) => Ok(index),
+        None => Err(Message::plain("index out of range: ").data(print_verb(key, 'v', 64)?)),
+    }
+}
+
+fn escaped(context: &Context, args: &Args, escape: fn(&[u8]) -> Vec<u8>) -> Result<Value, Message> {
+    let text = match args.all() {
+        [Value::Str(bytes)] => bytes.to_vec(),
+        all => {
+            let shown: Vec<Value> = all
+                .iter()
+                .map(|value| if matches!(value, Value::Nil) { Value::text("<no value>") } else { value.clone() })
+                .collect();
+            sprint(&shown, context.value_bytes())?
+        }
+    };
+    Ok(Value::str(escape(&text)))
+}
+
+fn escape_html(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for &byte in text {
+        match byte {
+            0 => push_char(&mut out, REPLACEMENT),
+            b'"' => out.extend_from_slice(b"&#34;"),
+            b'\'' => out.extend_from_slice(b"&#39;"),
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            byte => out.push(byte),
+        }
+    }
+    out
+}
+
+fn escape_js(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for (at, rune) in runes(text) {
+        match rune.char {
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\'' => out.extend_from_slice(b"\\'"),
+            '"' => out.extend_from_slice(b"\\\""),
+            char @ ('<' | '>' | '&' | '=') => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
+            char if char < ' ' => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
+            char if char.is_ascii() || crate::fmt::quote::is_print(char) => {
+                out.extend_from_slice(&text[at..at + rune.width]);
+            }
+            char => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
+        }
+    }
+    out
+}
+
+/// Escapes everything but letters, digits and `-_.~`; a space becomes a plus.
+pub(super) fn escape_query(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for &byte in text {
+        match byte {
+            b' ' => out.push(b'+'),
+            byte if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) => out.push(byte),
+            byte => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_invalid_byte_is_one_character_to_javascript() {
+        assert_eq!(escape_js(b"\xff<"), b"\xff\\u003C");
+    }
+}

@@ -1,0 +1,184 @@
+//! Words within names, as the Go library xstrings finds them.
+
+use super::{is_upper, lower, upper};
+use crate::text::{push_char, runes};
+
+/// First character of the CJK blocks, whose characters are not letters of a word here.
+const FIRST_CJK: char = '\u{3400}';
+
+/// `http_server` as `HttpServer`; connectors at both ends stay, of several in a row all but one.
+pub(super) fn camel(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut chars = runes(text).map(|(_, rune)| rune.char);
+    let mut first = None;
+    for char in chars.by_ref() {
+        if !is_connector(char) {
+            first = Some(char);
+            break;
+        }
+        push_char(&mut out, char);
+    }
+    let Some(first) = first else { return out };
+    let mut capitals = is_upper(first);
+    let mut before = upper(first);
+    for mut char in chars {
+        match (is_connector(before), is_connector(char)) {
+            (true, false) => {
+                capitals = is_upper(char);
+                before = upper(char);
+                continue;
+            }
+            (false, _) if capitals && is_upper(char) => char = lower(char),
+            (false, _) => capitals = false,
+            (true, true) => {}
+        }
+        push_char(&mut out, before);
+        before = char;
+    }
+    push_char(&mut out, before);
+    out
+}
+
+/// `HttpServer` as `http_server`, with any connector.
+pub(super) fn separated(text: &[u8], connector: char) -> Vec<u8> {
+    let mut writer = Writer { words: words(text).into_iter(), out: Vec::new(), connector };
+    writer.run();
+    writer.out
+}
+
+/// What a word consists of, told by its first character.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Capital,
+    Letters,
+    Number,
+    Connector,
+    Punctuation,
+    Other,
+}
+
+impl Kind {
+    fn of(char: char) -> Self {
+        match char {
+            char if is_connector(char) => Self::Connector,
+            char if is_upper(char) => Self::Capital,
+            char if is_letter(char) => Self::Letters,
+            char if char.is_numeric() => Self::Number,
+            char if char.is_ascii_punctuation() => Self::Punctuation,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether a separator is out of place beside such a word.
+    fn separates(self) -> bool {
+        matches!(self, Self::Connector | Self::Punctuation)
+    }
+}
+
+struct Word {
+    kind: Kind,
+    chars: Vec<char>,
+}
+
+struct Writer {
+    words: std::vec::IntoIter<Word>,
+    out: Vec<u8>,
+    connector: char,
+}
+
+impl Writer {
+    fn run(&mut self) {
+        let Some(mut word) = self.words.next() else { return };
+        while let Some(next) = self.words.next() {
+            self.lowered(&word);
+            word = match word.kind {
+                Kind::Number => match self.joined(next) {
+                    Some(next) => next,
+                    None => return,
+                },
+                Kind::Connector | Kind::Punctuation => next,
+                _ if next.kind == Kind::Number => match self.after_number(next) {
+                    Some(next) => next,
+                    None => return,
+                },
+                _ => self.separated_from(next),
+            };
+        }
+        self.lowered(&word);
+    }
+
+    /// A number behind letters belongs to them, unless small letters follow it.
+    fn after_number(&mut self, number: Word) -> Option<Word> {
+        let Some(next) = self.words.next() else { return Some(number) };
+        if next.kind != Kind::Letters {
+            self.lowered(&number);
+            return Some(self.separated_from(next));
+        }
+        push_char(&mut self.out, self.connector);
+        self.lowered(&number);
+        self.joined(next)
+    }
+
+    /// Writes small letters and numbers without separators; answers the word behind them.
+    fn joined(&mut self, mut next: Word) -> Option<Word> {
+        while matches!(next.kind, Kind::Letters | Kind::Number) {
+            self.lowered(&next);
+            next = self.words.next()?;
+        }
+        Some(self.separated_from(next))
+    }
+
+    fn separated_from(&mut self, next: Word) -> Word {
+        if !next.kind.separates() {
+            push_char(&mut self.out, self.connector);
+        }
+        next
+    }
+
+    fn lowered(&mut self, word: &Word) {
+        for &char in &word.chars {
+            let char = match word.kind {
+                Kind::Connector => self.connector,
+                Kind::Capital if is_upper(char) => lower(char),
+                _ => char,
+            };
+            push_char(&mut self.out, char);
+        }
+    }
+}
+
+fn words(text: &[u8]) -> Vec<Word> {
+    let chars: Vec<char> = runes(text).map(|(_, rune)| rune.char).collect();
+    let mut words = Vec::new();
+    let mut rest = chars.as_slice();
+    while let Some(&first) = rest.first() {
+        let kind = Kind::of(first);
+        let length = match kind {
+            Kind::Capital => capital_length(rest),
+            _ => rest.iter().take_while(|&&char| Kind::of(char) == kind).count(),
+        };
+        let (word, tail) = rest.split_at(length);
+        words.push(Word { kind, chars: word.to_vec() });
+        rest = tail;
+    }
+    words
+}
+
+/// `Status` is one word, and `HTTP` of `HTTPStatus` another.
+fn capital_length(chars: &[char]) -> usize {
+    let capitals = chars.iter().take_while(|&&char| is_upper(char)).count();
+    let followed = chars.get(capitals).is_some_and(|&char| is_letter(char));
+    match (capitals, followed) {
+        (1, _) => 1 + chars[1..].iter().take_while(|&&char| is_letter(char) && !is_upper(char)).count(),
+        (_, true) => capitals - 1,
+        (_, false) => capitals,
+    }
+}
+
+fn is_connector(char: char) -> bool {
+    char == '-' || char == '_' || char.is_whitespace()
+}
+
+fn is_letter(char: char) -> bool {
+    char.is_alphabetic() && char < FIRST_CJK
+}

@@ -1,0 +1,103 @@
+//! `eq`, `ne`, `lt`, `le`, `gt`, `ge`.
+
+use std::cmp::Ordering;
+
+use super::Type::{Bool, Reflect};
+use super::{Args, Function};
+use crate::context::Context;
+use crate::error::Message;
+use crate::fmt::print_verb;
+use crate::value::Value;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::variadic("eq", &[Reflect], Reflect, Bool, "Whether the first equals any other argument.", eq),
+    Function::new("ne", &[Reflect, Reflect], Bool, "Whether the arguments differ.", |context, args| {
+        equal(context, args.value(0), args.value(1)).map(|equal| Value::Bool(!equal))
+    }),
+    Function::new("lt", &[Reflect, Reflect], Bool, "Whether the first is less.", |_, args| {
+        order(&args, |order| order == Ordering::Less)
+    }),
+    Function::new("le", &[Reflect, Reflect], Bool, "Whether the first is less or equal.", |_, args| {
+        order(&args, |order| order != Ordering::Greater)
+    }),
+    Function::new("gt", &[Reflect, Reflect], Bool, "Whether the first is greater.", |_, args| {
+        order(&args, |order| order == Ordering::Greater)
+    }),
+    Function::new("ge", &[Reflect, Reflect], Bool, "Whether the first is greater or equal.", |_, args| {
+        order(&args, |order| order != Ordering::Less)
+    }),
+];
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
+fn eq(context: &mut Context, args: Args) -> Result<Value, Message> {
+    let others = args.rest(1);
+    if others.is_empty() {
+        return Err("missing argument for comparison".into());
+    }
+    for other in others {
+        if equal(context, args.value(0), other)? {
+            return Ok(Value::Bool(true));
+        }
+    }
+    Ok(Value::Bool(false))
+}
+
+fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message> {
+    Ok(match (left, right) {
+        (Value::Bool(left), Value::Bool(right)) => left == right,
+        (Value::Int(_, left), Value::Int(_, right)) => left == right,
+        (Value::Uint(_, left), Value::Uint(_, right)) => left == right,
+        (Value::Int(_, int), Value::Uint(_, uint)) | (Value::Uint(_, uint), Value::Int(_, int)) => {
+            u64::try_from(*int) == Ok(*uint)
+        }
+        #[expect(clippy::float_cmp, reason = "Go compares exactly")]
+        (Value::Float(left), Value::Float(right)) => left == right,
+        (Value::Str(left), Value::Str(right)) => left == right,
+        (Value::Nil, Value::Nil) => true,
+        (Value::Nil, _) | (_, Value::Nil) => false,
+        _ if is_basic(left) || is_basic(right) => return Err(incompatible(left, right)),
+        (Value::Object(left), Value::Object(right)) => std::rc::Rc::ptr_eq(left, right),
+        _ if left.kind_name() != right.kind_name() => {
+            let mut message = Message::plain("non-comparable types ");
+            message.append(&shown(context, left)?);
+            let message = message.text(format!(": {}, {}: ", left.type_name(), right.type_name()));
+            let mut whole = message;
+            whole.append(&shown(context, right)?);
+            return Err(whole);
+        }
+        _ => {
+            let mut message = Message::plain("non-comparable type ");
+            message.append(&shown(context, right)?);
+            return Err(message.text(format!(": {}", right.type_name())));
+        }
+    })
+}
+
+/// A value in an error, as the `%s` that Go uses shows it.
+fn shown(context: &Context, value: &Value) -> Result<Message, Message> {
+    Ok(Message::default().data(print_verb(value, 's', context.value_bytes())?))
+}
+
+fn order(args: &Args, wanted: fn(Ordering) -> bool) -> Result<Value, Message> {
+    let (left, right) = (args.value(0), args.value(1));
+    let ordering = match (left, right) {
+        (Value::Int(_, left), Value::Int(_, right)) => Some(left.cmp(right)),
+        (Value::Uint(_, left), Value::Uint(_, right)) => Some(left.cmp(right)),
+        (Value::Int(_, left), Value::Uint(_, right)) => Some(i128::from(*left).cmp(&i128::from(*right))),
+        (Value::Uint(_, left), Value::Int(_, right)) => Some(i128::from(*left).cmp(&i128::from(*right))),
+        (Value::Float(left), Value::Float(right)) => left.partial_cmp(right),
+        (Value::Str(left), Value::Str(right)) => Some(left.cmp(right)),
+        _ if !is_basic(left) || !is_basic(right) => return Err("invalid type for comparison".into()),
+        (Value::Bool(_), Value::Bool(_)) => return Err("invalid type for comparison".into()),
+        _ => return Err(incompatible(left, right)),
+    };
+    Ok(Value::Bool(ordering.is_some_and(wanted)))
+}
+
+fn is_basic(value: &Value) -> bool {
+    !matches!(value, Value::Nil | Value::List(_) | Value::Map(_) | Value::Object(_))
+}
+
+fn incompatible(left: &Value, right: &Value) -> Message {
+    format!("incompatible types for comparison: {} and {}", left.type_name(), right.type_name()).into()
+}

@@ -1,0 +1,157 @@
+//! Base 64, base 32, hexadecimal and checksums. Bad input to a decoder gives the error text as the result, as sprig has it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::Digest as _;
+
+use super::Function;
+use super::Type::Str;
+use crate::value::Value;
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("b64enc", &[Str], Str, "Base 64 of the text.", |_, args| {
+        Ok(Value::text(&STANDARD.encode(args.str(0))))
+    }),
+    Function::new("b64dec", &[Str], Str, "The bytes that base 64 stands for.", |_, args| {
+        Ok(Value::str(base64_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
+    }),
+    Function::new("b32enc", &[Str], Str, "Base 32 of the text.", |_, args| Ok(Value::str(base32_encoded(args.str(0))))),
+    Function::new("b32dec", &[Str], Str, "The bytes that base 32 stands for.", |_, args| {
+        Ok(Value::str(base32_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
+    }),
+    Function::new("hexdec", &[Str], Str, "The bytes that hexadecimal digits stand for.", |_, args| {
+        Ok(Value::str(hex_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
+    }),
+    Function::new("sha256sum", &[Str], Str, "SHA-256 in hexadecimal.", |_, args| {
+        Ok(Value::text(&hex(&sha2::Sha256::digest(args.str(0)))))
+    }),
+    Function::new("sha512sum", &[Str], Str, "SHA-512 in hexadecimal.", |_, args| {
+        Ok(Value::text(&hex(&sha2::Sha512::digest(args.str(0)))))
+    }),
+    Function::new("adler32sum", &[Str], Str, "Adler-32 in decimal.", |_, args| {
+        Ok(Value::text(&adler32(args.str(0)).to_string()))
+    }),
+];
+
+/// Standard base 64 with padding, line ends ignored; the error names the offset, as Go does.
+pub(super) fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
+    let bad = |at: usize| Err(format!("illegal base64 data at input byte {at}"));
+    let is_break = |byte: u8| matches!(byte, b'\r' | b'\n');
+    let mut plain = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let byte = text[at];
+        at += 1;
+        if is_break(byte) {
+            continue;
+        }
+        if byte == b'=' {
+            // Padding ends the text: one or two, completing a group of four.
+            let missing = 4 - plain.len() % 4;
+            if missing > 2 {
+                return bad(at - 1);
+            }
+            let mut padding = 1;
+            while at < text.len() && (is_break(text[at]) || (text[at] == b'=' && padding < missing)) {
+                padding += usize::from(text[at] == b'=');
+                at += 1;
+            }
+            if padding < missing {
+                return bad(text.len());
+            }
+            if at < text.len() {
+                return bad(at);
+            }
+            plain.resize(plain.len() + missing, b'=');
+            break;
+        }
+        if !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')) {
+            return bad(at - 1);
+        }
+        plain.push(byte);
+    }
+    if plain.len() % 4 != 0 {
+        return bad(text.len() - plain.len() % 4);
+    }
+    LENIENT.decode(&plain).or_else(|_| bad(text.len()))
+}
+
+/// Bits behind the last byte may be anything, as in Go.
+const LENIENT: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    base64::engine::GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
+fn base32_encoded(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len().div_ceil(5) * 8);
+    for chunk in text.chunks(5) {
+        let group = chunk.iter().fold(0u64, |group, &byte| (group << 8) | u64::from(byte)) << (8 * (5 - chunk.len()));
+        let digits = (chunk.len() * 8).div_ceil(5);
+        for index in 0..8 {
+            let digit = usize::try_from((group >> (35 - 5 * index)) & 31).unwrap_or_default();
+            out.push(if index < digits { BASE32[digit] } else { b'=' });
+        }
+    }
+    out
+}
+
+fn base32_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
+    let plain: Vec<(usize, u8)> =
+        text.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).collect();
+    let bad = |at: usize| Err(format!("illegal base32 data at input byte {at}"));
+    let mut out = Vec::with_capacity(plain.len() * 5 / 8);
+    for (number, chunk) in plain.chunks(8).enumerate() {
+        let digits: Vec<&(usize, u8)> = chunk.iter().take_while(|(_, byte)| *byte != b'=').collect();
+        let is_last = (number + 1) * 8 >= plain.len();
+        if chunk.len() < 8 {
+            return bad(text.len());
+        }
+        if digits.len() < 8 && (!is_last || !matches!(digits.len(), 2 | 4 | 5 | 7)) {
+            return bad(chunk[digits.len()].0);
+        }
+        let mut group = 0u64;
+        for (at, byte) in digits.iter().copied() {
+            let Some(digit) = BASE32.iter().position(|known| known == byte) else { return bad(*at) };
+            group = (group << 5) | u64::try_from(digit).unwrap_or_default();
+        }
+        group <<= 5 * (8 - digits.len());
+        out.extend_from_slice(&group.to_be_bytes()[3..3 + digits.len() * 5 / 8]);
+    }
+    Ok(out)
+}
+
+fn hex_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
+    let mut out = Vec::with_capacity(text.len() / 2);
+    for pair in text.chunks(2) {
+        let mut byte = 0;
+        for &digit in pair {
+            let Some(value) = char::from(digit).to_digit(16) else {
+                let shown =
+                    String::from_utf8_lossy(&crate::fmt::quote::quote_char(char::from(digit), false)).into_owned();
+                return Err(format!("encoding/hex: invalid byte: U+{digit:04X} {shown}"));
+            };
+            byte = byte * 16 + u8::try_from(value).unwrap_or_default();
+        }
+        if pair.len() == 2 {
+            out.push(byte);
+        }
+    }
+    if text.len() % 2 == 1 { Err("encoding/hex: odd length hex string".to_owned()) } else { Ok(out) }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn adler32(text: &[u8]) -> u32 {
+    const MODULUS: u32 = 65_521;
+    let (mut low, mut high) = (1u32, 0u32);
+    for &byte in text {
+        low = (low + u32::from(byte)) % MODULUS;
+        high = (high + low) % MODULUS;
+    }
+    (high << 16) | low
+}

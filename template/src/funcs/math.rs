@@ -1,0 +1,184 @@
+//! Numbers: conversion, integer arithmetic, rounding, sequences.
+
+use super::Type::{Any, Float, Int, Int64, Ints, Str};
+use super::{Args, Function};
+use crate::cast::{to_float, to_int};
+use crate::context::Context;
+use crate::error::Message;
+use crate::number::{parse_float, parse_int};
+use crate::value::{List, Value};
+
+mod decimal;
+
+use decimal::Decimal;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("atoi", &[Str], Int, "The decimal number in a text, else 0.", |_, args| {
+        Ok(Value::int(parse_int(args.str(0), 10).unwrap_or(0)))
+    }),
+    Function::new("int", &[Any], Int, "The value as an int.", |_, args| Ok(Value::int(to_int(args.value(0))))),
+    Function::new("int64", &[Any], Int64, "The value as an int64.", |_, args| Ok(Value::int64(to_int(args.value(0))))),
+    Function::new("float64", &[Any], Float, "The value as a float64.", |_, args| {
+        Ok(Value::Float(to_float(args.value(0))))
+    }),
+    Function::new("toDecimal", &[Any], Int64, "The octal number in a text, else 0.", |context, args| {
+        let text = super::strings::to_text(context, args.value(0))?;
+        Ok(Value::int64(parse_int(&text, 8).unwrap_or(0)))
+    }),
+    Function::variadic("add", &[], Any, Int64, "The sum.", |_, args| Ok(fold(args.all(), 0, i64::wrapping_add))),
+    Function::new("add1", &[Any], Int64, "One more.", |_, args| {
+        Ok(Value::int64(to_int(args.value(0)).wrapping_add(1)))
+    }),
+    Function::new("sub", &[Any, Any], Int64, "The difference.", |_, args| {
+        Ok(Value::int64(to_int(args.value(0)).wrapping_sub(to_int(args.value(1)))))
+    }),
+    Function::variadic("mul", &[Any], Any, Int64, "The product.", |_, args| {
+        Ok(fold(args.rest(1), to_int(args.value(0)), i64::wrapping_mul))
+    }),
+    Function::new("div", &[Any, Any], Int64, "The quotient, cut.", |_, args| divide(&args, i64::wrapping_div)),
+    Function::new("mod", &[Any, Any], Int64, "The remainder.", |_, args| divide(&args, i64::wrapping_rem)),
+    Function::variadic("max", &[Any], Any, Int64, "The greatest.", |_, args| {
+        Ok(fold(args.rest(1), to_int(args.value(0)), i64::max))
+    }),
+    Function::variadic("biggest", &[Any], Any, Int64, "Same as max.", |_, args| {
+        Ok(fold(args.rest(1), to_int(args.value(0)), i64::max))
+    }),
+    Function::variadic("min", &[Any], Any, Int64, "The least.", |_, args| {
+        Ok(fold(args.rest(1), to_int(args.value(0)), i64::min))
+    }),
+    Function::variadic("maxf", &[Any], Any, Float, "The greatest, as a float.", |_, args| {
+        Ok(Value::Float(args.all().iter().map(to_float).fold(f64::NEG_INFINITY, f64::max)))
+    }),
+    Function::variadic("minf", &[Any], Any, Float, "The least, as a float.", |_, args| {
+        Ok(Value::Float(args.all().iter().map(to_float).fold(f64::INFINITY, f64::min)))
+    }),
+    Function::variadic("addf", &[], Any, Float, "The decimal sum.", |_, args| {
+        let numbers: Vec<Value> = std::iter::once(Value::int(0)).chain(args.all().iter().cloned()).collect();
+        decimals(&numbers, |sum, next| Ok(sum.plus(next)))
+    }),
+    Function::new("add1f", &[Any], Float, "One more, decimal.", |_, args| {
+        decimals(&[args.value(0).clone(), Value::int(1)], |sum, next| Ok(sum.plus(next)))
+    }),
+    Function::variadic("subf", &[Any], Any, Float, "The decimal difference.", |_, args| {
+        decimals(args.all(), |rest, next| Ok(rest.minus(next)))
+    }),
+    Function::variadic("mulf", &[Any], Any, Float, "The decimal product.", |_, args| {
+        decimals(args.all(), |product, next| product.times(next))
+    }),
+    Function::variadic("divf", &[Any], Any, Float, "The decimal quotient, to 16 places.", |_, args| {
+        decimals(args.all(), |rest, next| rest.divided_by(next))
+    }),
+    Function::new("floor", &[Any], Float, "The next lower whole number.", |_, args| {
+        Ok(Value::Float(to_float(args.value(0)).floor()))
+    }),
+    Function::new("ceil", &[Any], Float, "The next higher whole number.", |_, args| {
+        Ok(Value::Float(to_float(args.value(0)).ceil()))
+    }),
+    Function::variadic("round", &[Any, Int], Float, Float, "Rounded to places, by a threshold.", |_, args| {
+        Ok(round(&args))
+    }),
+    Function::variadic("seq", &[], Int, Str, "Numbers with spaces between: end, start end, start step end.", seq),
+    Function::new("until", &[Int], Ints, "The numbers from 0 to before the argument.", |context, args| {
+        let end = args.int(0);
+        steps(context, 0, end, if end < 0 { -1 } else { 1 }).map(list)
+    }),
+    Function::new(
+        "untilStep",
+        &[Int, Int, Int],
+        Ints,
+        "The numbers from start to before end, by a step.",
+        |context, args| steps(context, args.int(0), args.int(1), args.int(2)).map(list),
+    ),
+];
+
+fn fold(values: &[Value], start: i64, combine: fn(i64, i64) -> i64) -> Value {
+    Value::int64(values.iter().map(to_int).fold(start, combine))
+}
+
+fn divide(args: &Args, operation: fn(i64, i64) -> i64) -> Result<Value, Message> {
+    match to_int(args.value(1)) {
+        0 => Err("runtime error: integer divide by zero".into()),
+        divisor => Ok(Value::int64(operation(to_int(args.value(0)), divisor))),
+    }
+}
+
+/// Combines decimals from the left; the result is the nearest float.
+fn decimals(
+    values: &[Value],
+    combine: impl Fn(&Decimal, &Decimal) -> Result<Decimal, Message>,
+) -> Result<Value, Message> {
+    let mut numbers = values.iter().map(|value| Decimal::from_float(to_float(value)));
+    let mut result = numbers.next().unwrap_or_else(|| Decimal::from_float(0.0));
+    for number in numbers {
+        result = combine(&result, &number)?;
+    }
+    Ok(Value::Float(parse_float(result.to_string().as_bytes()).unwrap_or(f64::INFINITY)))
+}
+
+fn round(args: &Args) -> Value {
+    let value = to_float(args.value(0));
+    let threshold = match args.all().get(2) {
+        Some(Value::Float(threshold)) => *threshold,
+        _ => 0.5,
+    };
+    let places = i32::try_from(args.int(1)).unwrap_or(i32::MAX);
+    let scale = 10f64.powi(places);
+    let scaled = scale * value;
+    let fraction = scaled % 1.0;
+    let up = if value >= 0.0 {
+        if fraction >= threshold { scaled.ceil() } else { scaled.floor() }
+    } else if fraction.abs() >= threshold {
+        scaled.floor()
+    } else {
+        scaled.ceil()
+    };
+    Value::Float(up / scale)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
+fn seq(context: &mut Context, args: Args) -> Result<Value, Message> {
+    let increment = |from: i64, to: i64| if to < from { -1 } else { 1 };
+    // The end is part of the sequence, so the bound is one step further.
+    let numbers = match args.all().len() {
+        1 => {
+            let end = args.int(0);
+            let step = increment(1, end);
+            steps(context, 1, end.saturating_add(step), step)?
+        }
+        2 => {
+            let (start, end) = (args.int(0), args.int(1));
+            let step = increment(start, end);
+            steps(context, start, end.saturating_add(step), step)?
+        }
+        3 => {
+            let (start, step, end) = (args.int(0), args.int(1), args.int(2));
+            let direction = increment(start, end);
+            if direction.signum() == step.signum() {
+                steps(context, start, end.saturating_add(direction), step)?
+            } else {
+                Vec::new()
+            }
+        }
+        _ => Vec::new(),
+    };
+    let texts: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    Ok(Value::text(&texts.join(" ")))
+}
+
+/// The numbers from `start` to before `end`.
+fn steps(context: &Context, start: i64, end: i64, step: i64) -> Result<Vec<i64>, Message> {
+    let distance = i128::from(end) - i128::from(start);
+    let step = i128::from(step);
+    if step == 0 || distance.signum() != step.signum() {
+        return Ok(Vec::new());
+    }
+    let count = usize::try_from((distance.abs() + step.abs() - 1) / step.abs()).unwrap_or(usize::MAX);
+    context.check_elements(count)?;
+    context.spend(count)?;
+    let numbers = (0i128..).take(count).map(|index| i128::from(start) + index * step);
+    Ok(numbers.filter_map(|number| i64::try_from(number).ok()).collect())
+}
+
+fn list(numbers: Vec<i64>) -> Value {
+    Value::List(List::of_ints(numbers))
+}

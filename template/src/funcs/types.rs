@@ -1,0 +1,150 @@
+//! Defaults, conditions and questions about types.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::Type::{Any, Bool, Str};
+use super::{Args, Function};
+use crate::context::Context;
+use crate::error::Message;
+use crate::value::{List, Map, Value};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::variadic(
+        "default",
+        &[Any],
+        Any,
+        Any,
+        "The second argument, or the first if that is empty.",
+        |_, args| {
+            let given = args.all().get(1).filter(|given| given.is_true());
+            Ok(given.unwrap_or(args.value(0)).clone())
+        },
+    ),
+    Function::new("empty", &[Any], Bool, "Whether the argument is empty.", |_, args| {
+        Ok(Value::Bool(!args.value(0).is_true()))
+    }),
+    Function::variadic("coalesce", &[], Any, Any, "The first argument that is not empty.", |_, args| {
+        Ok(args.all().iter().find(|value| value.is_true()).cloned().unwrap_or(Value::Nil))
+    }),
+    Function::variadic("all", &[], Any, Bool, "Whether no argument is empty.", |_, args| {
+        Ok(Value::Bool(args.all().iter().all(Value::is_true)))
+    }),
+    Function::variadic("any", &[], Any, Bool, "Whether some argument is not empty.", |_, args| {
+        Ok(Value::Bool(args.all().iter().any(Value::is_true)))
+    }),
+    Function::new(
+        "ternary",
+        &[Any, Any, Bool],
+        Any,
+        "The first argument if the third is true, else the second.",
+        |_, args| Ok(args.value(usize::from(!args.bool(2))).clone()),
+    ),
+    Function::new("fail", &[Str], Str, "Ends the render with a message.", |_, args| {
+        Err(Message::default().data(args.str(0)))
+    }),
+    Function::new("hello", &[], Str, "The text `Hello!`.", |_, _| Ok(Value::text("Hello!"))),
+    Function::new("typeOf", &[Any], Str, "Go's name of the type.", |_, args| {
+        Ok(Value::text(args.value(0).type_name()))
+    }),
+    Function::new("typeIs", &[Str, Any], Bool, "Whether the type has that name.", |_, args| {
+        Ok(Value::Bool(args.str(0) == args.value(1).type_name().as_bytes()))
+    }),
+    Function::new(
+        "typeIsLike",
+        &[Str, Any],
+        Bool,
+        "Whether the type, or what it points to, has that name.",
+        |_, args| {
+            let name = args.value(1).type_name().as_bytes();
+            Ok(Value::Bool(args.str(0) == name || name.strip_prefix(b"*") == Some(args.str(0))))
+        },
+    ),
+    Function::new("kindOf", &[Any], Str, "Go's name of the kind.", |_, args| {
+        Ok(Value::text(args.value(0).kind_name()))
+    }),
+    Function::new("kindIs", &[Str, Any], Bool, "Whether the kind has that name.", |_, args| {
+        Ok(Value::Bool(args.str(0) == args.value(1).kind_name().as_bytes()))
+    }),
+    Function::new("deepEqual", &[Any, Any], Bool, "Whether type and content are equal.", |context, args| {
+        deep_equal(context, args.value(0), args.value(1)).map(Value::Bool)
+    }),
+    Function::new("deepCopy", &[Any], Any, "A copy that shares nothing.", deep_copy),
+    Function::new("mustDeepCopy", &[Any], Any, "A copy that shares nothing.", deep_copy),
+];
+
+/// Whether type and content are equal. Charges a step for each element visited.
+pub(super) fn deep_equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message> {
+    context.spend(1)?;
+    if left.type_name() != right.type_name() {
+        return Ok(false);
+    }
+    Ok(match (left, right) {
+        (Value::Nil, Value::Nil) => true,
+        (Value::Bool(left), Value::Bool(right)) => left == right,
+        (Value::Int(_, left), Value::Int(_, right)) => left == right,
+        (Value::Uint(_, left), Value::Uint(_, right)) => left == right,
+        #[expect(clippy::float_cmp, reason = "Go compares exactly")]
+        (Value::Float(left), Value::Float(right)) => left == right,
+        (Value::Str(left), Value::Str(right)) => left == right,
+        (Value::List(left), Value::List(right)) => equal_lists(context, left, right)?,
+        (Value::Map(left), Value::Map(right)) => equal_maps(context, left, right)?,
+        (Value::Object(left), Value::Object(right)) => Rc::ptr_eq(left, right) || left.to_string() == right.to_string(),
+        _ => false,
+    })
+}
+
+fn equal_lists(context: &Context, left: &List, right: &List) -> Result<bool, Message> {
+    if left.len() != right.len() {
+        return Ok(false);
+    }
+    for (left, right) in left.items().iter().zip(right.items()) {
+        if !deep_equal(context, left, right)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn equal_maps(context: &Context, left: &Map, right: &Map) -> Result<bool, Message> {
+    if left.is_same(right) {
+        return Ok(true);
+    }
+    if left.len() != right.len() {
+        return Ok(false);
+    }
+    let _nested = context.nest()?;
+    for (key, value) in left.entries() {
+        let Some(other) = right.find(&key) else { return Ok(false) };
+        if !deep_equal(context, &value, &other)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
+fn deep_copy(context: &mut Context, args: Args) -> Result<Value, Message> {
+    copied(context, args.value(0))
+}
+
+/// A copy that shares no map.
+pub(super) fn copied(context: &Context, value: &Value) -> Result<Value, Message> {
+    context.spend(1)?;
+    match value {
+        Value::List(list) => {
+            let items: Result<_, _> = list.items().iter().map(|item| copied(context, item)).collect();
+            Ok(Value::List(List::new(list.elem, items?)?))
+        }
+        Value::Map(map) if !map.of_strings => {
+            let _nested = context.nest()?;
+            context.account(value)?;
+            let mut entries = BTreeMap::new();
+            for (key, value) in map.entries() {
+                entries.insert(key, copied(context, &value)?);
+            }
+            Ok(Value::Map(Map::new(entries)?))
+        }
+        other => Ok(other.clone()),
+    }
+}

@@ -1,0 +1,395 @@
+//! From template text to tokens, by the rules of Go's text/template.
+//!
+//! The lexer yields one token at a time and keeps no more state than its position, so any text costs constant memory.
+
+use crate::limits::Delimiters;
+use crate::text::{Rune, find, first_rune, lossy};
+
+mod number;
+
+const LEFT_COMMENT: &[u8] = b"/*";
+const RIGHT_COMMENT: &[u8] = b"*/";
+/// A trim marker is a minus and one space.
+const TRIM_MARKER: usize = 2;
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Error,
+    Eof,
+    Text,
+    LeftDelim,
+    RightDelim,
+    Space,
+    Assign,
+    Declare,
+    Pipe,
+    Char,
+    CharConstant,
+    Number,
+    Complex,
+    Str,
+    RawStr,
+    Variable,
+    Field,
+    Identifier,
+    Bool,
+    LeftParen,
+    RightParen,
+    Dot,
+    Nil,
+    Block,
+    Break,
+    Continue,
+    Define,
+    Else,
+    End,
+    If,
+    Range,
+    Template,
+    With,
+}
+
+impl Kind {
+    fn keyword(word: &[u8]) -> Option<Self> {
+        Some(match word {
+            b"block" => Self::Block,
+            b"break" => Self::Break,
+            b"continue" => Self::Continue,
+            b"define" => Self::Define,
+            b"else" => Self::Else,
+            b"end" => Self::End,
+            b"if" => Self::If,
+            b"nil" => Self::Nil,
+            b"range" => Self::Range,
+            b"template" => Self::Template,
+            b"with" => Self::With,
+            _ => return None,
+        })
+    }
+
+    fn is_keyword(self) -> bool {
+        use Kind::{Block, Break, Continue, Define, Dot, Else, End, If, Nil, Range, Template, With};
+        matches!(self, Dot | Nil | Block | Break | Continue | Define | Else | End | If | Range | Template | With)
+    }
+}
+
+/// A token: where it starts, on which line, and its text (for errors: the message).
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    pub(crate) pos: usize,
+    pub(crate) line: usize,
+    pub(crate) text: Vec<u8>,
+}
+
+impl Token {
+    /// How messages name the token.
+    pub(crate) fn describe(&self) -> String {
+        let text = lossy(&self.text);
+        match self.kind {
+            Kind::Eof => "EOF".to_owned(),
+            Kind::Error => text,
+            kind if kind.is_keyword() => format!("<{text}>"),
+            _ if self.text.len() > 10 => {
+                let start: String = text.chars().take(10).collect();
+                format!("{}...", crate::fmt::quote::quoted_text(start.as_bytes()))
+            }
+            _ => crate::fmt::quote::quoted_text(&self.text),
+        }
+    }
+}
+
+/// Reads tokens off a template text.
+pub(crate) struct Lexer<'t> {
+    text: &'t [u8],
+    delimiters: &'t Delimiters,
+    pos: usize,
+    start: usize,
+    line: usize,
+    counted: usize,
+    inside_action: bool,
+    parens: usize,
+    failed: bool,
+}
+
+impl<'t> Lexer<'t> {
+    pub(crate) fn new(text: &'t [u8], delimiters: &'t Delimiters) -> Self {
+        Self { text, delimiters, pos: 0, start: 0, line: 1, counted: 0, inside_action: false, parens: 0, failed: false }
+    }
+
+    /// The next token; after an error or the end, the end again.
+    pub(crate) fn next_token(&mut self) -> Token {
+        if self.failed {
+            return Token { kind: Kind::Eof, pos: self.pos, line: self.line, text: Vec::new() };
+        }
+        loop {
+            let token = if self.inside_action { Some(self.in_action()) } else { self.in_text() };
+            if let Some(token) = token {
+                return token;
+            }
+        }
+    }
+
+    /// Text up to the next action, or `None` when there was only a comment to skip.
+    fn in_text(&mut self) -> Option<Token> {
+        let rest = &self.text[self.pos..];
+        let Some(length) = find(rest, self.delimiters.left()) else {
+            self.pos = self.text.len();
+            return Some(self.emit(if self.pos > self.start { Kind::Text } else { Kind::Eof }));
+        };
+        if length == 0 {
+            return self.left_delim();
+        }
+        let after_delim = length + self.delimiters.left().len();
+        let trimmed = if has_left_trim(&rest[after_delim..]) { trim_end(&rest[..length]) } else { length };
+        self.pos += trimmed;
+        let token = (trimmed > 0).then(|| self.emit(Kind::Text));
+        self.pos += length - trimmed;
+        self.ignore();
+        token
+    }
+
+    fn left_delim(&mut self) -> Option<Token> {
+        self.pos += self.delimiters.left().len();
+        let marker = if has_left_trim(&self.text[self.pos..]) { TRIM_MARKER } else { 0 };
+        if self.text[self.pos + marker..].starts_with(LEFT_COMMENT) {
+            self.pos += marker;
+            self.ignore();
+            return self.comment();
+        }
+        let token = self.emit(Kind::LeftDelim);
+        self.inside_action = true;
+        self.parens = 0;
+        self.pos += marker;
+        self.ignore();
+        Some(token)
+    }
+
+    fn comment(&mut self) -> Option<Token> {
+        let Some(length) = find(&self.text[self.pos + LEFT_COMMENT.len()..], RIGHT_COMMENT) else {
+            return Some(self.error("unclosed comment"));
+        };
+        self.pos += LEFT_COMMENT.len() + length + RIGHT_COMMENT.len();
+        let Some(trims) = self.at_right_delim() else {
+            return Some(self.error("comment ends before closing delimiter"));
+        };
+        if trims {
+            self.pos += TRIM_MARKER;
+        }
+        self.pos += self.delimiters.right().len();
+        if trims {
+            self.skip_space();
+        }
+        self.ignore();
+        None
+    }
+
+    fn right_delim(&mut self, trims: bool) -> Token {
+        if trims {
+            self.pos += TRIM_MARKER;
+            self.ignore();
+        }
+        self.pos += self.delimiters.right().len();
+        let token = self.emit(Kind::RightDelim);
+        if trims {
+            self.skip_space();
+            self.ignore();
+        }
+        self.inside_action = false;
+        token
+    }
+
+    fn in_action(&mut self) -> Token {
+        if let Some(trims) = self.at_right_delim() {
+            return if self.parens == 0 { self.right_delim(trims) } else { self.error("unclosed left paren") };
+        }
+        let Some(rune) = self.advance() else { return self.error("unclosed action") };
+        match rune.char {
+            char if is_space(char) => self.space(),
+            '=' => self.emit(Kind::Assign),
+            ':' if self.advance().is_some_and(|next| next.char == '=') => self.emit(Kind::Declare),
+            ':' => self.error("expected :="),
+            '|' => self.emit(Kind::Pipe),
+            '"' => self.quoted('"', Kind::Str, "unterminated quoted string"),
+            '\'' => self.quoted('\'', Kind::CharConstant, "unterminated character constant"),
+            '`' => self.raw_string(),
+            '$' => self.field_or_variable(Kind::Variable),
+            '.' if self.text.get(self.pos).is_some_and(|byte| !byte.is_ascii_digit()) => {
+                self.field_or_variable(Kind::Field)
+            }
+            '.' | '+' | '-' | '0'..='9' => {
+                self.pos = self.start;
+                self.number()
+            }
+            char if is_alphanumeric(char) => self.identifier(),
+            '(' => {
+                self.parens += 1;
+                self.emit(Kind::LeftParen)
+            }
+            ')' if self.parens == 0 => self.error("unexpected right paren"),
+            ')' => {
+                self.parens -= 1;
+                self.emit(Kind::RightParen)
+            }
+            '!'..='~' => self.emit(Kind::Char),
+            char => self.error(&format!("unrecognized character in action: {}", code_point(char))),
+        }
+    }
+
+    /// A run of space, of which the last may belong to a trimming right delimiter.
+    fn space(&mut self) -> Token {
+        while self.peek().is_some_and(|next| is_space(next.char)) {
+            self.pos += 1;
+        }
+        let last = self.pos - 1;
+        let trimming =
+            has_right_trim(&self.text[last..]) && self.text[last + TRIM_MARKER..].starts_with(self.delimiters.right());
+        if trimming {
+            self.pos = last;
+            if self.pos == self.start {
+                return self.right_delim(true);
+            }
+        }
+        self.emit(Kind::Space)
+    }
+
+    fn identifier(&mut self) -> Token {
+        while self.peek().is_some_and(|next| is_alphanumeric(next.char)) {
+            self.advance();
+        }
+        if !self.at_terminator() {
+            return self.bad_character();
+        }
+        let word = &self.text[self.start..self.pos];
+        let kind = match word {
+            b"true" | b"false" => Kind::Bool,
+            _ => Kind::keyword(word).unwrap_or(Kind::Identifier),
+        };
+        self.emit(kind)
+    }
+
+    /// `.name` or `$name`, whose mark is read already.
+    fn field_or_variable(&mut self, kind: Kind) -> Token {
+        if self.at_terminator() {
+            return self.emit(if kind == Kind::Variable { kind } else { Kind::Dot });
+        }
+        while self.peek().is_some_and(|next| is_alphanumeric(next.char)) {
+            self.advance();
+        }
+        if self.at_terminator() { self.emit(kind) } else { self.bad_character() }
+    }
+
+    fn quoted(&mut self, quote: char, kind: Kind, unterminated: &str) -> Token {
+        loop {
+            match self.advance().map(|rune| rune.char) {
+                // An escaped character does not end the literal, unless it is the end of the line.
+                Some('\\') if self.advance().is_some_and(|escaped| escaped.char != '\n') => {}
+                None | Some('\\' | '\n') => return self.error(unterminated),
+                Some(char) if char == quote => return self.emit(kind),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn raw_string(&mut self) -> Token {
+        loop {
+            match self.advance() {
+                None => return self.error("unterminated raw quoted string"),
+                Some(rune) if rune.char == '`' => return self.emit(Kind::RawStr),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Whether an identifier or field may end here.
+    fn at_terminator(&self) -> bool {
+        let Some(next) = self.peek() else { return true };
+        is_space(next.char)
+            || matches!(next.char, '.' | ',' | '|' | ':' | ')' | '(')
+            || self.text[self.pos..].starts_with(self.delimiters.right())
+    }
+
+    /// Whether the right delimiter stands here, and if so whether it trims.
+    fn at_right_delim(&self) -> Option<bool> {
+        let rest = &self.text[self.pos..];
+        if has_right_trim(rest) && rest[TRIM_MARKER..].starts_with(self.delimiters.right()) {
+            return Some(true);
+        }
+        rest.starts_with(self.delimiters.right()).then_some(false)
+    }
+
+    fn bad_character(&mut self) -> Token {
+        let char = self.peek().map_or('\0', |rune| rune.char);
+        self.error(&format!("bad character {}", code_point(char)))
+    }
+
+    fn peek(&self) -> Option<Rune> {
+        first_rune(&self.text[self.pos..])
+    }
+
+    fn advance(&mut self) -> Option<Rune> {
+        let rune = self.peek()?;
+        self.pos += rune.width;
+        Some(rune)
+    }
+
+    fn skip_space(&mut self) {
+        while self.text.get(self.pos).is_some_and(|&byte| is_space(char::from(byte))) {
+            self.pos += 1;
+        }
+    }
+
+    fn emit(&mut self, kind: Kind) -> Token {
+        let line = self.line_of_start();
+        let token = Token { kind, pos: self.start, line, text: self.text[self.start..self.pos].to_vec() };
+        self.start = self.pos;
+        token
+    }
+
+    fn error(&mut self, message: &str) -> Token {
+        self.failed = true;
+        Token { kind: Kind::Error, pos: self.start, line: self.line_of_start(), text: message.as_bytes().to_vec() }
+    }
+
+    fn ignore(&mut self) {
+        self.start = self.pos;
+    }
+
+    /// The line on which the token starts; counts each line once over the whole text.
+    fn line_of_start(&mut self) -> usize {
+        let newlines = self.text[self.counted..self.start].iter().filter(|&&byte| byte == b'\n').count();
+        self.line += newlines;
+        self.counted = self.start;
+        self.line
+    }
+}
+
+fn has_left_trim(text: &[u8]) -> bool {
+    matches!(text, [b'-', space, ..] if is_space(char::from(*space)))
+}
+
+fn has_right_trim(text: &[u8]) -> bool {
+    matches!(text, [space, b'-', ..] if is_space(char::from(*space)))
+}
+
+fn trim_end(text: &[u8]) -> usize {
+    text.iter().rposition(|&byte| !is_space(char::from(byte))).map_or(0, |last| last + 1)
+}
+
+fn is_space(char: char) -> bool {
+    matches!(char, ' ' | '\t' | '\r' | '\n')
+}
+
+fn is_alphanumeric(char: char) -> bool {
+    char == '_' || char.is_alphanumeric()
+}
+
+/// A character as messages name it: `U+0040 '@'`.
+fn code_point(char: char) -> String {
+    let mut text = format!("U+{:04X}", u32::from(char));
+    if crate::fmt::quote::is_print(char) {
+        text.push_str(&format!(" '{char}'"));
+    }
+    text
+}

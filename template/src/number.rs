@@ -1,0 +1,98 @@
+//! Reading numbers the way Go's strconv does.
+
+/// A signed integer; base 0 takes the base from the prefix and allows `_` between digits.
+pub(crate) fn parse_int(text: &[u8], base: u32) -> Option<i64> {
+    let (negative, digits) = match text.split_first() {
+        Some((b'-', rest)) => (true, rest),
+        Some((b'+', rest)) => (false, rest),
+        _ => (false, text),
+    };
+    let magnitude = parse_uint(digits, base)?;
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+}
+
+/// An unsigned integer without sign; base 0 as in [`parse_int`].
+pub(crate) fn parse_uint(text: &[u8], base: u32) -> Option<u64> {
+    if base != 0 {
+        return digits(text, base);
+    }
+    let lower: Vec<u8> = text.iter().take(2).map(u8::to_ascii_lowercase).collect();
+    let (base, prefix) = match lower.as_slice() {
+        b"0x" => (16, 2),
+        b"0o" => (8, 2),
+        b"0b" => (2, 2),
+        [b'0', _] => (8, 1),
+        _ => (10, 0),
+    };
+    if !underscores_ok(text, prefix) {
+        return None;
+    }
+    let plain: Vec<u8> = text[prefix..].iter().copied().filter(|&byte| byte != b'_').collect();
+    digits(&plain, base)
+}
+
+/// A float; `_` is not allowed except in hexadecimal and other prefixed forms, as Go has it.
+pub(crate) fn parse_float(text: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let unsigned = text.trim_start_matches(['+', '-']);
+    if text.len() - unsigned.len() > 1 {
+        return None;
+    }
+    if unsigned.len() > 2 && unsigned[..2].eq_ignore_ascii_case("0x") {
+        let value = hexadecimal(&unsigned[2..])?;
+        return Some(if text.starts_with('-') { -value } else { value });
+    }
+    let named = ["inf", "infinity", "nan"].iter().any(|name| unsigned.eq_ignore_ascii_case(name));
+    let value: f64 = text.parse().ok()?;
+    (value.is_finite() || named).then_some(value)
+}
+
+fn digits(text: &[u8], base: u32) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |value, &byte| {
+        let digit = char::from(byte).to_digit(base)?;
+        value.checked_mul(u64::from(base))?.checked_add(u64::from(digit))
+    })
+}
+
+/// Underscores stand between digits or between prefix and digit, and only where there is a prefix or base 0.
+fn underscores_ok(text: &[u8], prefix: usize) -> bool {
+    if !text.contains(&b'_') {
+        return true;
+    }
+    let mut before = if prefix == 0 { b'x' } else { b'0' };
+    let body = if prefix == 1 { text } else { &text[prefix..] };
+    if prefix == 1 {
+        before = b'x';
+    }
+    for &byte in body {
+        let fits = match byte {
+            b'_' => before.is_ascii_hexdigit(),
+            _ => true,
+        };
+        if !fits {
+            return false;
+        }
+        before = if byte == b'_' { b'_' } else { b'0' };
+    }
+    before != b'_'
+}
+
+/// `1.8p3` without its `0x`; the exponent is required, as in Go.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let mut value = 0.0f64;
+    for digit in whole.chars().chain(fraction.chars()) {
+        value = value * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    let shift = i32::try_from(fraction.len()).ok()?.checked_mul(4)?;
+    let exponent = exponent.parse::<i32>().ok()?.checked_sub(shift)?;
+    let value = value * 2f64.powi(exponent.clamp(-2000, 2000));
+    value.is_finite().then_some(value)
+}

@@ -1,0 +1,202 @@
+//! Pipelines, commands and operands. Native recursion happens only here, once per open parenthesis.
+
+use super::Parser;
+use super::number::parse_number;
+use crate::ast::{Command, Expr, Pipe, Term};
+use crate::error::Message;
+use crate::fmt::quote::quoted_text;
+use crate::funcs;
+use crate::lex::{Kind, Token};
+use crate::text::lossy;
+use crate::unquote::unquote;
+
+impl Parser<'_> {
+    /// A pipeline up to and with the token `end`.
+    pub(super) fn pipeline(&mut self, context: &str, end: Kind) -> Result<Pipe, Message> {
+        let pos = self.tokens.peek_non_space().pos;
+        let mut pipe = Pipe { pos, decl: Vec::new(), assigns: false, commands: Vec::new() };
+        self.declarations(&mut pipe, context)?;
+        loop {
+            let token = self.tokens.next_non_space();
+            match token.kind {
+                kind if kind == end => break,
+                Kind::Bool
+                | Kind::CharConstant
+                | Kind::Complex
+                | Kind::Dot
+                | Kind::Field
+                | Kind::Identifier
+                | Kind::Number
+                | Kind::Nil
+                | Kind::RawStr
+                | Kind::Str
+                | Kind::Variable
+                | Kind::LeftParen => {
+                    self.tokens.back();
+                    let command = self.command()?;
+                    pipe.commands.push(command);
+                }
+                _ => return Err(self.unexpected(&token, context)),
+            }
+        }
+        check_pipeline(&pipe, context)?;
+        Ok(pipe)
+    }
+
+    /// The variables before `:=` or `=`, if there are any.
+    fn declarations(&mut self, pipe: &mut Pipe, context: &str) -> Result<(), Message> {
+        loop {
+            let variable = self.tokens.peek_non_space();
+            if variable.kind != Kind::Variable {
+                return Ok(());
+            }
+            self.tokens.next();
+            let after = self.tokens.peek().clone();
+            let next = self.tokens.peek_non_space();
+            match next.kind {
+                Kind::Assign | Kind::Declare => {
+                    pipe.assigns = next.kind == Kind::Assign;
+                    self.tokens.next_non_space();
+                    self.declare(pipe, &variable);
+                    return Ok(());
+                }
+                Kind::Char if next.text == b"," => {
+                    self.tokens.next_non_space();
+                    self.declare(pipe, &variable);
+                    if context != "range" || pipe.decl.len() >= 2 {
+                        return Err(format!("too many declarations in {context}").into());
+                    }
+                    let following = self.tokens.peek_non_space().kind;
+                    if !matches!(following, Kind::Variable | Kind::RightDelim | Kind::RightParen) {
+                        return Err("range can only initialize variables".into());
+                    }
+                }
+                _ if after.kind == Kind::Space => {
+                    self.tokens.back_to_both(variable, after);
+                    return Ok(());
+                }
+                _ => {
+                    self.tokens.back_to(variable);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn declare(&mut self, pipe: &mut Pipe, variable: &Token) {
+        let name = lossy(&variable.text);
+        pipe.decl.push(name.clone());
+        self.scope.variables.push(name);
+    }
+
+    /// Operands up to a pipe, which is consumed, or an end, which is not.
+    fn command(&mut self) -> Result<Command, Message> {
+        let pos = self.tokens.peek_non_space().pos;
+        let mut args = Vec::new();
+        loop {
+            self.tokens.peek_non_space();
+            if let Some(operand) = self.operand()? {
+                args.push(operand);
+            }
+            let token = self.tokens.next();
+            match token.kind {
+                Kind::Space => {}
+                Kind::RightDelim | Kind::RightParen => {
+                    self.tokens.back();
+                    break;
+                }
+                Kind::Pipe => break,
+                _ => return Err(self.unexpected(&token, "operand")),
+            }
+        }
+        if args.is_empty() { Err("empty command".into()) } else { Ok(Command { pos, args }) }
+    }
+
+    /// A term with the fields behind it.
+    fn operand(&mut self) -> Result<Option<Expr>, Message> {
+        let Some(base) = self.term()? else { return Ok(None) };
+        if self.tokens.peek().kind != Kind::Field {
+            return Ok(Some(base));
+        }
+        let pos = self.tokens.peek().pos;
+        let mut more = Vec::new();
+        while self.tokens.peek().kind == Kind::Field {
+            more.push(field_name(&self.tokens.next()));
+        }
+        let term = match base.term {
+            Term::Field(mut names) => {
+                names.append(&mut more);
+                Term::Field(names)
+            }
+            Term::Variable { name, .. } => Term::Variable { name, fields: more },
+            Term::Bool(_) | Term::Str { .. } | Term::Number(_) | Term::Nil | Term::Dot => {
+                let term = quoted_text(base.source().as_bytes());
+                return Err(format!("unexpected . after term {term}").into());
+            }
+            _ => Term::Chain { base: Box::new(base), fields: more },
+        };
+        Ok(Some(Expr { pos, term }))
+    }
+
+    fn term(&mut self) -> Result<Option<Expr>, Message> {
+        let token = self.tokens.next_non_space();
+        let pos = token.pos;
+        let term = match token.kind {
+            Kind::Identifier => match funcs::find(&token.text) {
+                Some(function) => Term::Function(function),
+                None => return Err(format!("function {} not defined", quoted_text(&token.text)).into()),
+            },
+            Kind::Dot => Term::Dot,
+            Kind::Nil => Term::Nil,
+            Kind::Variable => self.variable(&token)?,
+            Kind::Field => Term::Field(vec![field_name(&token)]),
+            Kind::Bool => Term::Bool(token.text == b"true"),
+            Kind::CharConstant | Kind::Complex | Kind::Number => Term::Number(parse_number(&token)?),
+            Kind::LeftParen => Term::Pipe(Box::new(self.parenthesized()?)),
+            Kind::Str | Kind::RawStr => {
+                let value = unquote(&token.text)?.into();
+                Term::Str { literal: token.text, value }
+            }
+            _ => {
+                self.tokens.back();
+                return Ok(None);
+            }
+        };
+        Ok(Some(Expr { pos, term }))
+    }
+
+    fn variable(&self, token: &Token) -> Result<Term, Message> {
+        let name = lossy(&token.text);
+        if self.scope.variables.contains(&name) {
+            return Ok(Term::Variable { name, fields: Vec::new() });
+        }
+        Err(format!("undefined variable {}", quoted_text(&token.text)).into())
+    }
+
+    fn parenthesized(&mut self) -> Result<Pipe, Message> {
+        if self.parens >= self.limits.paren_depth {
+            return Err("max expression depth exceeded".into());
+        }
+        self.parens += 1;
+        let pipe = self.pipeline("parenthesized pipeline", Kind::RightParen);
+        self.parens -= 1;
+        pipe
+    }
+}
+
+fn field_name(token: &Token) -> String {
+    lossy(token.text.get(1..).unwrap_or_default())
+}
+
+fn check_pipeline(pipe: &Pipe, context: &str) -> Result<(), Message> {
+    if pipe.commands.is_empty() {
+        return Err(format!("missing value for {context}").into());
+    }
+    for (index, command) in pipe.commands.iter().enumerate().skip(1) {
+        let first = command.args.first().map(|arg| &arg.term);
+        if matches!(first, Some(Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::Str { .. })) {
+            return Err(format!("non executable command in pipeline stage {}", index + 1).into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Tokens with the three of look-ahead that the grammar needs.
+
+use crate::lex::{Kind, Lexer, Token};
+
+/// A token source that can go back. The order of the buffer is Go's, because the line of a parse error is that of
+/// its first slot.
+pub(super) struct Tokens<'t> {
+    lexer: Lexer<'t>,
+    buffer: [Token; 3],
+    pending: usize,
+}
+
+impl<'t> Tokens<'t> {
+    pub(super) fn new(lexer: Lexer<'t>) -> Self {
+        let blank = || Token { kind: Kind::Eof, pos: 0, line: 1, text: Vec::new() };
+        Self { lexer, buffer: [blank(), blank(), blank()], pending: 0 }
+    }
+
+    /// The line that an error found now is about.
+    pub(super) fn line(&self) -> usize {
+        self.buffer[0].line
+    }
+
+    pub(super) fn next(&mut self) -> Token {
+        if self.pending > 0 {
+            self.pending -= 1;
+        } else {
+            self.buffer[0] = self.lexer.next_token();
+        }
+        self.buffer[self.pending].clone()
+    }
+
+    pub(super) fn peek(&mut self) -> &Token {
+        if self.pending == 0 {
+            self.pending = 1;
+            self.buffer[0] = self.lexer.next_token();
+        }
+        &self.buffer[self.pending - 1]
+    }
+
+    pub(super) fn next_non_space(&mut self) -> Token {
+        loop {
+            let token = self.next();
+            if token.kind != Kind::Space {
+                return token;
+            }
+        }
+    }
+
+    pub(super) fn peek_non_space(&mut self) -> Token {
+        let token = self.next_non_space();
+        self.back();
+        token
+    }
+
+    /// Takes the last token back.
+    pub(super) fn back(&mut self) {
+        self.pending = (self.pending + 1).min(self.buffer.len());
+    }
+
+    /// Puts `earlier` before the token that is pending.
+    pub(super) fn back_to(&mut self, earlier: Token) {
+        self.buffer[1] = earlier;
+        self.pending = 2;
+    }
+
+    /// Puts `earliest` and `earlier` before the token that is pending.
+    pub(super) fn back_to_both(&mut self, earliest: Token, earlier: Token) {
+        self.buffer[1] = earlier;
+        self.buffer[2] = earliest;
+        self.pending = 3;
+    }
+}

@@ -1,0 +1,79 @@
+//! UTF-8 on byte strings that need not be UTF-8, as Go reads them.
+
+/// What Go puts where bytes are not UTF-8.
+pub(crate) const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
+
+/// One step of [`runes`]: the character, whether it was valid, and the bytes it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rune {
+    pub(crate) char: char,
+    pub(crate) valid: bool,
+    pub(crate) width: usize,
+}
+
+/// The first character of `bytes`; a byte that starts no character counts as one invalid character of width 1.
+pub(crate) fn first_rune(bytes: &[u8]) -> Option<Rune> {
+    let lead = *bytes.first()?;
+    let width = match lead {
+        0..=0x7f => return Some(Rune { char: char::from(lead), valid: true, width: 1 }),
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => 1,
+    };
+    let decoded = bytes.get(..width).and_then(|part| std::str::from_utf8(part).ok()).and_then(|s| s.chars().next());
+    Some(match decoded {
+        Some(char) => Rune { char, valid: true, width },
+        None => Rune { char: REPLACEMENT, valid: false, width: 1 },
+    })
+}
+
+/// All characters of `bytes`, each with the offset at which it starts.
+pub(crate) fn runes(bytes: &[u8]) -> impl Iterator<Item = (usize, Rune)> + '_ {
+    let mut offset = 0;
+    std::iter::from_fn(move || {
+        let rune = first_rune(bytes.get(offset..)?)?;
+        let at = offset;
+        offset += rune.width;
+        Some((at, rune))
+    })
+}
+
+/// The last character of `bytes`.
+pub(crate) fn last_rune(bytes: &[u8]) -> Option<Rune> {
+    let longest = bytes.len().min(4);
+    let whole = (2..=longest).rev().find_map(|width| {
+        let rune = first_rune(&bytes[bytes.len() - width..])?;
+        (rune.valid && rune.width == width).then_some(rune)
+    });
+    whole.or_else(|| first_rune(bytes.get(bytes.len().checked_sub(1)?..)?))
+}
+
+/// How many characters Go counts in `bytes`.
+pub(crate) fn rune_count(bytes: &[u8]) -> usize {
+    runes(bytes).count()
+}
+
+/// `bytes` as text, each invalid byte replaced on its own.
+pub(crate) fn lossy(bytes: &[u8]) -> String {
+    runes(bytes).map(|(_, rune)| rune.char).collect()
+}
+
+/// Appends a character to a byte string.
+pub(crate) fn push_char(out: &mut Vec<u8>, char: char) {
+    out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+/// Where `needle` first stands in `haystack`; an empty needle stands at 0.
+pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    let Some((&first, rest)) = needle.split_first() else { return Some(0) };
+    let mut from = 0;
+    while let Some(step) = haystack.get(from..)?.iter().position(|&byte| byte == first) {
+        let at = from + step;
+        if haystack[at + 1..].starts_with(rest) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
