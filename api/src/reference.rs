@@ -66,7 +66,6 @@ pub struct CaProvider {
 
 /// Kind of object that holds CA certificates.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
-#[allow(missing_docs)]
 pub enum CaProviderKind {
     Secret,
     ConfigMap,

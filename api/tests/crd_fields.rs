@@ -28,6 +28,13 @@ fn cluster_secret_store_has_the_fields_of_the_go_operator() {
     compare("SecretStore", "ClusterSecretStore", &is_typed);
 }
 
+#[test]
+fn v1beta1_differs_from_v1_as_it_does_there() {
+    compare_versions("externalsecrets", "ExternalSecret", &|_| true);
+    compare_versions("secretstores", "SecretStore", &is_typed);
+    compare_versions("secretstores", "ClusterSecretStore", &is_typed);
+}
+
 /// Whether this build has types for a field of a store.
 fn is_typed(path: &str) -> bool {
     let Some(backend) = path.strip_prefix("spec.provider.") else { return true };
@@ -41,11 +48,57 @@ fn compare(listed: &str, kind: &str, is_typed: &dyn Fn(&str) -> bool) {
     let expected: Fields = fields_of(&section).into_iter().filter(|(path, _)| is_typed(path)).collect();
     assert!(expected.len() > 40, "the list of {listed} was not understood: {} fields", expected.len());
 
+    assert_same(kind, &expected, &fields_of_version(kind, 0));
+
     let crd = api::crds::all().unwrap().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
     let crd = serde_json::to_value(&crd).unwrap();
-    let mut found = Fields::new();
-    flatten("", &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], &mut found);
+    assert_eq!(header(&section_header(kind)), header_of(&crd), "{kind}");
+}
 
+/// Compares our two versions of `kind` with the listed differences of `plural`.
+fn compare_versions(plural: &str, kind: &str, is_typed: &dyn Fn(&str) -> bool) {
+    let mut expected = fields_of_version(kind, 0);
+    let list = list();
+    let (_, differences) = list.split_once("## Machine diff").unwrap();
+    let (_, differences) = differences.split_once(&format!("### {plural}\n")).unwrap();
+    let differences: Vec<(char, &str)> = differences
+        .lines()
+        .take_while(|line| !line.starts_with("###"))
+        .filter_map(|line| Some((line.chars().next()?, line[1..].trim())))
+        .filter(|(_, line)| is_typed(line) && !line.contains("(whole provider)"))
+        .collect();
+    assert!(differences.len() > 8, "{differences:?}");
+    let parsed = |line: &str| {
+        let (path, facts) = line.split_once(": ").unwrap_or_else(|| panic!("{line}"));
+        let (type_, limits) = facts.split_once(' ').unwrap_or((facts, ""));
+        let mut facts = Facts::from([("type".to_owned(), json!(type_))]);
+        if path.ends_with('*') {
+            facts.insert("required".to_owned(), json!(true));
+        }
+        if !limits.starts_with("CEL") {
+            limit(&mut facts, limits);
+        }
+        name_pattern(&mut facts);
+        (path.trim_end_matches('*').to_owned(), facts)
+    };
+    for (sign, line) in differences.iter().filter(|(sign, _)| *sign == '+') {
+        let (path, _) = parsed(line);
+        assert!(expected.remove(&path).is_some(), "{kind} v1 lacks {sign}{line}");
+    }
+    expected.extend(differences.iter().filter(|(sign, _)| *sign == '-').map(|(_, line)| parsed(line)));
+    assert_same(kind, &expected, &fields_of_version(kind, 1));
+}
+
+/// The fields of one of our versions.
+fn fields_of_version(kind: &str, index: usize) -> Fields {
+    let crd = api::crds::all().unwrap().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
+    let crd = serde_json::to_value(&crd).unwrap();
+    let mut fields = Fields::new();
+    flatten("", &crd["spec"]["versions"][index]["schema"]["openAPIV3Schema"], &mut fields);
+    fields
+}
+
+fn assert_same(kind: &str, expected: &Fields, found: &Fields) {
     let mut differences = Vec::new();
     for path in expected.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
         let (theirs, ours) = (expected.get(path), found.get(path));
@@ -54,7 +107,6 @@ fn compare(listed: &str, kind: &str, is_typed: &dyn Fn(&str) -> bool) {
         }
     }
     assert!(differences.is_empty(), "{kind} differs in {} fields:\n{}", differences.len(), differences.join("\n"));
-    assert_eq!(header(&section_header(kind)), header_of(&crd), "{kind}");
 }
 
 /// What a field is: its type and everything that limits it.

@@ -20,7 +20,10 @@ fn manifests_are_generated_from_the_types() {
     let generated: BTreeMap<String, String> = api::crds::files().unwrap().into_iter().collect();
     assert_eq!(found.keys().collect::<Vec<_>>(), generated.keys().collect::<Vec<_>>());
     for (name, content) in &generated {
-        assert!(found[name] == *content, "manifests/crds/{name} is stale; run `make crds`");
+        assert!(
+            found[name] == *content,
+            "manifests/crds/{name} is stale; run `cargo run -p api --bin crds -- manifests/crds`"
+        );
     }
 }
 

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(stale) if stale.is_empty() => ExitCode::SUCCESS,
         Ok(stale) => {
-            eprintln!("stale: {}; run `make crds`", stale.join(", "));
+            eprintln!("stale: {}; run `cargo run -p api --bin crds -- manifests/crds`", stale.join(", "));
             ExitCode::FAILURE
         }
         Err(error) => {
