@@ -23,8 +23,11 @@ fn status(synced_at: &str, version: &str, reason: &str) -> ExternalSecretStatus 
     .expect("status")
 }
 
+/// The hash of no data.
+const EMPTY: &str = "74a974446e359fb3e6baff9bd0058950e6edd0f040888d9989b0a11b";
+
 fn managed(intact: bool, owner: &str) -> Managed {
-    let recorded = if intact { "1" } else { "0" };
+    let recorded = if intact { EMPTY } else { "another" };
     let secret = serde_json::from_value::<k8s_openapi::api::core::v1::Secret>(json!({
         "metadata": {
             "name": "es", "namespace": "n", "uid": "s", "resourceVersion": "1",
@@ -35,7 +38,7 @@ fn managed(intact: bool, owner: &str) -> Managed {
         },
     }))
     .expect("secret");
-    Managed { intact, ..Managed::from(&secret) }
+    Managed::from(&secret)
 }
 
 const NOW: &str = "2026-01-01T12:00:00Z";
