@@ -27,6 +27,10 @@ pub fn problems(template: &Template) -> Vec<Problem> {
 
 /// What keeps one template from being parsed.
 pub fn problem(path: &str, text: &str) -> Option<Problem> {
-    let _ = (path, text);
-    None
+    // The path names the template already; the engine wants a name for its own messages.
+    const NAME: &str = "template";
+    let error = template::check(NAME, text.as_bytes()).err()?;
+    let what = error.to_string();
+    let what = what.strip_prefix("template: template:").map_or_else(|| what.clone(), |rest| format!("line {rest}"));
+    Some(Problem::new(path, what, "correct the template"))
 }

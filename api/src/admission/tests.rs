@@ -126,6 +126,31 @@ fn external_secrets_are_judged_by_our_rules() {
 }
 
 #[test]
+fn templates_that_cannot_be_parsed_are_refused_wherever_they_stand() {
+    assert_problems(
+        "ExternalSecret",
+        &[(
+            r"
+            secretStoreRef: {name: s}
+            dataFrom: [{extract: {key: k}, rewrite: [{transform: {template: '{{ .value'}}]}]
+            target:
+              template:
+                data: {good: '{{ .a | b64enc }}', url: '{{ .a | nosuchfunction }}'}
+                metadata: {labels: {team: '{{ if }}'}, annotations: {note: '{{ end }}'}}
+                templateFrom: [{literal: 'a: {{ .b'}]
+            ",
+            &[
+                ("spec.dataFrom[0].rewrite[0].transform.template", "line 1"),
+                ("spec.target.template.data[url]", "nosuchfunction"),
+                ("spec.target.template.metadata.labels[team]", "line 1"),
+                ("spec.target.template.metadata.annotations[note]", "line 1"),
+                ("spec.target.template.templateFrom[0].literal", "line 1"),
+            ],
+        )],
+    );
+}
+
+#[test]
 fn stores_name_exactly_one_backend_that_exists() {
     let fake = "fake: {data: [{key: k, value: v}]}";
     assert_problems(
