@@ -1,0 +1,31 @@
+//! What the end-to-end tests of refusals and policies share: a namespace with the operator at work in it ([`Scene`]), and
+//! manifests as values ([`manifest`]).
+//!
+//! The controller of a test file is one process for all of its tests; a test that needs other flags starts its own with a
+//! class of its own.
+
+#![allow(dead_code, reason = "each test file compiles this module for itself and uses a part of it")]
+
+pub mod manifest;
+mod scene;
+
+use std::time::Duration;
+
+use tests::{Bed, Binary, Failure, Process, Result};
+use tokio::sync::OnceCell;
+
+pub use scene::{Ready, Scene, data, says, version};
+
+/// Long beside what the operator takes, also while another program compiles on the same machine.
+pub const SOON: Duration = Duration::from_secs(40);
+
+static CONTROLLER: OnceCell<std::result::Result<Process, String>> = OnceCell::const_new();
+
+/// The controller of this test file, started with the first call.
+pub async fn controller(bed: &'static Bed) -> Result<&'static Process> {
+    let start = || async {
+        bed.install().await.map_err(|failure| failure.to_string())?;
+        bed.operator(Binary::Controller, &[]).await.map_err(|failure| failure.to_string())
+    };
+    CONTROLLER.get_or_init(start).await.as_ref().map_err(|reason| Failure::new(reason.clone()))
+}
