@@ -5,7 +5,15 @@
 //! secretstores, clustersecretstores `list`, `watch`, `patch` (upstream's finalizer); their `/status` `patch`;
 //! events.k8s.io/events `create`, `patch`.
 
-use std::{fmt::Debug, marker::PhantomData, sync::Arc, time::Instant};
+use std::{
+    fmt::Debug,
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use api::{
     condition::{self, Condition},
@@ -106,6 +114,10 @@ impl<K: StoreResource> Stores<K> {
 
     async fn tell(&self, key: &ObjectKey, object: &Watched<K>, outcome: Result<Readiness, &Error>) {
         let before: StoreStatus = object.status();
+        let waits = outcome.as_ref().is_err_and(|error| error.code() == Code::BreakerOpen);
+        if waits && condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true()) {
+            return;
+        }
         let after = status_after(&before, outcome, Timestamp::now());
         if before == after {
             return;
@@ -225,6 +237,8 @@ pub struct Source<K> {
     changed: Box<dyn Fn(StoreKind, &ObjectKey) + Send + Sync>,
     /// Called with the UID of a store that is gone.
     gone: Box<dyn Fn(&str) + Send + Sync>,
+    /// Until the first list is complete a store is no news: every ExternalSecret is looked at anyway.
+    listed_once: AtomicBool,
 }
 
 impl<K: StoreResource> Source<K> {
@@ -235,7 +249,7 @@ impl<K: StoreResource> Source<K> {
         changed: impl Fn(StoreKind, &ObjectKey) + Send + Sync + 'static,
         gone: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
-        Self { cache, queue, metrics, changed: Box::new(changed), gone: Box::new(gone) }
+        Self { cache, queue, metrics, changed: Box::new(changed), gone: Box::new(gone), listed_once: AtomicBool::new(false) }
     }
 
     fn forget(&self, key: &ObjectKey, uid: &str) {
@@ -257,7 +271,9 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
             Before::Newer => {}
             Before::Nothing => {
                 self.queue.add(&key, Lane::Interactive);
-                (self.changed)(K::KIND, &key);
+                if self.listed_once.load(Ordering::Relaxed) {
+                    (self.changed)(K::KIND, &key);
+                }
             }
             Before::Older(before) => {
                 if object.differs_for_users(&before) {
@@ -277,6 +293,7 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
     }
 
     fn listed(&self) {
+        self.listed_once.store(true, Ordering::Relaxed);
         for (key, object) in self.cache.end_list() {
             self.forget(&key, object.uid());
         }

@@ -21,7 +21,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use api::{
     external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
-    names::event_reason,
+    names::{condition_type::READY, event_reason},
     plan::Plan,
 };
 use async_trait::async_trait;
@@ -212,6 +212,10 @@ impl Turn<'_> {
     /// The status says the error; an event goes with it when the status did not say it already.
     async fn tell_failure(&self, error: &Error) {
         let before: ExternalSecretStatus = self.object.status();
+        // The cause of the outage is told already; that others wait for it too is no news.
+        if error.code() == Code::BreakerOpen && api::condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true()) {
+            return;
+        }
         let after = status::after(&before, &Told::Failed(error.clone()), "", Timestamp::now());
         if after == before {
             return;
