@@ -1,9 +1,16 @@
 //! What unit tests of resolver and providers share: a Kubernetes API and backends that answer from a function.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
 
 use http::{Request, Response};
 use kube::client::Body;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+};
 
 /// A client whose server answers with a status and a JSON body.
 pub fn kube_client<F>(answer: F) -> kube::Client
@@ -18,4 +25,114 @@ where
         }
     });
     kube::Client::new(service, "default")
+}
+
+/// A request as a [`Backend`] received it.
+#[derive(Clone, Debug, Default)]
+pub struct Received {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Received {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a [`Backend`] answers.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+    /// Promises more bytes than it sends.
+    pub truncated: bool,
+}
+
+impl Answer {
+    pub fn json(status: u16, body: impl Into<String>) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self { status, headers, body: body.into(), truncated: false }
+    }
+
+    pub fn html(status: u16) -> Self {
+        let headers = vec![("content-type", "text/html".to_owned())];
+        Self { status, headers, body: "<html>welcome</html>".into(), truncated: false }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// An HTTP server on the loopback interface that answers from a function; ends with the test's runtime.
+pub struct Backend {
+    pub url: String,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Backend {
+    pub async fn start<F>(answer: F) -> Self
+    where
+        F: Fn(&Received) -> Answer + Send + Sync + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let received: Arc<Mutex<Vec<Received>>> = Arc::default();
+        let (answer, seen) = (Arc::new(answer), received.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, answer.clone(), seen.clone()));
+            }
+        });
+        Self { url, received }
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// Requests so far as "METHOD target".
+    pub fn lines(&self) -> Vec<String> {
+        self.received().iter().map(|request| format!("{} {}", request.method, request.target)).collect()
+    }
+}
+
+async fn serve<F: Fn(&Received) -> Answer>(stream: TcpStream, answer: Arc<F>, seen: Arc<Mutex<Vec<Received>>>) {
+    let mut stream = BufReader::new(stream);
+    let Some(request) = receive(&mut stream).await else { return };
+    seen.lock().unwrap().push(request.clone());
+    let Answer { status, headers, body, truncated } = answer(&request);
+    let length = body.len() + usize::from(truncated);
+    let mut text = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let _ = stream.write_all(format!("{text}\r\n{body}").as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+async fn receive(stream: &mut BufReader<TcpStream>) -> Option<Received> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok()?;
+    let mut words = line.split_whitespace().map(ToOwned::to_owned);
+    let mut request = Received { method: words.next()?, target: words.next()?, ..Received::default() };
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.ok()?;
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) => request.headers.push((name.into(), value.into())),
+            None => break,
+        }
+    }
+    let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    request.body = String::from_utf8(body).ok()?;
+    Some(request)
 }

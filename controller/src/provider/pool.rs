@@ -128,6 +128,8 @@ impl Pool {
         breaker: Arc<Breaker>,
     ) -> Result<Arc<dyn Store>, Error> {
         let started = now();
+        // Opening may log in, so an outage counts; that it worked may have taken no call, so it closes nothing.
+        breaker.admit(started)?;
         let access = Arc::new(self.resolver.within(identity.scope().clone()));
         match self.opener.open(store, access.clone()).await {
             Ok(opened) => {
@@ -137,6 +139,7 @@ impl Pool {
                 Ok(store)
             }
             Err(error) => {
+                breaker.note::<()>(&Err(error.clone()), now());
                 state.failure = Some((started, error.clone()));
                 Err(error)
             }

@@ -1,4 +1,5 @@
-//! CA certificates as users write them: PEM, or base64 of PEM because the field is a byte string in the API.
+//! CA certificates as users write them: PEM, or base64 of PEM because a field is a byte string in the API, or base64 of
+//! that because a tool encoded once more.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -8,7 +9,12 @@ const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// Adds the certificates of `bundle`, which `field` gave, to `pem`.
 pub fn append(pem: &mut Vec<u8>, field: &str, bundle: &[u8]) -> Result<(), Error> {
-    let decoded = if holds_pem(bundle) { bundle.to_vec() } else { decode(bundle).unwrap_or_default() };
+    let mut decoded = bundle.to_vec();
+    for _ in 0..2 {
+        if !holds_pem(&decoded) {
+            decoded = decode(&decoded).unwrap_or_default();
+        }
+    }
     if !holds_pem(&decoded) {
         let problem = format!("{field}: holds no PEM certificate; write the CA's certificate, not a key or a path");
         return Err(Error::fix(Code::StoreInvalid, problem));
@@ -35,7 +41,9 @@ mod tests {
 
     #[test]
     fn pem_is_taken_as_it_is_and_base64_of_pem_is_decoded() {
-        for bundle in [PEM.to_vec(), STANDARD.encode(PEM).into_bytes()] {
+        for bundle in
+            [PEM.to_vec(), STANDARD.encode(PEM).into_bytes(), STANDARD.encode(STANDARD.encode(PEM)).into_bytes()]
+        {
             let mut pem = Vec::new();
             append(&mut pem, "spec.x", &bundle).unwrap();
             assert_eq!(pem.trim_ascii(), PEM.trim_ascii());

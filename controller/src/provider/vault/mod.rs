@@ -1,15 +1,28 @@
-//! HashiCorp Vault and OpenBao.
+//! HashiCorp Vault and OpenBao, key/value engine versions 1 and 2.
+//!
+//! What enters is a store's `spec.provider.vault` and the references it may follow; what leaves is a [`Store`] that logs
+//! in once, reads each path once for everyone who asks at the same time, and says of each failure which path, role or
+//! certificate is meant and what to change.
+//!
+//! RBAC: `get` on secrets and configmaps, `create` on serviceaccounts/token.
 
 use std::{sync::Arc, time::Instant};
 
 use api::{
-    external_secret::{Find, RemoteRef},
+    external_secret::{Find, MetadataPolicy, RemoteRef},
     provider::{Vault as Spec, VaultAuth},
     store::RetrySettings,
 };
 use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt, stream};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Readiness, Store, Values, metrics::ProviderMetrics};
+use super::{
+    Readiness, Store, Values,
+    json::{self, Json, Numbers},
+    metrics::ProviderMetrics,
+    reads::Reads,
+};
 use crate::{
     error::{Code, Error},
     http::Clients,
@@ -17,16 +30,69 @@ use crate::{
     secret_bytes::SecretBytes,
 };
 
-pub struct Vault;
+mod fault;
+mod find;
+mod http;
+mod kv;
+mod login;
+mod session;
 
+#[cfg(test)]
+mod tests;
+
+use self::{
+    http::{Retry, Transport},
+    kv::{Document, Engine, Found, Location},
+    login::Method,
+    session::Session,
+};
+
+/// Where the block stands in a store.
+const FIELD: &str = "spec.provider.vault";
+
+/// Most bytes that one search may bring; a Secret holds one.
+const MAX_FOUND_BYTES: usize = 16 << 20;
+
+/// An open engine.
+pub struct Vault {
+    session: Arc<Session>,
+    engine: Engine,
+    reads: Reads<Asked, Found>,
+}
+
+/// What was asked for, so that equal reads become one.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Asked {
+    Data { at: Location, version: Option<String> },
+    Metadata(Location),
+}
+
+/// Opens the engine that `spec` describes, logging in where there is something to log in with.
 pub async fn open(
-    _: &Spec,
-    _: Option<&RetrySettings>,
-    _: Arc<Access>,
-    _: &Clients,
-    _: &ProviderMetrics,
+    spec: &Spec,
+    retry: Option<&RetrySettings>,
+    access: Arc<Access>,
+    clients: &Clients,
+    metrics: &ProviderMetrics,
 ) -> Result<Vault, Error> {
-    Err(Error::fix(Code::NotSupported, "spec.provider.vault: not part of this build yet"))
+    if spec.tls.cert_secret_ref.is_some() || spec.tls.key_secret_ref.is_some() {
+        let problem = format!("{FIELD}.tls: client certificates are not part of this build yet; remove the field");
+        return Err(Error::fix(Code::NotSupported, problem));
+    }
+    let bundle = spec.ca_bundle.as_deref().map(str::as_bytes);
+    let ca = access.ca_bundle(FIELD, bundle, spec.ca_provider.as_ref()).await?;
+    let client = clients.client(&format!("{FIELD}.caBundle or caProvider"), ca.as_deref())?;
+    let transport = Transport::new(client, &spec.server, headers(spec)?, Retry::new(retry)?)?;
+    let session = Session::new(
+        transport,
+        Method::new(spec.auth.as_ref(), &access)?,
+        namespace("namespace", spec.namespace.as_deref())?,
+        namespace("auth.namespace", spec.auth.as_ref().and_then(|auth| auth.namespace.as_deref()))?,
+        metrics.clone(),
+    );
+    session.open().await?;
+    let engine = Engine::new(spec.path.as_deref(), spec.version);
+    Ok(Vault { session: Arc::new(session), engine, reads: Reads::default() })
 }
 
 /// Whether any credential is looked up beside the ExternalSecret when the store is a ClusterSecretStore.
@@ -45,21 +111,122 @@ fn auth_is_referent(auth: &VaultAuth) -> bool {
     })
 }
 
+fn headers(spec: &Spec) -> Result<HeaderMap, Error> {
+    let header = |(name, value): (&String, &String)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| name)?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| name.as_str().to_owned());
+        if let Ok(value) = &mut value {
+            value.set_sensitive(true);
+        }
+        Ok::<_, String>((name, value?))
+    };
+    spec.headers.iter().map(|entry| header(entry)).collect::<Result<_, String>>().map_err(|name| {
+        Error::fix(Code::StoreInvalid, format!("{FIELD}.headers: {name:?} or its value cannot be sent; correct it"))
+    })
+}
+
+fn namespace(field: &str, name: Option<&str>) -> Result<Option<HeaderValue>, Error> {
+    name.map(HeaderValue::from_str).transpose().map_err(|_| {
+        Error::fix(Code::StoreInvalid, format!("{FIELD}.{field}: holds characters that cannot be sent; correct it"))
+    })
+}
+
 #[async_trait]
 impl Store for Vault {
-    async fn get(&self, _: &RemoteRef, _: Instant) -> Result<Option<SecretBytes>, Error> {
-        Ok(None)
+    async fn get(&self, remote: &RemoteRef, since: Instant) -> Result<Option<SecretBytes>, Error> {
+        let found = self.read(remote, since).await?;
+        let Some(document) = &found.0 else { return Ok(None) };
+        match &remote.property {
+            None => Ok(Some(document.text.as_str().into())),
+            Some(property) => self.property(remote, document, property).map(Some),
+        }
     }
 
-    async fn get_map(&self, _: &RemoteRef, _: Instant) -> Result<Option<Values>, Error> {
-        Ok(None)
+    async fn get_map(&self, remote: &RemoteRef, since: Instant) -> Result<Option<Values>, Error> {
+        let found = self.read(remote, since).await?;
+        let Some(document) = &found.0 else { return Ok(None) };
+        let Some(property) = &remote.property else { return Ok(Some(values(&document.json).unwrap_or_default())) };
+        let value = self.property(remote, document, property)?;
+        let value = Json::parse(value.expose()).ok();
+        value.as_ref().and_then(values).map(Some).ok_or_else(|| {
+            let problem =
+                format!("property {property:?} of {} is no JSON object; extract takes only those", self.shown(remote));
+            Error::fix(Code::RemoteValueInvalid, problem)
+        })
     }
 
-    async fn find(&self, _: &Find, _: Instant) -> Result<Option<Values>, Error> {
-        Ok(None)
+    async fn find(&self, query: &Find, since: Instant) -> Result<Option<Values>, Error> {
+        let Some(locations) = find::find(&self.session, &self.engine, query).await? else { return Ok(None) };
+        let mut reads = stream::iter(locations)
+            .map(|at| async move {
+                let found = self.read_asked(Asked::Data { at: at.clone(), version: None }, since).await?;
+                Ok::<_, Error>((at.path, found))
+            })
+            .buffered(find::CONCURRENCY);
+        let (mut values, mut size) = (Values::new(), 0);
+        while let Some((path, found)) = reads.try_next().await? {
+            // Deleted between being listed and being read.
+            let Some(document) = &found.0 else { continue };
+            size += document.text.len();
+            if size > MAX_FOUND_BYTES {
+                let problem = format!("find matches more than {MAX_FOUND_BYTES} bytes; narrow it");
+                return Err(Error::fix(Code::RemoteValueInvalid, problem));
+            }
+            values.insert(path, document.text.as_str().into());
+        }
+        Ok(Some(values))
     }
 
     async fn check(&self) -> Result<Readiness, Error> {
-        Ok(Readiness::Unknown)
+        self.session.check().await
     }
+
+    async fn close(&self) {
+        self.session.close().await;
+    }
+}
+
+impl Vault {
+    async fn read(&self, remote: &RemoteRef, since: Instant) -> Result<Arc<Found>, Error> {
+        let at = self.engine.locate(&remote.key);
+        let asked = match remote.metadata_policy {
+            MetadataPolicy::Fetch => Asked::Metadata(at),
+            MetadataPolicy::None => Asked::Data { at, version: remote.version.clone() },
+        };
+        self.read_asked(asked, since).await
+    }
+
+    async fn read_asked(&self, asked: Asked, since: Instant) -> Result<Arc<Found>, Error> {
+        let (session, engine) = (self.session.clone(), self.engine.clone());
+        let read = |asked: Asked| async move {
+            match &asked {
+                Asked::Data { at, version } => engine.read(&session, at, version.as_deref()).await,
+                Asked::Metadata(at) => engine.metadata(&session, at).await,
+            }
+            .map(Found)
+        };
+        self.reads.read(asked.clone(), since, || read(asked)).await
+    }
+
+    /// A property: a key of that very name, else what the path selects.
+    fn property(&self, remote: &RemoteRef, document: &Document, property: &str) -> Result<SecretBytes, Error> {
+        if let Some(value) = document.json.get(property) {
+            return Ok(value.to_value(Numbers::AsWritten));
+        }
+        let found = json::property(&document.text, property)
+            .map_err(|refused| Error::fix(Code::SpecInvalid, format!("property {property:?}: {refused}")))?;
+        found.ok_or_else(|| {
+            let problem = format!("{} has no property {property:?}; add it or correct the path", self.shown(remote));
+            Error::fix(Code::RemotePropertyMissing, problem)
+        })
+    }
+
+    fn shown(&self, remote: &RemoteRef) -> String {
+        format!("{:?}", self.engine.data_path(&self.engine.locate(&remote.key)))
+    }
+}
+
+/// The members of an object, each as the value of a key of its own.
+fn values(json: &Json) -> Option<Values> {
+    Some(json.as_object()?.iter().map(|(name, value)| (name.clone(), json::render(value))).collect())
 }

@@ -1,0 +1,143 @@
+use vaultrs::api::kv2::requests::{ListSecretsRequest, ReadSecretRequest};
+
+use super::*;
+use crate::{
+    error::Class,
+    provider::fixture::{Answer, Backend},
+};
+
+fn transport(server: &str) -> Transport {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let retry = Retry { repeats: 1, interval: Duration::from_millis(1) };
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    Transport::new(client, server, HeaderMap::new(), retry).unwrap()
+}
+
+fn read(path: &str) -> ReadSecretRequest {
+    ReadSecretRequest { mount: "secret".into(), path: path.into(), version: None }
+}
+
+async fn call(backend: &Backend) -> Result<Reply, Error> {
+    transport(&backend.url).call(&read("app"), &Caller::default()).await
+}
+
+#[tokio::test]
+async fn request_carries_prefix_encoded_path_version_token_and_namespace() {
+    let backend = Backend::start(|_| Answer::json(200, "{}")).await;
+    let transport = transport(&format!("{}/vault/", backend.url));
+    let caller =
+        Caller { token: Some(HeaderValue::from_static("tok")), namespace: Some(HeaderValue::from_static("team-a/")) };
+    let request = ReadSecretRequest { version: Some(7), ..read("a b/c%d?e#ü") };
+    transport.call(&request, &caller).await.unwrap();
+    let list = ListSecretsRequest { mount: "secret".into(), path: String::new() };
+    transport.call(&list, &Caller::default()).await.unwrap();
+    let expected = ["GET /vault/v1/secret/data/a%20b/c%25d%3Fe%23%C3%BC?version=7", "LIST /vault/v1/secret/metadata"];
+    assert_eq!(backend.lines(), expected);
+    let received = backend.received();
+    assert_eq!(received[0].header("x-vault-token"), Some("tok"));
+    assert_eq!(received[0].header("x-vault-namespace"), Some("team-a/"));
+    assert_eq!(received[1].header("x-vault-token"), None);
+}
+
+#[tokio::test]
+async fn path_cannot_climb() {
+    let backend = Backend::start(|_| Answer::json(200, "{}")).await;
+    for path in ["../../sys/mounts", "a/../b", "./a"] {
+        let error = transport(&backend.url).call(&read(path), &Caller::default()).await.unwrap_err();
+        assert_eq!(error.code(), Code::KeyInvalid, "{path}");
+    }
+    assert!(backend.lines().is_empty());
+}
+
+#[tokio::test]
+async fn answers_that_are_not_vault_s_are_told_apart() {
+    let sealed = r#"{"errors":["Vault is sealed"]}"#;
+    let truncated = Answer { truncated: true, ..Answer::json(200, r#"{"data":"#) };
+    let table = [
+        (Answer::html(200), Code::VaultUnexpectedAnswer, Class::Fix, 1),
+        (Answer::html(403), Code::VaultUnexpectedAnswer, Class::Fix, 1),
+        (Answer::json(404, ""), Code::VaultUnexpectedAnswer, Class::Retry, 1),
+        (Answer::html(502), Code::VaultUnreachable, Class::Outage, 2),
+        (Answer::json(200, r#"{"data":"#), Code::VaultUnexpectedAnswer, Class::Retry, 1),
+        (truncated, Code::VaultUnexpectedAnswer, Class::Retry, 1),
+        (Answer::json(200, format!("\"{}\"", "x".repeat(MAX_BODY))), Code::VaultUnexpectedAnswer, Class::Fix, 1),
+        (Answer::json(503, sealed), Code::VaultSealed, Class::Outage, 2),
+        (Answer::json(501, sealed), Code::VaultSealed, Class::Outage, 1),
+        (Answer::json(500, r#"{"errors":["internal"]}"#), Code::VaultUnexpectedAnswer, Class::Retry, 2),
+        (Answer::json(429, "{}"), Code::VaultThrottled, Class::Retry, 1),
+        (Answer::json(429, "{}").with("retry-after", "60"), Code::VaultThrottled, Class::Retry, 1),
+        (Answer::json(429, "{}").with("retry-after", "0"), Code::VaultThrottled, Class::Retry, 2),
+    ];
+    for (answer, code, class, attempts) in table {
+        let shown = format!("{} {:?} {:.20}", answer.status, answer.headers, answer.body);
+        let backend = Backend::start(move |_| answer.clone()).await;
+        let error = call(&backend).await.unwrap_err();
+        assert_eq!((error.code(), error.class(), backend.lines().len()), (code, class, attempts), "{shown}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn failed_call_is_repeated_and_may_succeed() {
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let backend = Backend::start(move |_| match calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 => Answer::json(503, r#"{"errors":["sealed"]}"#),
+        _ => Answer::json(200, r#"{"data":1}"#),
+    })
+    .await;
+    assert_eq!(call(&backend).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn unreachable_server_is_an_outage() {
+    let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let transport = transport(&format!("http://127.0.0.1:{port}"));
+    let error = transport.call(&read("app"), &Caller::default()).await.unwrap_err();
+    assert_eq!((error.code(), error.class()), (Code::VaultUnreachable, Class::Outage));
+    assert!(error.to_string().contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn standby_s_redirect_is_followed_once_with_the_token_and_no_other() {
+    let active = Backend::start(|_| Answer::json(200, r#"{"data":1}"#)).await;
+    let target = format!("{}/v1/secret/data/app", active.url);
+    let standby = Backend::start(move |_| Answer::json(307, "").with("location", target.clone())).await;
+    let caller = Caller { token: Some(HeaderValue::from_static("tok")), namespace: None };
+    let reply = transport(&standby.url).call(&read("app"), &caller).await.unwrap();
+    assert_eq!(reply.status, 200);
+    assert_eq!(active.received()[0].header("x-vault-token"), Some("tok"));
+
+    let circle = Backend::start(|_| Answer::json(307, "").with("location", "/v1/secret/data/app")).await;
+    let upgrade = Backend::start(|_| Answer::json(307, "").with("location", "https://127.0.0.1:1/")).await;
+    let moved = Backend::start(|_| Answer::json(301, "").with("location", "/elsewhere")).await;
+    for (backend, requests) in [(circle, 2), (upgrade, 1), (moved, 1)] {
+        let error = call(&backend).await.unwrap_err();
+        assert_eq!((error.code(), backend.lines().len()), (Code::VaultUnexpectedAnswer, requests), "{error}");
+    }
+}
+
+#[test]
+fn server_address_must_be_one() {
+    let client = || reqwest::Client::builder().no_proxy().build().unwrap();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    for server in ["", "::", "vault:8200", "ftp://vault", "https://", "vault.example.com"] {
+        let error = Transport::new(client(), server, HeaderMap::new(), Retry::default()).err().unwrap();
+        assert_eq!(error.code(), Code::StoreInvalid, "{server}");
+    }
+    let transport =
+        Transport::new(client(), "https://u:p@v.example:8200/x", HeaderMap::new(), Retry::default()).unwrap();
+    assert_eq!(transport.server().to_string(), "https://v.example:8200");
+}
+
+#[test]
+fn retry_settings_without_a_number_mean_no_repeat() {
+    let settings =
+        |max_retries, interval: Option<&str>| RetrySettings { max_retries, retry_interval: interval.map(Into::into) };
+    let parsed = |settings: Option<RetrySettings>| {
+        Retry::new(settings.as_ref()).map(|retry| (retry.repeats, retry.interval.as_millis())).ok()
+    };
+    assert_eq!(parsed(None), Some((2, 1000)));
+    assert_eq!(parsed(Some(settings(None, None))), Some((0, 1000)));
+    assert_eq!(parsed(Some(settings(Some(5), Some("250ms")))), Some((5, 250)));
+    assert_eq!(parsed(Some(settings(Some(-1), None))), Some((0, 1000)));
+    assert_eq!(parsed(Some(settings(Some(1), Some("soon")))), None);
+}

@@ -1,0 +1,267 @@
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use api::{
+    external_secret::FindName,
+    provider::{KubernetesAuth, VaultVersion},
+    reference::{SecretKeySelector, ServiceAccountSelector},
+};
+
+use super::*;
+use crate::{
+    provider::fixture::{Answer, Backend, Received, kube_client},
+    resolve::{Resolver, Scope},
+};
+
+const DENIED: &str = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
+
+/// A store at `backend`; its token is `s.<number of times the Secret was read>`.
+fn access() -> Arc<Access> {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let client = kube_client(move |request| {
+        let number = reads.fetch_add(1, Ordering::Relaxed);
+        if request.uri().path().ends_with("/token") && request.method() == "POST" {
+            let expires = (jiff::Timestamp::now() + jiff::SignedDuration::from_mins(10)).to_string();
+            let status = serde_json::json!({"token": format!("jwt-{number}"), "expirationTimestamp": expires});
+            return (201, serde_json::json!({"metadata": {}, "spec": {"audiences": []}, "status": status}));
+        }
+        let token = format!("s.{number}\n").into_bytes();
+        let token = serde_json::to_value(k8s_openapi::ByteString(token)).unwrap();
+        (200, serde_json::json!({"metadata": {"name": "token"}, "data": {"token": token}}))
+    });
+    Arc::new(Arc::new(Resolver::new(client)).within(Scope::Namespaced { namespace: "team-a".into() }))
+}
+
+fn token_auth() -> VaultAuth {
+    let selector = SecretKeySelector { name: "token".into(), namespace: None, key: Some("token".into()) };
+    VaultAuth { token_secret_ref: Some(selector), ..VaultAuth::default() }
+}
+
+fn kubernetes_auth() -> VaultAuth {
+    let account = ServiceAccountSelector { name: "app".into(), namespace: None, audiences: vec![] };
+    let kubernetes = KubernetesAuth {
+        mount_path: "kubernetes".into(),
+        role: "reader".into(),
+        service_account_ref: Some(account),
+        secret_ref: None,
+    };
+    VaultAuth { kubernetes: Some(kubernetes), ..VaultAuth::default() }
+}
+
+async fn open_with(backend: &Backend, version: VaultVersion, auth: Option<VaultAuth>) -> Result<Vault, Error> {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let spec = Spec { server: backend.url.clone(), path: Some("secret".into()), version, auth, ..Spec::default() };
+    let retry = RetrySettings { max_retries: Some(0), retry_interval: None };
+    let metrics = ProviderMetrics::new(&prometheus::Registry::new()).unwrap();
+    open(&spec, Some(&retry), access(), &Clients::default(), &metrics).await
+}
+
+async fn store(backend: &Backend) -> Vault {
+    open_with(backend, VaultVersion::V2, Some(token_auth())).await.unwrap()
+}
+
+fn remote(key: &str, property: Option<&str>) -> RemoteRef {
+    RemoteRef { key: key.into(), property: property.map(Into::into), ..RemoteRef::default() }
+}
+
+fn text(value: Option<SecretBytes>) -> Option<String> {
+    value.map(|value| String::from_utf8(value.expose().to_vec()).unwrap())
+}
+
+fn entry(data: &str) -> Answer {
+    Answer::json(200, format!(r#"{{"data":{{"data":{data},"metadata":{{}}}},"warnings":null}}"#))
+}
+
+#[tokio::test]
+async fn five_properties_of_one_path_are_one_read() {
+    let data = r#"{"user":"a<b","port":5432,"dot.ted":"d","big":12345678901234567890,"tls":{"ca":"x"},"none":null}"#;
+    let backend = Backend::start(move |_| entry(data)).await;
+    let store = store(&backend).await;
+    let since = Instant::now();
+    let table = [
+        (Some("user"), "a<b"),
+        (Some("port"), "5432"),
+        (Some("dot.ted"), "d"),
+        (Some("tls.ca"), "x"),
+        (Some("none"), ""),
+        (Some("big"), "12345678901234567890"),
+    ];
+    for (property, expected) in table {
+        assert_eq!(text(store.get(&remote("app", property), since).await.unwrap()).as_deref(), Some(expected));
+    }
+    let whole = text(store.get(&remote("app", None), since).await.unwrap()).unwrap();
+    let expected =
+        r#"{"big":12345678901234567890,"dot.ted":"d","none":null,"port":5432,"tls":{"ca":"x"},"user":"a\u003cb"}"#;
+    assert_eq!(whole, expected);
+    assert_eq!(store.get_map(&remote("app", None), since).await.unwrap().unwrap().len(), 6);
+    let map = store.get_map(&remote("app", Some("tls")), since).await.unwrap().unwrap();
+    assert_eq!(map.keys().collect::<Vec<_>>(), ["ca"]);
+    let error = store.get(&remote("app", Some("nope")), since).await.unwrap_err();
+    assert_eq!(error.code(), Code::RemotePropertyMissing);
+    assert!(error.to_string().contains("secret/data/app") && error.to_string().contains("nope"), "{error}");
+    assert_eq!(backend.lines(), ["GET /v1/secret/data/app"]);
+    assert_eq!(backend.received()[0].header("x-vault-token"), Some("s.0"));
+}
+
+#[tokio::test]
+async fn absence_is_none_and_everything_else_is_named() {
+    let wrong_version = r#"{"data":null,"warnings":["Invalid path for a versioned K/V engine. See the API docs"]}"#;
+    let table = [
+        (Answer::json(404, r#"{"errors":[]}"#), None),
+        (Answer::json(404, r#"{"data":{"data":null,"metadata":{"deletion_time":"x"}}}"#), None),
+        (Answer::json(200, r#"{"data":{"data":null}}"#), None),
+        (Answer::json(404, r#"{"errors":["no handler for route"]}"#), Some(Code::VaultRequestInvalid)),
+        (Answer::json(404, wrong_version), Some(Code::StoreInvalid)),
+        (Answer::json(400, r#"{"errors":["bad"]}"#), Some(Code::VaultRequestInvalid)),
+        (Answer::json(403, DENIED), Some(Code::VaultPermissionDenied)),
+        (Answer::json(403, r#"{"errors":["permission denied","invalid token"]}"#), Some(Code::VaultLoginDenied)),
+        (Answer::json(200, r#"{"data":{"user":"x"}}"#), Some(Code::RemoteValueInvalid)),
+        (Answer::json(200, r#"{"data":{"data":[1]}}"#), Some(Code::RemoteValueInvalid)),
+    ];
+    for (answer, code) in table {
+        let shown = answer.body.clone();
+        let backend = Backend::start(move |_| answer.clone()).await;
+        let result = store(&backend).await.get(&remote("app", None), Instant::now()).await;
+        assert_eq!(result.as_ref().err().map(Error::code), code, "{shown} {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn version_1_is_read_without_data() {
+    let backend = Backend::start(|_| Answer::json(200, r#"{"data":{"user":"a"}}"#)).await;
+    let store = open_with(&backend, VaultVersion::V1, None).await.unwrap();
+    assert_eq!(text(store.get(&remote("app", Some("user")), Instant::now()).await.unwrap()).as_deref(), Some("a"));
+    assert_eq!(backend.lines(), ["GET /v1/secret/app"]);
+    assert_eq!(backend.received()[0].header("x-vault-token"), None);
+    let fetch = RemoteRef { metadata_policy: MetadataPolicy::Fetch, ..remote("app", None) };
+    assert_eq!(store.get(&fetch, Instant::now()).await.unwrap_err().code(), Code::NotSupported);
+}
+
+fn folders(request: &Received) -> Answer {
+    let keys = |keys: &str| Answer::json(200, format!(r#"{{"data":{{"keys":{keys}}}}}"#));
+    match (request.method.as_str(), request.target.as_str()) {
+        ("LIST", "/v1/secret/metadata") => keys(r#"["top","team/","null/","gone/"]"#),
+        ("LIST", "/v1/secret/metadata/team") => keys(r#"["a/","b"]"#),
+        ("LIST", "/v1/secret/metadata/team/a") => keys(r#"["db","deleted"]"#),
+        ("LIST", "/v1/secret/metadata/null") => keys("null"),
+        ("LIST", _) | ("GET", "/v1/secret/data/team/a/deleted") => Answer::json(404, r#"{"errors":[]}"#),
+        ("GET", "/v1/secret/metadata/team/a/db") => {
+            Answer::json(200, r#"{"data":{"current_version":2,"custom_metadata":{"env":"prod"}}}"#)
+        }
+        ("GET", target) if target.contains("/metadata/") => Answer::json(200, r#"{"data":{"custom_metadata":null}}"#),
+        _ => entry(r#"{"k":"v"}"#),
+    }
+}
+
+#[tokio::test]
+async fn find_walks_folders_and_goes_by_name_or_tags() {
+    let name = |regexp: &str| Some(FindName { regexp: Some(regexp.into()) });
+    let tags = |tags: &[(&str, &str)]| tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let path = |path: &str| Some(path.to_owned());
+    let table = [
+        (Find::default(), Some(vec!["team/a/db", "team/b", "top"])),
+        (Find { name: name("^team/.*b$"), ..Find::default() }, Some(vec!["team/a/db", "team/b"])),
+        (Find { path: path("team/a/"), ..Find::default() }, Some(vec!["team/a/db"])),
+        (Find { tags: tags(&[("env", "prod"), ("current_version", "2")]), ..Find::default() }, Some(vec!["team/a/db"])),
+        (Find { tags: tags(&[("env", "dev")]), ..Find::default() }, Some(vec![])),
+        (Find { path: path("absent"), ..Find::default() }, None),
+    ];
+    let backend = Backend::start(folders).await;
+    for (query, expected) in table {
+        let found = store(&backend).await.find(&query, Instant::now()).await.unwrap();
+        let found = found.map(|found| found.into_keys().collect::<Vec<_>>());
+        assert_eq!(found.as_deref().map(|found| found.iter().map(String::as_str).collect()), expected, "{query:?}");
+    }
+}
+
+#[tokio::test]
+async fn login_is_shared_and_its_token_is_given_back() {
+    let backend = Backend::start(|request| match request.target.as_str() {
+        "/v1/auth/kubernetes/login" => Answer::json(
+            200,
+            r#"{"auth":{"client_token":"s.new","policies":null,"lease_duration":3600,"renewable":true}}"#,
+        ),
+        "/v1/auth/token/revoke-self" => Answer::json(204, ""),
+        _ => entry("{}"),
+    })
+    .await;
+    let store = open_with(&backend, VaultVersion::V2, Some(kubernetes_auth())).await.unwrap();
+    let keys: Vec<String> = (0..20).map(|number| format!("app-{number}")).collect();
+    let remotes: Vec<RemoteRef> = keys.iter().map(|key| remote(key, None)).collect();
+    futures::future::try_join_all(remotes.iter().map(|remote| store.get(remote, Instant::now()))).await.unwrap();
+    store.check().await.unwrap();
+    store.close().await;
+    let lines = backend.lines();
+    assert_eq!(lines.iter().filter(|line| line.contains("login")).count(), 1, "{lines:?}");
+    assert_eq!(lines[0], "POST /v1/auth/kubernetes/login");
+    assert_eq!(lines[lines.len() - 1], "POST /v1/auth/token/revoke-self");
+    assert_eq!(backend.received()[0].body, r#"{"role":"reader","jwt":"jwt-0"}"#);
+    assert!(backend.received()[1..].iter().all(|request| request.header("x-vault-token") == Some("s.new")));
+}
+
+#[tokio::test]
+async fn refused_login_is_tried_once_with_a_fresh_token_and_names_role_mount_and_account() {
+    let backend = Backend::start(|_| Answer::json(403, DENIED)).await;
+    let error = open_with(&backend, VaultVersion::V2, Some(kubernetes_auth())).await.err().unwrap();
+    assert_eq!(error.code(), Code::VaultLoginDenied);
+    for part in ["\"reader\"", "auth/kubernetes", "ServiceAccount team-a/app", "permission denied"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    let bodies: Vec<_> = backend.received().into_iter().map(|request| request.body).collect();
+    assert_eq!(bodies, [r#"{"role":"reader","jwt":"jwt-0"}"#, r#"{"role":"reader","jwt":"jwt-1"}"#]);
+}
+
+#[tokio::test]
+async fn refused_static_token_is_read_again_once_it_is_not_young() {
+    let backend = Backend::start(|request| match request.header("x-vault-token") {
+        Some("s.0") => Answer::json(403, DENIED),
+        _ => entry("{}"),
+    })
+    .await;
+    let store = store(&backend).await;
+    let error = store.get(&remote("app", None), Instant::now()).await.unwrap_err();
+    assert_eq!(error.code(), Code::VaultPermissionDenied);
+    assert!(error.to_string().contains("\"read\""), "{error}");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(6)).await;
+    tokio::time::resume();
+    let since = tokio::time::Instant::now().into_std();
+    assert!(store.get(&remote("app", None), since).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn token_is_renewed_at_two_thirds_of_its_life() {
+    let backend = Backend::start(|request| {
+        let auth =
+            |token: &str| format!(r#"{{"auth":{{"client_token":"{token}","lease_duration":90,"renewable":true}}}}"#);
+        match request.target.as_str() {
+            "/v1/auth/kubernetes/login" => Answer::json(200, auth("s.a")),
+            "/v1/auth/token/renew-self" => Answer::json(200, auth("s.a")),
+            _ => entry("{}"),
+        }
+    })
+    .await;
+    let store = open_with(&backend, VaultVersion::V2, Some(kubernetes_auth())).await.unwrap();
+    for seconds in [59, 2, 58, 3] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        store.get(&remote("app", None), tokio::time::Instant::now().into_std()).await.unwrap();
+    }
+    let renewals = backend.lines().iter().filter(|line| line.contains("renew-self")).count();
+    let logins = backend.lines().iter().filter(|line| line.contains("login")).count();
+    assert_eq!((logins, renewals), (1, 2), "{:?}", backend.lines());
+}
+
+#[tokio::test]
+async fn what_this_build_lacks_is_named_by_field() {
+    let backend = Backend::start(|_| entry("{}")).await;
+    let auth = VaultAuth { ldap: Some(api::provider::LdapAuth::default()), ..VaultAuth::default() };
+    let error = open_with(&backend, VaultVersion::V2, Some(auth)).await.err().unwrap();
+    assert_eq!(error.code(), Code::NotSupported);
+    assert!(error.to_string().contains("spec.provider.vault.auth.ldap"), "{error}");
+    let error = open_with(&backend, VaultVersion::V2, Some(VaultAuth::default())).await.err().unwrap();
+    assert_eq!(error.code(), Code::StoreInvalid);
+}
