@@ -48,6 +48,7 @@ fn text_to_int(text: &[u8]) -> Option<i64> {
 /// Digits with a fraction: only then is the fraction cut.
 fn is_decimal(text: &[u8]) -> bool {
     let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
-    unsigned.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
-        && unsigned.iter().filter(|&&byte| byte == b'.').count() == 1
+    let mut parts = unsigned.split(|&byte| byte == b'.');
+    let is_number = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    is_number(parts.next()) && is_number(parts.next()) && parts.next().is_none()
 }

@@ -1,16 +1,24 @@
 //! What one render carries along: its budget, its options, and what must be undone at its end.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
+use regex::bytes::Regex;
+
 use crate::data::Bytes;
 use crate::error::Message;
+use crate::funcs::compile;
 use crate::limits::Options;
 use crate::value::{MAX_DEPTH, Map, Value, too_deep};
 
 /// Steps between two looks at the clock.
 const STEPS_PER_CLOCK: u64 = 512;
+/// What compiling a pattern is charged as.
+const STEPS_PER_COMPILE: usize = 2_000;
+/// Compiled patterns kept at the same time; each takes up to a few MiB.
+const KEPT_PATTERNS: usize = 8;
 /// What one element of a list or map is charged as.
 const ELEMENT_BYTES: usize = size_of::<Value>() + size_of::<Bytes>();
 
@@ -22,6 +30,7 @@ pub(crate) struct Context<'o> {
     bytes: Cell<usize>,
     depth: Rc<Cell<u32>>,
     changed: Vec<Map>,
+    regexes: HashMap<Vec<u8>, Rc<Regex>>,
 }
 
 /// Counts one level of a recursion through maps, until dropped.
@@ -42,6 +51,7 @@ impl<'o> Context<'o> {
             bytes: Cell::new(0),
             depth: Rc::default(),
             changed: Vec::new(),
+            regexes: HashMap::new(),
         }
     }
 
@@ -99,6 +109,19 @@ impl<'o> Context<'o> {
             return Err(format!("render makes more than {limit} bytes of values; make it simpler").into());
         }
         Ok(())
+    }
+
+    /// The compiled pattern, compiled once per render.
+    pub(crate) fn regex(&mut self, pattern: &[u8]) -> Result<Rc<Regex>, Message> {
+        if let Some(known) = self.regexes.get(pattern) {
+            return Ok(Rc::clone(known));
+        }
+        self.spend(STEPS_PER_COMPILE)?;
+        let compiled = Rc::new(compile(pattern)?);
+        if self.regexes.len() < KEPT_PATTERNS {
+            self.regexes.insert(pattern.to_vec(), Rc::clone(&compiled));
+        }
+        Ok(compiled)
     }
 
     /// Goes one level deeper in a recursion through maps, which can contain themselves.

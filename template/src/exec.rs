@@ -10,7 +10,7 @@ use crate::error::{Error, Message, Phase};
 use crate::fmt::quote::quoted_text;
 use crate::fmt::sprint;
 use crate::limits::Options;
-use crate::text::lossy;
+use crate::text::{line_ends, lossy};
 use crate::value::{Map, Value};
 
 mod call;
@@ -270,7 +270,7 @@ impl<'p> Machine<'p, '_, '_> {
             At::Call(call) => (call.pos, call.source()),
         };
         let before = &text[..pos.min(text.len())];
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = 1 + line_ends(before);
         let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count();
         format!("template: {parse_name}:{line}:{column}: executing {template} at <{source}>: ")
     }

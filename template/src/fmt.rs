@@ -48,6 +48,10 @@ impl Sink {
         }
     }
 
+    pub(crate) fn last(&self) -> Option<u8> {
+        self.bytes.last().copied()
+    }
+
     pub(crate) fn finish(self) -> Result<Vec<u8>, Message> {
         self.problem.map_or(Ok(self.bytes), Err)
     }

@@ -18,8 +18,23 @@ mod encoding;
 pub(crate) mod json;
 mod lists;
 mod math;
+mod paths;
+mod random;
+mod regex;
+mod semver;
 mod strings;
 mod types;
+mod urls;
+mod wrap;
+mod yaml;
+
+pub(crate) use regex::compile;
+pub(crate) use types::copied;
+
+/// The methods of opaque values, by type.
+pub(crate) mod methods {
+    pub(crate) const VERSION: &[super::Function] = super::semver::METHODS;
+}
 
 /// What the documentation and the checks need to know of one function.
 #[derive(Clone, Copy)]
@@ -59,8 +74,15 @@ const TABLE: &[&[Function]] = &[
     json::FUNCTIONS,
     lists::FUNCTIONS,
     math::FUNCTIONS,
+    paths::FUNCTIONS,
+    random::FUNCTIONS,
+    regex::FUNCTIONS,
+    semver::FUNCTIONS,
     strings::FUNCTIONS,
     types::FUNCTIONS,
+    urls::FUNCTIONS,
+    wrap::FUNCTIONS,
+    yaml::FUNCTIONS,
 ];
 
 /// The function of that name.

@@ -3,7 +3,7 @@
 //! The lexer yields one token at a time and keeps no more state than its position, so any text costs constant memory.
 
 use crate::limits::Delimiters;
-use crate::text::{Rune, find, first_rune, lossy};
+use crate::text::{Rune, find, first_rune, line_ends, lossy};
 
 mod number;
 
@@ -358,8 +358,7 @@ impl<'t> Lexer<'t> {
 
     /// The line on which the token starts; counts each line once over the whole text.
     fn line_of_start(&mut self) -> usize {
-        let newlines = self.text[self.counted..self.start].iter().filter(|&&byte| byte == b'\n').count();
-        self.line += newlines;
+        self.line += line_ends(&self.text[self.counted..self.start]);
         self.counted = self.start;
         self.line
     }

@@ -27,10 +27,13 @@ mod limits;
 mod number;
 mod object;
 mod parse;
+mod semver;
 mod template;
 mod text;
 mod unquote;
+mod url;
 mod value;
+mod yaml;
 
 pub use data::Data;
 pub use error::{Error, Phase};

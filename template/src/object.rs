@@ -1,40 +1,51 @@
-//! Values of opaque Go types, with fields and methods.
+//! Values of opaque Go types, with methods.
 
 use std::fmt;
 
-use crate::value::Value;
+use crate::funcs::{Function, methods};
+use crate::semver::Version;
 
-/// A value that templates see only through its text, fields and methods.
-pub(crate) enum Object {}
+/// A value that templates see only through its text and methods.
+pub(crate) enum Object {
+    /// `*semver.Version`, or `semver.Version` where Go returns it by value.
+    Version { version: Version, pointer: bool },
+}
 
 impl Object {
     pub(crate) fn type_name(&self) -> &'static str {
-        match *self {}
+        match self {
+            Self::Version { pointer: true, .. } => "*semver.Version",
+            Self::Version { pointer: false, .. } => "semver.Version",
+        }
     }
 
     pub(crate) fn kind_name(&self) -> &'static str {
-        match *self {}
+        match self {
+            Self::Version { pointer: true, .. } => "ptr",
+            Self::Version { pointer: false, .. } => "struct",
+        }
     }
 
+    /// What `if` makes of the value.
     pub(crate) fn is_true(&self) -> bool {
-        match *self {}
+        match self {
+            Self::Version { .. } => true,
+        }
     }
 
-    /// The field or method of that name.
-    pub(crate) fn member(&self, _name: &str) -> Option<Member> {
-        match *self {}
+    /// The method of that name. It is called with the object as first argument, which its signature does not count.
+    pub(crate) fn method(&self, name: &str) -> Option<&'static Function> {
+        let table = match self {
+            Self::Version { .. } => methods::VERSION,
+        };
+        table.iter().find(|method| method.name == name)
     }
 }
 
 impl fmt::Display for Object {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version { version, .. } => version.fmt(f),
+        }
     }
-}
-
-/// What a name behind an object gives.
-pub(crate) enum Member {
-    Field(Value),
-    /// Called with the object as first argument, which its signature does not count.
-    Method(&'static crate::funcs::Function),
 }

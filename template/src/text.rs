@@ -64,6 +64,11 @@ pub(crate) fn push_char(out: &mut Vec<u8>, char: char) {
     out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
+/// How many lines end in `bytes`.
+pub(crate) fn line_ends(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |count, &byte| count + usize::from(byte == b'\n'))
+}
+
 /// Where `needle` first stands in `haystack`; an empty needle stands at 0.
 pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let Some((&first, rest)) = needle.split_first() else { return Some(0) };

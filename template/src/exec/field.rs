@@ -5,7 +5,6 @@ use crate::ast::Expr;
 use crate::error::Message;
 use crate::fmt::quote::quoted_text;
 use crate::limits::MissingKey;
-use crate::object::Member;
 use crate::value::Value;
 
 impl<'p> Machine<'p, '_, '_> {
@@ -48,14 +47,8 @@ impl<'p> Machine<'p, '_, '_> {
                     Err(format!("map has no entry for key {}", quoted_text(name.as_bytes())).into())
                 }
             },
-            Value::Object(object) => match object.member(name) {
-                Some(Member::Method(method)) => {
-                    self.call(method, At::Expr(expr), Some(receiver.value.clone()), args, last)
-                }
-                Some(Member::Field(_)) if has_args => {
-                    Err(format!("{name} has arguments but cannot be invoked as function").into())
-                }
-                Some(Member::Field(value)) => Ok(Operand::typed(value)),
+            Value::Object(object) => match object.method(name) {
+                Some(method) => self.call(method, At::Expr(expr), Some(receiver.value.clone()), args, last),
                 None => Err(cannot_evaluate(name, receiver)),
             },
             _ => Err(cannot_evaluate(name, receiver)),

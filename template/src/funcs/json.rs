@@ -9,6 +9,8 @@ use crate::value::Value;
 mod decode;
 mod encode;
 
+pub(crate) use encode::number as number_text;
+
 use encode::Style;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -48,9 +50,4 @@ fn strict(context: &Context, value: &Value, style: Style) -> Result<Value, Messa
 /// What JSON cannot express gives an empty text.
 fn lenient(context: &Context, value: &Value, style: Style) -> Result<Value, Message> {
     Ok(Value::str(encode::encode(context, value, style)?.unwrap_or_default()))
-}
-
-/// The value that JSON text stands for; the inner error is Go's.
-pub(super) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
-    decode::decode(context, text)
 }

@@ -63,10 +63,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         decimals(args.all(), |rest, next| Ok(rest.minus(next)))
     }),
     Function::variadic("mulf", &[Any], Any, Float, "The decimal product.", |_, args| {
-        decimals(args.all(), |product, next| product.times(next))
+        decimals(args.all(), Decimal::times)
     }),
     Function::variadic("divf", &[Any], Any, Float, "The decimal quotient, to 16 places.", |_, args| {
-        decimals(args.all(), |rest, next| rest.divided_by(next))
+        decimals(args.all(), Decimal::divided_by)
     }),
     Function::new("floor", &[Any], Float, "The next lower whole number.", |_, args| {
         Ok(Value::Float(to_float(args.value(0)).floor()))

@@ -7,7 +7,7 @@ use crate::data::Bytes;
 use crate::error::Message;
 use crate::fmt::quote::quote;
 use crate::fmt::{print_verb, sprint};
-use crate::text::{find, first_rune, last_rune, runes};
+use crate::text::{find, first_rune, last_rune, line_ends, push_char, runes};
 use crate::value::{List, Map, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -216,9 +216,13 @@ fn abbreviate(text: &[u8], offset: i64, width: i64) -> Vec<u8> {
     [DOTS, part(length - (width - 3), length)].concat()
 }
 
-/// Bytes taken one by one as characters, as goutils does: the second byte of a no-break space is a space to it.
+/// Takes each byte for a character, as goutils does: half of a no-break space is a space to it, the other half a Â.
 fn without_space(text: &[u8]) -> Vec<u8> {
-    text.iter().copied().filter(|&byte| !char::from(byte).is_whitespace()).collect()
+    let mut out = Vec::with_capacity(text.len());
+    for char in text.iter().copied().map(char::from).filter(|char| !char.is_whitespace()) {
+        push_char(&mut out, char);
+    }
+    out
 }
 
 fn quoted(context: &Context, args: &Args, quote: impl Fn(&[u8]) -> Vec<u8>) -> Result<Value, Message> {
@@ -240,7 +244,7 @@ fn cat(context: &mut Context, args: Args) -> Result<Value, Message> {
 
 fn indent(context: &Context, spaces: i64, text: &[u8]) -> Result<Vec<u8>, Message> {
     let Ok(spaces) = usize::try_from(spaces) else { return Err("strings: negative Repeat count".into()) };
-    let lines = 1 + text.iter().filter(|&&byte| byte == b'\n').count();
+    let lines = 1 + line_ends(text);
     context.check_bytes(text.len().saturating_add(lines.saturating_mul(spaces)))?;
     let pad = b" ".repeat(spaces);
     let mut out = pad.clone();

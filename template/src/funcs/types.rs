@@ -129,7 +129,7 @@ fn deep_copy(context: &mut Context, args: Args) -> Result<Value, Message> {
 }
 
 /// A copy that shares no map.
-pub(super) fn copied(context: &Context, value: &Value) -> Result<Value, Message> {
+pub(crate) fn copied(context: &Context, value: &Value) -> Result<Value, Message> {
     context.spend(1)?;
     match value {
         Value::List(list) => {

@@ -134,7 +134,7 @@ impl Encoder {
 }
 
 /// A float as JSON has it: plain from 1e-6 to below 1e21, and none if it is not finite.
-pub(in crate::funcs) fn number(value: f64) -> Option<String> {
+pub(crate) fn number(value: f64) -> Option<String> {
     if !value.is_finite() {
         return None;
     }

@@ -1,0 +1,68 @@
+//! Paths with slashes. The `os…` functions are the same, because the operator runs on Linux.
+
+use super::Function;
+use super::Type::{Bool, Str};
+use crate::value::Value;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("base", &[Str], Str, "The last element of a path.", |_, args| Ok(Value::str(base(args.str(0))))),
+    Function::new("osBase", &[Str], Str, "Same as base.", |_, args| Ok(Value::str(base(args.str(0))))),
+    Function::new("dir", &[Str], Str, "All but the last element of a path.", |_, args| {
+        Ok(Value::str(dir(args.str(0))))
+    }),
+    Function::new("osDir", &[Str], Str, "Same as dir.", |_, args| Ok(Value::str(dir(args.str(0))))),
+    Function::new("clean", &[Str], Str, "The shortest equal path.", |_, args| Ok(Value::str(clean(args.str(0))))),
+    Function::new("osClean", &[Str], Str, "Same as clean.", |_, args| Ok(Value::str(clean(args.str(0))))),
+    Function::new("ext", &[Str], Str, "The suffix from the last dot on.", |_, args| Ok(Value::str(ext(args.str(0))))),
+    Function::new("osExt", &[Str], Str, "Same as ext.", |_, args| Ok(Value::str(ext(args.str(0))))),
+    Function::new("isAbs", &[Str], Bool, "Whether the path begins at the root.", |_, args| {
+        Ok(Value::Bool(args.str(0).starts_with(b"/")))
+    }),
+    Function::new("osIsAbs", &[Str], Bool, "Same as isAbs.", |_, args| Ok(Value::Bool(args.str(0).starts_with(b"/")))),
+];
+
+fn base(path: &[u8]) -> &[u8] {
+    if path.is_empty() {
+        return b".";
+    }
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    match path[..end].rsplit(|&byte| byte == b'/').next() {
+        None | Some(b"") => b"/",
+        Some(name) => name,
+    }
+}
+
+fn dir(path: &[u8]) -> Vec<u8> {
+    let end = path.iter().rposition(|&byte| byte == b'/').map_or(0, |last| last + 1);
+    clean(&path[..end])
+}
+
+fn ext(path: &[u8]) -> &[u8] {
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    name.iter().rposition(|&byte| byte == b'.').map_or(&[], |dot| &name[dot..])
+}
+
+/// Without empty and dot elements, and without `..` where an element before it can go.
+pub(super) fn clean(path: &[u8]) -> Vec<u8> {
+    let rooted = path.starts_with(b"/");
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for element in path.split(|&byte| byte == b'/') {
+        match element {
+            b"" | b"." => {}
+            b".." => match kept.last() {
+                Some(&before) if before != b".." => {
+                    kept.pop();
+                }
+                _ if rooted => {}
+                _ => kept.push(element),
+            },
+            _ => kept.push(element),
+        }
+    }
+    let joined = kept.join(&b'/');
+    match (rooted, joined.is_empty()) {
+        (true, _) => [b"/", joined.as_slice()].concat(),
+        (false, true) => b".".to_vec(),
+        (false, false) => joined,
+    }
+}

@@ -1,0 +1,109 @@
+//! Random text, from the randomness of the system.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Type::{Int, Str};
+use super::{Args, Function};
+use crate::context::Context;
+use crate::error::Message;
+use crate::text::runes;
+use crate::value::Value;
+
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const DIGITS: &[u8] = b"0123456789";
+const ALPHANUMERIC: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+/// The printable characters of ASCII and the range they make.
+const PRINTABLE: std::ops::RangeInclusive<u8> = b' '..=b'~';
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("randAlpha", &[Int], Str, "So many random letters.", |context, args| {
+        characters(context, args.int(0), LETTERS)
+    }),
+    Function::new("randNumeric", &[Int], Str, "So many random digits.", |context, args| {
+        characters(context, args.int(0), DIGITS)
+    }),
+    Function::new("randAlphaNum", &[Int], Str, "So many random letters and digits.", |context, args| {
+        characters(context, args.int(0), ALPHANUMERIC)
+    }),
+    Function::new("randAscii", &[Int], Str, "So many random printable characters.", |context, args| {
+        let printable: Vec<u8> = PRINTABLE.collect();
+        characters(context, args.int(0), &printable)
+    }),
+    Function::new("randBytes", &[Int], Str, "So many random bytes, in base 64.", rand_bytes),
+    Function::new("randInt", &[Int, Int], Int, "A random number from the first to before the second.", rand_int),
+    Function::new("shuffle", &[Str], Str, "The characters in random order.", shuffle),
+    Function::new("uuidv4", &[], Str, "A random UUID.", |_, _| uuid()),
+];
+
+/// Fills a buffer from the system.
+fn fill(buffer: &mut [u8]) -> Result<(), Message> {
+    getrandom::fill(buffer).map_err(|error| format!("system has no randomness: {error}").into())
+}
+
+/// A random number below `end`, each equally likely.
+fn below(end: u64) -> Result<u64, Message> {
+    // Numbers from the incomplete last range would favour the low ones.
+    let fair = u64::MAX - u64::MAX % end;
+    loop {
+        let mut buffer = [0; 8];
+        fill(&mut buffer)?;
+        let number = u64::from_ne_bytes(buffer);
+        if number < fair {
+            return Ok(number % end);
+        }
+    }
+}
+
+fn size(context: &Context, count: i64) -> Result<usize, Message> {
+    let count = usize::try_from(count).map_err(|_| Message::plain("count is negative; give 0 or more"))?;
+    context.check_bytes(count.saturating_mul(2))?;
+    context.spend(count)?;
+    Ok(count)
+}
+
+fn characters(context: &Context, count: i64, alphabet: &[u8]) -> Result<Value, Message> {
+    let count = size(context, count)?;
+    let end = u64::try_from(alphabet.len()).unwrap_or(1).max(1);
+    let mut text = Vec::with_capacity(count);
+    for _ in 0..count {
+        let index = usize::try_from(below(end)?).unwrap_or_default();
+        text.extend(alphabet.get(index));
+    }
+    Ok(Value::str(text))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
+fn rand_bytes(context: &mut Context, args: Args) -> Result<Value, Message> {
+    let mut bytes = vec![0; size(context, args.int(0))?];
+    fill(&mut bytes)?;
+    Ok(Value::text(&STANDARD.encode(&bytes)))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
+fn rand_int(_: &mut Context, args: Args) -> Result<Value, Message> {
+    let (from, to) = (args.int(0), args.int(1));
+    let range = to.checked_sub(from).and_then(|range| u64::try_from(range).ok()).filter(|&range| range > 0);
+    let range = range.ok_or_else(|| Message::plain("invalid argument to Intn"))?;
+    Ok(Value::int(from.wrapping_add_unsigned(below(range)?)))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
+fn shuffle(context: &mut Context, args: Args) -> Result<Value, Message> {
+    let mut chars: Vec<char> = runes(args.str(0)).map(|(_, rune)| rune.char).collect();
+    context.spend(chars.len())?;
+    for last in (1..chars.len()).rev() {
+        let other = below(u64::try_from(last + 1).unwrap_or(1))?;
+        chars.swap(last, usize::try_from(other).unwrap_or(last));
+    }
+    Ok(Value::text(&chars.into_iter().collect::<String>()))
+}
+
+fn uuid() -> Result<Value, Message> {
+    let mut bytes = [0; 16];
+    fill(&mut bytes)?;
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex = super::encoding::hex(&bytes);
+    Ok(Value::text(&format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])))
+}

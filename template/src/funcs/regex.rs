@@ -1,0 +1,150 @@
+//! Regular expressions in Go's syntax, matched in linear time.
+
+use super::Type::{Bool, Int, Str, Strings};
+use super::{Args, Function};
+use crate::context::Context;
+use crate::error::Message;
+use crate::value::{List, Value};
+
+mod pattern;
+
+pub(crate) use pattern::compile;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new(
+        "regexMatch",
+        &[Str, Str],
+        Bool,
+        "Whether the text matches; false for a bad pattern.",
+        |context, args| Ok(Value::Bool(context.regex(args.str(0)).is_ok_and(|regex| regex.is_match(args.str(1))))),
+    ),
+    Function::new("mustRegexMatch", &[Str, Str], Bool, "Whether the text matches.", |context, args| {
+        Ok(Value::Bool(context.regex(args.str(0))?.is_match(args.str(1))))
+    }),
+    Function::new("regexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, &args, loud)),
+    Function::new("mustRegexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, &args, plain)),
+    Function::new("regexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
+        find_all(context, &args, loud)
+    }),
+    Function::new("mustRegexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
+        find_all(context, &args, plain)
+    }),
+    Function::new("regexReplaceAll", &[Str, Str, Str], Str, "Matches replaced; `$1` is a group.", |context, args| {
+        replace(context, &args, loud, true)
+    }),
+    Function::new(
+        "mustRegexReplaceAll",
+        &[Str, Str, Str],
+        Str,
+        "Matches replaced; `$1` is a group.",
+        |context, args| replace(context, &args, plain, true),
+    ),
+    Function::new("regexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
+        replace(context, &args, loud, false)
+    }),
+    Function::new("mustRegexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
+        replace(context, &args, plain, false)
+    }),
+    Function::new("regexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
+        split(context, &args, loud)
+    }),
+    Function::new("mustRegexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
+        split(context, &args, plain)
+    }),
+    Function::new("regexQuoteMeta", &[Str], Str, "A pattern that matches the text.", |_, args| {
+        Ok(Value::str(pattern::quoted(args.str(0))))
+    }),
+];
+
+/// How a function words the complaint about a pattern.
+type Wording = fn(&[u8], Message) -> Message;
+
+/// As it is.
+fn plain(_: &[u8], message: Message) -> Message {
+    message
+}
+
+/// As the panic that Go makes of it, with the whole pattern.
+fn loud(pattern: &[u8], message: Message) -> Message {
+    let shown = if crate::fmt::quote::can_backquote(pattern) {
+        [b"`", pattern, b"`"].concat()
+    } else {
+        crate::fmt::quote::quote(pattern, false)
+    };
+    let mut whole = Message::plain("regexp: Compile(").data(shown).text("): ");
+    whole.append(&message);
+    whole
+}
+
+fn find(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
+    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), message))?;
+    Ok(Value::str(regex.find(args.str(1)).map_or(&[][..], |found| found.as_bytes())))
+}
+
+fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
+    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), message))?;
+    let mut found = Vec::new();
+    for part in regex.find_iter(args.str(1)).take(at_most(args.int(2))) {
+        context.spend(1)?;
+        context.check_elements(found.len())?;
+        found.push(part.as_bytes().to_vec());
+    }
+    Ok(Value::List(List::of_strings(found)))
+}
+
+fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) -> Result<Value, Message> {
+    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), message))?;
+    let (text, replacement) = (args.str(1), args.str(2));
+    let mut out = Vec::new();
+    let mut copied = 0;
+    for groups in regex.captures_iter(text) {
+        context.spend(1)?;
+        let Some(whole) = groups.get(0) else { continue };
+        out.extend_from_slice(&text[copied..whole.start()]);
+        if expands {
+            groups.expand(replacement, &mut out);
+        } else {
+            out.extend_from_slice(replacement);
+        }
+        context.check_bytes(out.len())?;
+        copied = whole.end();
+    }
+    out.extend_from_slice(&text[copied..]);
+    Ok(Value::str(out))
+}
+
+fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
+    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), message))?;
+    let (text, count) = (args.str(1), args.int(2));
+    let most = at_most(count);
+    if most == 0 {
+        return Ok(Value::List(List::of_strings([])));
+    }
+    if text.is_empty() && !args.str(0).is_empty() {
+        return Ok(Value::List(List::of_strings([Vec::new()])));
+    }
+    let mut parts = Vec::new();
+    let (mut begin, mut end) = (0, 0);
+    for found in regex.find_iter(text).take(most) {
+        context.spend(1)?;
+        context.check_elements(parts.len())?;
+        if parts.len() == most - 1 {
+            break;
+        }
+        end = found.start();
+        // An empty match at the very start separates nothing.
+        if found.end() != 0 {
+            parts.push(text[begin..end].to_vec());
+        }
+        begin = found.end();
+    }
+    if end != text.len() {
+        parts.push(text[begin..].to_vec());
+    }
+    Ok(Value::List(List::of_strings(parts)))
+}
+
+/// A count of which a negative one means all.
+fn at_most(count: i64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,96 @@
+//! `urlParse` and `urlJoin`.
+
+use std::collections::BTreeMap;
+
+use super::Type::{Map as MapType, Str};
+use super::{Args, Function};
+use crate::context::Context;
+use crate::error::Message;
+use crate::fmt::quote::quote;
+use crate::url::{Part, Url, escape, userinfo};
+use crate::value::{Map, Value};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("urlParse", &[Str], MapType, "The parts of a URL.", url_parse),
+    Function::new("urlJoin", &[MapType], Str, "The URL of parts as urlParse gives them.", url_join),
+];
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
+fn url_parse(_: &mut Context, args: Args) -> Result<Value, Message> {
+    let url = parse(args.str(0))?;
+    let entries: [(&str, Vec<u8>); 8] = [
+        ("scheme", url.scheme.clone()),
+        ("hostname", url.hostname().to_vec()),
+        ("host", url.host),
+        ("path", url.path),
+        ("query", url.query),
+        ("opaque", url.opaque),
+        ("fragment", url.fragment),
+        ("userinfo", url.userinfo.unwrap_or_default()),
+    ];
+    let entries: BTreeMap<_, _> =
+        entries.into_iter().map(|(key, value)| (key.as_bytes().into(), Value::str(value))).collect();
+    Map::new(entries).map(Value::Map)
+}
+
+fn parse(text: &[u8]) -> Result<Url, Message> {
+    Url::parse(text).map_err(|message| {
+        let mut whole = Message::plain("unable to parse url: parse ").data(quote(text, false)).text(": ");
+        whole.append(&message);
+        whole
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
+fn url_join(_: &mut Context, args: Args) -> Result<Value, Message> {
+    let map = args.map(0);
+    let part = |key: &str| match map.find(key.as_bytes()) {
+        None => Ok(Vec::new()),
+        Some(Value::Str(bytes)) => Ok(bytes.to_vec()),
+        Some(other) => Err(Message::plain(format!(
+            "unable to parse {key} key, must be of type string, but {} found",
+            other.kind_name()
+        ))),
+    };
+    let [scheme, host, path, query, opaque, fragment, user] =
+        ["scheme", "host", "path", "query", "opaque", "fragment", "userinfo"].map(part);
+    let (scheme, host, path, query, opaque, fragment, user) =
+        (scheme?, host?, path?, query?, opaque?, fragment?, user?);
+    let user = if user.is_empty() { None } else { Some(userinfo(&user)?) };
+    let mut out = Vec::new();
+    if !scheme.is_empty() {
+        out.extend_from_slice(&scheme);
+        out.push(b':');
+    }
+    if opaque.is_empty() {
+        let has_authority = !scheme.is_empty() || !host.is_empty() || user.is_some();
+        if has_authority && (!host.is_empty() || !path.is_empty() || user.is_some()) {
+            out.extend_from_slice(b"//");
+            if let Some(user) = user {
+                out.extend_from_slice(&user);
+                out.push(b'@');
+            }
+            out.extend_from_slice(&escape(&host, Part::Host));
+        }
+        if !path.is_empty() && !path.starts_with(b"/") && !host.is_empty() {
+            out.push(b'/');
+        }
+        // A colon in the first element would read as a scheme.
+        let first = path.split(|&byte| byte == b'/').next().unwrap_or_default();
+        if out.is_empty() && first.contains(&b':') {
+            out.extend_from_slice(b"./");
+        }
+        out.extend_from_slice(&escape(&path, Part::Path));
+    } else {
+        out.extend_from_slice(&opaque);
+    }
+    if !query.is_empty() {
+        out.push(b'?');
+        out.extend_from_slice(&query);
+    }
+    if !fragment.is_empty() {
+        out.push(b'#');
+        out.extend_from_slice(&escape(&fragment, Part::Fragment));
+    }
+    Ok(Value::str(out))
+}

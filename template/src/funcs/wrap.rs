@@ -1,0 +1,52 @@
+//! Breaking lines at words.
+
+use super::Function;
+use super::Type::{Int, Str};
+use crate::context::Context;
+use crate::error::Message;
+use crate::value::Value;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("wrap", &[Int, Str], Str, "Lines no longer than a width; long words stay whole.", |context, args| {
+        wrap(context, args.str(1), args.int(0), b"\n", false).map(Value::str)
+    }),
+    Function::new(
+        "wrapWith",
+        &[Int, Str, Str],
+        Str,
+        "As wrap, with a separator; long words are cut.",
+        |context, args| wrap(context, args.str(2), args.int(0), args.str(1), true).map(Value::str),
+    ),
+];
+
+/// Breaks at spaces; `cut` says whether a word longer than the width is broken too. Widths count bytes.
+fn wrap(context: &Context, text: &[u8], width: i64, separator: &[u8], cut: bool) -> Result<Vec<u8>, Message> {
+    let width = usize::try_from(width).unwrap_or(0).max(1);
+    let separator = if separator.is_empty() { b"\n" } else { separator };
+    let mut out = Vec::new();
+    let mut rest = text;
+    while rest.len() > width {
+        context.spend(1)?;
+        context.check_bytes(out.len() + separator.len() + width)?;
+        if let Some(tail) = rest.strip_prefix(b" ") {
+            rest = tail;
+            continue;
+        }
+        let within = rest[..=width].iter().rposition(|&byte| byte == b' ');
+        let behind = || rest.iter().skip(width).position(|&byte| byte == b' ').map(|at| at + width);
+        let (end, next) = match within {
+            Some(space) => (space, space + 1),
+            None if cut => (width, width),
+            None => match behind() {
+                Some(space) => (space, space + 1),
+                None => break,
+            },
+        };
+        out.extend_from_slice(&rest[..end]);
+        out.extend_from_slice(separator);
+        rest = &rest[next..];
+    }
+    out.extend_from_slice(rest);
+    context.check_bytes(out.len())?;
+    Ok(out)
+}

@@ -1,0 +1,45 @@
+//! YAML in and out.
+
+use std::collections::BTreeMap;
+
+use super::Function;
+use super::Type::{Any, Map as MapType, Str};
+use crate::context::Context;
+use crate::error::Message;
+use crate::value::{Map, Value};
+use crate::yaml;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("toYaml", &[Any], Str, "The value as YAML, without the last line end.", |context, args| {
+        Ok(Value::str(yaml::emit(context, args.value(0))?.unwrap_or_default()))
+    }),
+    Function::new(
+        "fromYaml",
+        &[Str],
+        MapType,
+        "The map that YAML stands for; a problem under the key Error.",
+        |context, args| from_yaml(context, args.str(0)),
+    ),
+];
+
+fn from_yaml(context: &Context, text: &[u8]) -> Result<Value, Message> {
+    let problem = match yaml::parse(context, text)? {
+        Ok(Value::Nil) => return Ok(Value::Map(Map::empty())),
+        Ok(value @ Value::Map(_)) => return Ok(value),
+        Ok(other) => {
+            let kind = match other {
+                Value::List(_) => "array",
+                Value::Str(_) => "string",
+                Value::Bool(_) => "bool",
+                _ => "number",
+            };
+            Message::plain(format!(
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go value of type \
+                 map[string]interface {{}}"
+            ))
+        }
+        Err(message) => message,
+    };
+    let entry = (b"Error"[..].into(), Value::text(problem.exact()));
+    Map::new(BTreeMap::from([entry])).map(Value::Map)
+}

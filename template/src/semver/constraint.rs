@@ -1,0 +1,175 @@
+//! `>=1.2 <2 || ~3.1`: alternatives, each a list of conditions that all must hold.
+
+use std::cmp::Ordering;
+
+use super::Version;
+
+/// Constraints as written.
+pub(crate) struct Constraints {
+    alternatives: Vec<Vec<Constraint>>,
+}
+
+impl Constraints {
+    /// Parses a text; the error is the alternative that is no constraint.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let alternatives = text.split("||").map(|part| alternative(part).ok_or_else(|| part.to_owned()));
+        Ok(Self { alternatives: alternatives.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether some alternative holds.
+    pub(crate) fn hold_for(&self, version: &Version) -> bool {
+        self.alternatives.iter().any(|all| all.iter().all(|constraint| constraint.holds_for(version)))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operator {
+    Equal,
+    NotEqual,
+    Greater,
+    Less,
+    GreaterOrEqual,
+    LessOrEqual,
+    Tilde,
+    Caret,
+}
+
+impl Operator {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "" | "=" => Self::Equal,
+            "!=" => Self::NotEqual,
+            ">" => Self::Greater,
+            "<" => Self::Less,
+            ">=" | "=>" => Self::GreaterOrEqual,
+            "<=" | "=<" => Self::LessOrEqual,
+            "~" | "~>" => Self::Tilde,
+            "^" => Self::Caret,
+            _ => return None,
+        })
+    }
+}
+
+/// The first part of a version that a constraint leaves open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Nothing,
+    Patch,
+    Minor,
+    Major,
+}
+
+struct Constraint {
+    operator: Operator,
+    version: Version,
+    open: Open,
+}
+
+impl Constraint {
+    fn holds_for(&self, version: &Version) -> bool {
+        let wanted = &self.version;
+        // Prereleases fit only constraints that speak of prereleases.
+        let surprise = !version.prerelease.is_empty() && wanted.prerelease.is_empty();
+        let order = version.order(wanted);
+        match self.operator {
+            Operator::NotEqual => self.differs(version, surprise),
+            _ if surprise => false,
+            Operator::Equal if self.open == Open::Nothing => order == Ordering::Equal,
+            Operator::Equal | Operator::Tilde => order != Ordering::Less && self.is_near(version),
+            Operator::Greater => match (self.open, version.major.cmp(&wanted.major)) {
+                (Open::Nothing, _) => order == Ordering::Greater,
+                (_, Ordering::Greater) => true,
+                (_, Ordering::Less) => false,
+                (Open::Minor, _) => false,
+                (Open::Patch, _) => version.minor > wanted.minor,
+                (Open::Major, _) => order == Ordering::Greater,
+            },
+            Operator::Less => order == Ordering::Less,
+            Operator::GreaterOrEqual => order != Ordering::Less,
+            Operator::LessOrEqual if self.open == Open::Nothing => order != Ordering::Greater,
+            Operator::LessOrEqual => {
+                let same_major = version.major == wanted.major;
+                let beyond = same_major && version.minor > wanted.minor && self.open != Open::Minor;
+                version.major <= wanted.major && !beyond
+            }
+            Operator::Caret => order != Ordering::Less && self.is_compatible(version),
+        }
+    }
+
+    fn differs(&self, version: &Version, surprise: bool) -> bool {
+        let wanted = &self.version;
+        match self.open {
+            Open::Nothing => version.order(wanted) != Ordering::Equal,
+            _ if surprise => false,
+            Open::Major => version.order(wanted) != Ordering::Equal,
+            Open::Minor => version.major != wanted.major,
+            Open::Patch => (version.major, version.minor) != (wanted.major, wanted.minor),
+        }
+    }
+
+    /// The same as far as the constraint says; 0.0.0 stands for everything.
+    fn is_near(&self, version: &Version) -> bool {
+        let wanted = &self.version;
+        let anything =
+            (wanted.major, wanted.minor, wanted.patch) == (0, 0, 0) && matches!(self.open, Open::Nothing | Open::Major);
+        let same_minor = version.minor == wanted.minor || self.open == Open::Minor;
+        anything || (version.major == wanted.major && same_minor)
+    }
+
+    /// The same up to the first number that is not 0.
+    fn is_compatible(&self, version: &Version) -> bool {
+        let wanted = &self.version;
+        if wanted.major > 0 || self.open == Open::Minor {
+            return version.major == wanted.major;
+        }
+        if version.major > 0 {
+            return false;
+        }
+        if wanted.minor > 0 || self.open == Open::Patch {
+            return version.minor == wanted.minor;
+        }
+        version.minor == 0 && version.patch == wanted.patch
+    }
+}
+
+/// Conditions between spaces or commas; `1.2 - 1.4` is a range.
+fn alternative(text: &str) -> Option<Vec<Constraint>> {
+    if let Some((from, to)) = text.split_once(" - ") {
+        let from = constraint(Operator::GreaterOrEqual, from.trim())?;
+        let to = constraint(Operator::LessOrEqual, to.trim())?;
+        return Some(vec![from, to]);
+    }
+    let mut constraints = Vec::new();
+    let is_space = |char: char| char.is_whitespace() || char == ',';
+    let mut rest = text.trim_matches(is_space);
+    while !rest.is_empty() {
+        let sign = rest.find(|char| !matches!(char, '=' | '!' | '<' | '>' | '~' | '^')).unwrap_or(rest.len());
+        let operator = Operator::parse(&rest[..sign])?;
+        let behind = rest[sign..].trim_start();
+        let end = behind.find(is_space).unwrap_or(behind.len());
+        constraints.push(constraint(operator, &behind[..end])?);
+        rest = behind[end..].trim_start_matches(is_space);
+    }
+    (!constraints.is_empty()).then_some(constraints)
+}
+
+fn constraint(operator: Operator, text: &str) -> Option<Constraint> {
+    let is_open = |part: Option<&&str>| part.is_none_or(|part| matches!(*part, "x" | "X" | "*"));
+    let bare = text.strip_prefix('v').unwrap_or(text);
+    let tail = bare.find(['-', '+']).unwrap_or(bare.len());
+    let parts: Vec<&str> = bare[..tail].split('.').collect();
+    if bare.is_empty() || parts.len() > 3 || parts.iter().any(|part| part.is_empty()) {
+        return None;
+    }
+    let (open, numbers) = if is_open(parts.first()) {
+        (Open::Major, "0.0.0".to_owned())
+    } else if is_open(parts.get(1)) {
+        (Open::Minor, format!("{}.0.0", parts.first()?))
+    } else if is_open(parts.get(2)) {
+        (Open::Patch, format!("{}.{}.0", parts.first()?, parts.get(1)?))
+    } else {
+        (Open::Nothing, parts.join("."))
+    };
+    let version = Version::parse(&(numbers + &bare[tail..]))?;
+    Some(Constraint { operator, version, open })
+}

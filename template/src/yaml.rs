@@ -1,0 +1,9 @@
+//! YAML 1.1 as the Go library writes and reads it, by way of JSON's types.
+
+mod emit;
+mod key;
+mod parse;
+mod resolve;
+
+pub(crate) use emit::emit;
+pub(crate) use parse::parse;
