@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    fn parse(words: &[&str]) -> Result<runtime::flags::Parsed<Args>, clap::Error> {
+    fn parse(words: &[&str]) -> Result<flags::Parsed<Args>, clap::Error> {
         let words = std::iter::once("controller").chain(words.iter().copied()).map(OsString::from);
         flags::parse_from(words, ACCEPTED)
     }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn mistyped_flag_is_refused_with_the_right_one() {
-        let error = parse(&["--concurent=4"]).err().expect("refused").to_string();
+        let error = parse(&["--concurent=4"]).expect_err("refused").to_string();
         assert!(error.contains("--concurrent"), "{error}");
     }
 }

@@ -5,7 +5,7 @@
 //! carries a secret value, a token or a request id: condition message, event, log line and metric label are all made
 //! from it, here and nowhere else.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Who can change the outcome, which decides when the engine tries again.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -54,7 +54,6 @@ pub enum Code {
     StoreNotAllowed,
     StoreNotFound,
     StoreNotReady,
-    StoreOfAnotherClass,
     TargetImmutable,
     TargetNotOurs,
     TargetOwnedByAnother,
@@ -127,7 +126,8 @@ impl Error {
             self.message.push_str(other);
         }
         if others.len() > limit {
-            self.message.push_str(&format!("; and {} more", others.len() - limit));
+            // Writing to a String cannot fail.
+            let _ = write!(self.message, "; and {} more", others.len() - limit);
         }
         self
     }
@@ -141,6 +141,7 @@ impl Error {
     }
 
     /// Where in the spec it happened, if known.
+    #[cfg(test)]
     pub fn context(&self) -> Option<&str> {
         self.context.as_deref()
     }

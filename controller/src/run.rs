@@ -49,7 +49,7 @@ use crate::{
 };
 
 /// The longest a reconcile may take: a provider call may take 30 s and there can be a few in a row.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// Time for reconciles in hand to finish after SIGTERM; Kubernetes gives a Pod 30 s in all.
 const GRACE: Duration = Duration::from_secs(20);
@@ -69,15 +69,12 @@ pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sy
     let admin = Admin::new().metrics(&args.metrics_addr, registry).health(&args.live_addr, health.clone());
     let _serving = admin.start().await?;
 
-    let parts = Parts::new(&args, client.clone(), metrics);
+    let parts = Parts::new(&args, &client, &metrics);
     let synced = parts.watch(&args, &stop);
     parts.report_health(&health, &synced);
 
     let lost = CancellationToken::new();
-    let leadership = match election(&args, &client)? {
-        Some(election) => Some(election.run(client, lost.clone())),
-        None => None,
-    };
+    let leadership = election(&args, &client)?.map(|election| election.run(client, lost.clone()));
     let leading = async {
         match &leadership {
             Some(leadership) => leadership.acquired().await,
@@ -150,21 +147,24 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(args: &Args, client: Client, metrics: Metrics) -> Self {
+    fn new(args: &Args, client: &Client, metrics: &Metrics) -> Self {
         let external_secrets = Queue::new(metrics.engine.queue("externalsecret"));
         let targets = Arc::new(source::Targets::default());
         let cache: Arc<Cache<Watched<ExternalSecret>>> = Arc::default();
         let managed = {
             let (targets, queue) = (targets.clone(), external_secrets.clone());
             ManagedSecrets::new(move |secret| {
-                targets.authors(secret).iter().for_each(|author| queue.add(author, Lane::Interactive));
+                for author in targets.authors(secret) {
+                    queue.add(&author, Lane::Interactive);
+                }
             })
         };
         let namespaces = {
             let (cache, queue) = (cache.clone(), external_secrets.clone());
             Namespaces::new(move |namespace| {
-                let users = cache.keys_where(|key, _| key.namespace() == namespace);
-                users.iter().for_each(|user| queue.add(user, Lane::Interactive));
+                for user in cache.keys_where(|key, _| key.namespace() == namespace) {
+                    queue.add(&user, Lane::Interactive);
+                }
             })
         };
         let recorder = |controller: &str| {
@@ -189,7 +189,7 @@ impl Parts {
             events: recorder(names::EXTERNAL_SECRET_COMPONENT),
             store_events: recorder(names::SECRET_STORE_COMPONENT),
             metrics: metrics.clone(),
-            client,
+            client: client.clone(),
         };
         Self {
             ctx: Arc::new(ctx),

@@ -24,10 +24,6 @@ impl SecretBytes {
     pub fn len(&self) -> usize {
         self.0.len()
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl From<Vec<u8>> for SecretBytes {

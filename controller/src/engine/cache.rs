@@ -51,10 +51,6 @@ impl<T> Cache<T> {
         state.objects.iter().filter(|(key, object)| matches(key, object)).map(|(key, _)| key.clone()).collect()
     }
 
-    pub fn len(&self) -> usize {
-        self.read().objects.len()
-    }
-
     /// Puts an object in place unless a newer version of it is there.
     pub fn put(&self, key: ObjectKey, object: Arc<T>) -> Before<T>
     where

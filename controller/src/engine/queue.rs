@@ -192,10 +192,6 @@ impl Queue {
         self.ready.notify_one();
     }
 
-    pub fn is_closed(&self) -> bool {
-        self.state().closed
-    }
-
     /// The longest time a worker has held one key, for the watchdog and the metrics.
     pub fn longest_running(&self) -> Option<(ObjectKey, Duration)> {
         let state = self.state();
@@ -251,10 +247,10 @@ impl State {
 /// that objects that failed together do not return together. Deterministic per key.
 pub fn backoff(failures: u32, key: &ObjectKey) -> Duration {
     const SHORTEST: Duration = Duration::from_secs(1);
-    const LONGEST: Duration = Duration::from_secs(7 * 60);
+    const LONGEST: Duration = Duration::from_mins(7);
     let doubled = SHORTEST.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
     let delay = doubled.min(LONGEST);
-    delay - delay.mul_f64(0.1 * fraction(key, failures))
+    delay.mul_f64(1.0 - 0.1 * fraction(key, failures))
 }
 
 /// A number in [0, 1) that depends on the key and `salt` only.

@@ -21,7 +21,7 @@ enum Command {
 }
 
 /// The wheel refuses spans beyond about two years; nobody waits that long for a refresh without a restart.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 impl Timers {
     /// Keys whose time has come are added to `queue`.

@@ -21,7 +21,7 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 pub struct Labels {
     uid: String,
     version: u64,
-    labels: BTreeMap<String, String>,
+    texts: BTreeMap<String, String>,
 }
 
 impl Versioned for Labels {
@@ -48,7 +48,7 @@ impl Namespaces {
 
     /// The labels of a namespace, as far as they are known.
     pub fn labels(&self, namespace: &str) -> BTreeMap<String, String> {
-        let known = self.cache.find(&ObjectKey::new("", namespace)).map(|known| known.labels.clone());
+        let known = self.cache.find(&ObjectKey::new("", namespace)).map(|known| known.texts.clone());
         known.unwrap_or_else(|| BTreeMap::from([(NAME_LABEL.to_owned(), namespace.to_owned())]))
     }
 }
@@ -62,11 +62,11 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
         let labels = Labels {
             uid: namespace.uid().unwrap_or_default(),
             version: version_number(namespace.metadata.resource_version.as_deref()),
-            labels: namespace.labels().clone(),
+            texts: namespace.labels().clone(),
         };
         let labels = Arc::new(labels);
         let before = self.cache.put(ObjectKey::new("", &namespace.name_any()), labels.clone());
-        if matches!(before, Before::Older(before) if before.labels != labels.labels) {
+        if matches!(before, Before::Older(before) if before.texts != labels.texts) {
             (self.changed)(&namespace.name_any());
         }
     }

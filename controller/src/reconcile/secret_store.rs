@@ -228,13 +228,15 @@ fn status_after(before: &StoreStatus, outcome: Result<Readiness, &Error>, now: T
     status
 }
 
+type Changed = Box<dyn Fn(StoreKind, &ObjectKey) + Send + Sync>;
+
 /// Feeds a cache of stores and its queue, and wakes the users of a store that changed.
 pub struct Source<K> {
     cache: Arc<Cache<Watched<K>>>,
     queue: Arc<Queue>,
     metrics: Metrics,
     /// Called with the store's key when it changed in a way that its users notice.
-    changed: Box<dyn Fn(StoreKind, &ObjectKey) + Send + Sync>,
+    changed: Changed,
     /// Called with the UID of a store that is gone.
     gone: Box<dyn Fn(&str) + Send + Sync>,
     /// Until the first list is complete a store is no news: every ExternalSecret is looked at anyway.
@@ -249,7 +251,14 @@ impl<K: StoreResource> Source<K> {
         changed: impl Fn(StoreKind, &ObjectKey) + Send + Sync + 'static,
         gone: impl Fn(&str) + Send + Sync + 'static,
     ) -> Self {
-        Self { cache, queue, metrics, changed: Box::new(changed), gone: Box::new(gone), listed_once: AtomicBool::new(false) }
+        Self {
+            cache,
+            queue,
+            metrics,
+            changed: Box::new(changed),
+            gone: Box::new(gone),
+            listed_once: AtomicBool::new(false),
+        }
     }
 
     fn forget(&self, key: &ObjectKey, uid: &str) {

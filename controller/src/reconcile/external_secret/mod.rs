@@ -213,7 +213,9 @@ impl Turn<'_> {
     async fn tell_failure(&self, error: &Error) {
         let before: ExternalSecretStatus = self.object.status();
         // The cause of the outage is told already; that others wait for it too is no news.
-        if error.code() == Code::BreakerOpen && api::condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true()) {
+        if error.code() == Code::BreakerOpen
+            && api::condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true())
+        {
             return;
         }
         let after = status::after(&before, &Told::Failed(error.clone()), "", Timestamp::now());

@@ -59,18 +59,14 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
         return Due::Now(reason);
     }
     let changed = synced_version != seen.version;
-    match refresh.policy {
-        RefreshPolicy::CreatedOnce => Due::Never,
-        RefreshPolicy::OnChange if changed => Due::Now(Reason::SpecOrMetadataChanged),
-        RefreshPolicy::OnChange => Due::Never,
-        RefreshPolicy::Periodic => match refresh.interval {
-            None => Due::Never,
-            Some(_) if changed => Due::Now(Reason::SpecOrMetadataChanged),
-            Some(_) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
-            Some(interval) => match next_refresh(seen.uid, synced_at, interval) {
-                at if at <= now => Due::Now(Reason::IntervalElapsed),
-                at => Due::At(at),
-            },
+    match (refresh.policy, refresh.interval) {
+        (RefreshPolicy::CreatedOnce, _) | (RefreshPolicy::Periodic, None) => Due::Never,
+        (_, _) if changed => Due::Now(Reason::SpecOrMetadataChanged),
+        (RefreshPolicy::OnChange, _) => Due::Never,
+        (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
+        (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
+            at if at <= now => Due::Now(Reason::IntervalElapsed),
+            at => Due::At(at),
         },
     }
 }
@@ -104,10 +100,9 @@ fn next_refresh(uid: &str, synced_at: Timestamp, interval: Duration) -> Timestam
     let mut hasher = DefaultHasher::new();
     uid.hash(&mut hasher);
     let fraction = f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or_default()) / f64::from(u32::MAX);
-    let wait = interval - interval.mul_f64(SPREAD * fraction);
+    let wait = interval.mul_f64(1.0 - SPREAD * fraction);
     // Whole milliseconds; an interval past the end of time never elapses.
-    let wait =
-        i64::try_from(wait.as_millis()).map(jiff::SignedDuration::from_millis).unwrap_or(jiff::SignedDuration::MAX);
+    let wait = i64::try_from(wait.as_millis()).map_or(jiff::SignedDuration::MAX, jiff::SignedDuration::from_millis);
     synced_at.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 

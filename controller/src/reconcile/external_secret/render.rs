@@ -165,7 +165,7 @@ fn no_key(what: &str, key: &str) -> Error {
 
 /// Renders every text and files the results. Runs on a blocking thread.
 fn run(jobs: Vec<Job>, values: &Values, mut content: Content) -> Result<Content, Error> {
-    let data = template::Data::from_iter(values.iter().map(|(key, value)| (key.as_str(), value.expose())));
+    let data: template::Data = values.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
     let options = template::Options::default();
     for job in jobs {
         let rendered = text(&job, &data, &options).map_err(|error| error.at(&job.path))?;

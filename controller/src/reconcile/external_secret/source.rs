@@ -153,7 +153,6 @@ fn names(spec: &ExternalSecretSpec, kind: StoreKind, name: &str) -> bool {
     let sources = spec.data.iter().map(|entry| &entry.source_ref);
     let sources = sources.chain(spec.data_from.iter().map(|entry| &entry.source_ref)).flatten();
     let mut references = sources.filter_map(|source| source.store_ref.as_ref()).chain(&spec.secret_store_ref);
-    references.any(|reference: &StoreRef| {
-        reference.kind.unwrap_or(StoreKind::SecretStore) == kind && reference.name == name
-    })
+    references
+        .any(|reference: &StoreRef| reference.kind.unwrap_or(StoreKind::SecretStore) == kind && reference.name == name)
 }
