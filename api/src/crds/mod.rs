@@ -1,7 +1,7 @@
 //! The CustomResourceDefinitions, as `manifests/crds` holds them.
 //!
-//! The schema of v1 comes from the types; [`tidy`] removes what their derives write and Kubernetes does not need. The
-//! schema of v1beta1 is the one of v1 with the differences listed in [`v1beta1`]. Both versions are served and v1 is
+//! The schema of v1 comes from the types; `tidy` removes what their derives write and Kubernetes does not need. The
+//! schema of v1beta1 is the one of v1 with the differences listed in `v1beta1`. Both versions are served and v1 is
 //! stored. There is no conversion, because the JSON of both is the same.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
