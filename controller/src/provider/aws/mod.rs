@@ -1,19 +1,57 @@
 //! AWS Secrets Manager.
+//!
+//! What enters is a store's `spec.provider.aws` and the references it may follow; what leaves is a [`Store`] whose
+//! credentials are obtained once and shared. Nothing is taken from this process's environment except by a store that
+//! configures no credentials at all (the SDK's default chain) and the endpoints, which are read once at start.
+//!
+//! RBAC: `get` on secrets and serviceaccounts, `create` on serviceaccounts/token.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use api::{
-    external_secret::{Find, RemoteRef},
-    provider::Aws as Spec,
+    duration::GoDuration,
+    provider::{Aws as Spec, AwsService, SessionTagsPolicy},
+    store::RetrySettings,
 };
-use async_trait::async_trait;
+use aws_config::{
+    AppName, BehaviorVersion, Region, SdkConfig, identity::IdentityCache, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_smithy_async::{
+    rt::sleep::{SharedAsyncSleep, TokioSleep},
+    time::SystemTimeSource,
+};
+use aws_smithy_http_client::{
+    Builder, Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use super::{Readiness, Store, Values, identity::StoreHandle, metrics::ProviderMetrics};
+use super::{identity::StoreHandle, metrics::ProviderMetrics};
 use crate::{
     error::{Code, Error},
+    http::REQUEST_TIMEOUT,
     resolve::Access,
-    secret_bytes::SecretBytes,
 };
+
+mod auth;
+mod fault;
+mod find;
+mod secrets_manager;
+
+#[cfg(test)]
+mod tests;
+
+pub use secrets_manager::SecretsManager;
+
+/// Where the block stands in a store.
+const FIELD: &str = "spec.provider.aws";
+
+/// How the operator names itself to AWS, as the Go operator does.
+const APP_NAME: &str = "external-secrets";
 
 /// Addresses that replace those of AWS.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -30,40 +68,110 @@ impl Endpoints {
     }
 }
 
-pub struct Shared;
+/// What all stores at AWS share.
+pub struct Shared {
+    endpoints: Endpoints,
+    /// Made when first used: most clusters have no store at AWS, and certificates take memory.
+    http: OnceLock<SharedHttpClient>,
+}
 
 impl Shared {
-    pub fn new(_: Endpoints) -> Self {
-        Self
+    pub const fn new(endpoints: Endpoints) -> Self {
+        Self { endpoints, http: OnceLock::new() }
+    }
+
+    fn http(&self) -> SharedHttpClient {
+        let connect = |settings: Option<&_>, components: Option<&_>| {
+            let components: Option<&aws_smithy_runtime_api::client::runtime_components::RuntimeComponents> = components;
+            let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env());
+            builder.set_connector_settings(
+                Option::<&aws_smithy_runtime_api::client::http::HttpConnectorSettings>::cloned(settings),
+            );
+            builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+            builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+        };
+        self.http.get_or_init(|| Builder::new().build_with_connector_fn(connect)).clone()
+    }
+
+    /// What every client of this store is built from; credentials come on top.
+    fn config(&self, spec: &Spec, retry: Option<&RetrySettings>) -> Result<SdkConfig, Error> {
+        let timeouts = TimeoutConfig::builder().operation_timeout(REQUEST_TIMEOUT).build();
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(self.http())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .time_source(SystemTimeSource::new())
+            .region(region(spec)?)
+            .retry_config(retries(retry)?)
+            .timeout_config(timeouts)
+            // `auth::Credentials` caches, and knows when a refusal means that what it cached is no good.
+            .identity_cache(IdentityCache::no_cache());
+        config.set_app_name(AppName::new(APP_NAME).ok());
+        Ok(config.build())
     }
 }
 
-pub struct Aws;
-
-pub async fn open(_: &Spec, _: &StoreHandle, _: Arc<Access>, _: &Shared, _: &ProviderMetrics) -> Result<Aws, Error> {
-    Err(Error::fix(Code::NotSupported, "spec.provider.aws: not part of this build yet"))
+/// Opens the store that `spec` describes. Calls AWS only where a token or role has to be exchanged, on first use.
+pub async fn open(
+    spec: &Spec,
+    store: &StoreHandle,
+    access: Arc<Access>,
+    shared: &Shared,
+    metrics: &ProviderMetrics,
+) -> Result<SecretsManager, Error> {
+    if spec.service != AwsService::SecretsManager {
+        let problem = format!("{FIELD}.service: {:?} is not part of this build yet; use SecretsManager", spec.service);
+        return Err(Error::fix(Code::NotSupported, problem));
+    }
+    let config = shared.config(spec, store.spec.retry_settings.as_ref())?;
+    let credentials = auth::credentials(spec, store, access, &config, shared.endpoints.sts.as_deref()).await?;
+    Ok(SecretsManager::new(
+        &config,
+        shared.endpoints.secrets_manager.as_deref(),
+        credentials,
+        spec.prefix.clone(),
+        metrics,
+    ))
 }
 
-/// Whether any credential is looked up beside the ExternalSecret when the store is a ClusterSecretStore.
-pub fn is_referent(_: &Spec) -> bool {
-    false
+/// Whether anything that is looked up beside the ExternalSecret, or the namespace itself, is part of the identity when
+/// the store is a ClusterSecretStore.
+pub fn is_referent(spec: &Spec) -> bool {
+    if spec.session_tags_policy != SessionTagsPolicy::None {
+        return true;
+    }
+    let account = spec.auth.jwt.as_ref().and_then(|jwt| jwt.service_account_ref.as_ref());
+    if let Some(account) = account {
+        return account.namespace.is_none();
+    }
+    spec.auth.secret_ref.as_ref().is_some_and(|keys| {
+        let selectors =
+            [&keys.access_key_id_secret_ref, &keys.secret_access_key_secret_ref, &keys.session_token_secret_ref];
+        selectors.into_iter().flatten().any(|selector| selector.namespace.is_none())
+    })
 }
 
-#[async_trait]
-impl Store for Aws {
-    async fn get(&self, _: &RemoteRef, _: Instant) -> Result<Option<SecretBytes>, Error> {
-        Ok(None)
+/// The region becomes part of a host name, so nothing but a region may stand there.
+fn region(spec: &Spec) -> Result<Region, Error> {
+    let is_region = |name: &str| {
+        !name.is_empty() && name.len() <= 63 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if is_region(&spec.region) {
+        return Ok(Region::new(spec.region.clone()));
     }
+    let problem = format!("{FIELD}.region: {:?} is not a region; write one like eu-central-1", spec.region);
+    Err(Error::fix(Code::StoreInvalid, problem))
+}
 
-    async fn get_map(&self, _: &RemoteRef, _: Instant) -> Result<Option<Values>, Error> {
-        Ok(None)
-    }
-
-    async fn find(&self, _: &Find, _: Instant) -> Result<Option<Values>, Error> {
-        Ok(None)
-    }
-
-    async fn check(&self) -> Result<Readiness, Error> {
-        Ok(Readiness::Unknown)
-    }
+fn retries(settings: Option<&RetrySettings>) -> Result<RetryConfig, Error> {
+    let Some(settings) = settings else { return Ok(RetryConfig::standard()) };
+    // The Go operator's default is three repeats. The bound keeps a typing error from outliving the deadline.
+    let repeats = u32::try_from(settings.max_retries.unwrap_or(3)).unwrap_or_default().min(30);
+    let config = RetryConfig::standard().with_max_attempts(repeats + 1);
+    let Some(interval) = &settings.retry_interval else { return Ok(config) };
+    let interval: GoDuration = interval.parse().map_err(|error| {
+        Error::fix(Code::StoreInvalid, format!("spec.retrySettings.retryInterval: {error}; write 5s or so"))
+    })?;
+    let interval = interval.as_std().max(Duration::from_millis(1));
+    Ok(config.with_initial_backoff(interval).with_max_backoff(interval))
 }
