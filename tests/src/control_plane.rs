@@ -172,7 +172,7 @@ fn api_server_arguments(folder: &Folder, certificates: &Certificates, tokens: &T
         "--authorization-mode=RBAC".into(),
         format!("--audit-policy-file={}", policy.display()),
         format!("--audit-log-path={}", folder.log("audit").display()),
-        "--audit-log-maxsize=0".into(), // never rotate: counts read one file
+        "--audit-log-maxsize=100000".into(), // in megabytes: never rotated, since counts read one file
         "--profiling=false".into(),
     ])
 }

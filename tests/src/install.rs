@@ -51,8 +51,7 @@ pub async fn webhook(bed: &Bed, port: u16) -> Result {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": WEBHOOK_SERVICE, "namespace": OPERATOR_NAMESPACE},
-        // `null` removes what a shipped Service has set.
-        "spec": {"type": "ExternalName", "externalName": "127.0.0.1", "clusterIP": null, "clusterIPs": null},
+        "spec": {"type": "ExternalName", "externalName": "127.0.0.1"},
     })];
     let shipped = read(&tools::repository().join("manifests/deploy"))?;
     let configurations = shipped.into_iter().filter(|document| kind(document) == "ValidatingWebhookConfiguration");
@@ -93,7 +92,7 @@ fn is_established(definition: &CustomResourceDefinition) -> bool {
 }
 
 /// The documents of all YAML files of a folder, in the order of their names; none when there is no such folder.
-fn read(folder: &Path) -> Result<Vec<Value>> {
+pub fn read(folder: &Path) -> Result<Vec<Value>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
@@ -113,6 +112,12 @@ fn read(folder: &Path) -> Result<Vec<Value>> {
     Ok(documents)
 }
 
+/// The webhook's Service is made by [`webhook`], as one that leads to this machine.
+fn is_left_out(document: &Value) -> bool {
+    let is_webhook_service = document.pointer("/metadata/name").is_some_and(|name| name == WEBHOOK_SERVICE);
+    LEFT_OUT.contains(&kind(document)) || (kind(document) == "Service" && is_webhook_service)
+}
+
 fn kind(document: &Value) -> &str {
     document.get("kind").and_then(Value::as_str).unwrap_or_default()
 }
@@ -120,6 +125,15 @@ fn kind(document: &Value) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_a_cluster_without_nodes_can_do_is_applied() {
+        let named = |kind: &str, name: &str| json!({"kind": kind, "metadata": {"name": name}});
+        assert!(is_left_out(&named("Deployment", "external-secrets")));
+        assert!(is_left_out(&named("Service", WEBHOOK_SERVICE)));
+        assert!(!is_left_out(&named("ServiceAccount", WEBHOOK_SERVICE)));
+        assert!(!is_left_out(&named("Service", "external-secrets-metrics")));
+    }
 
     #[test]
     fn webhooks_are_led_to_the_port_and_keep_their_service() {

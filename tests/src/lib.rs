@@ -28,6 +28,7 @@ mod bed;
 mod certificates;
 mod control_plane;
 mod counts;
+pub mod examples;
 mod failure;
 mod folder;
 mod http_client;
@@ -39,6 +40,7 @@ mod moto;
 mod openbao;
 mod operator;
 mod ports;
+pub mod resources;
 mod tools;
 pub mod wait;
 

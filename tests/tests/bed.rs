@@ -10,7 +10,7 @@ use std::{
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, api::DeleteParams};
 use serde_json::json;
-use tests::{Bed, Failure, Result, wait};
+use tests::{Bed, Binary, Failure, Result, wait};
 
 /// Set in the copy of this test program that is killed.
 const VICTIM: &str = "BED_SMOKE_VICTIM";
@@ -54,6 +54,26 @@ async fn service_accounts_have_no_permission_that_is_not_given() -> Result {
     let asked = ["--kubeconfig", &kubeconfig.display().to_string(), "auth", "can-i", "get", "secrets"];
     let answer = bed.kubectl(&asked, "").await?;
     assert_eq!(answer.stdout.trim(), "no", "{}", answer.stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn controller_runs_as_its_own_account_and_comes_back_after_a_kill() -> Result {
+    let bed = Bed::shared().await?;
+    bed.install().await?;
+    let mark = bed.api_mark().await?;
+    let mut controller = bed.operator(Binary::Controller, &[]).await?;
+    assert!(!controller.metrics().await?.is_empty());
+    let first = controller.pid();
+    controller.kill_9().await?;
+    assert!(!controller.is_running());
+    controller.restart().await?;
+    assert_ne!(controller.pid(), first);
+    assert_eq!(controller.kill().await?, 0, "{}", controller.log());
+    let seen = bed.api_requests_since(mark).await?.of(Binary::Controller);
+    assert!(!seen.reads().resource("externalsecrets").is_empty(), "{seen}");
+    let refused = seen.filter(|request| request.status == 403);
+    assert!(refused.is_empty(), "our RBAC lacks what the controller asks for: {refused}");
     Ok(())
 }
 
@@ -172,9 +192,16 @@ fn nothing_is_left_when_the_test_process_is_killed() -> Result {
     Ok(())
 }
 
-/// The command lines of all processes that work in a folder: servers and their leashes.
+/// The command lines of all processes that work in a folder: servers, their leashes and the janitor.
 fn processes_that_name(folder: &str) -> Result<Vec<String>> {
-    let output = Command::new("ps").args(["-eo", "args"]).output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(text.lines().filter(|line| line.contains(folder)).map(str::to_owned).collect())
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        // A process may end between the listing and the look; then there is no command line.
+        let words = std::fs::read(entry?.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&words).replace('\0', " ");
+        if line.contains(folder) {
+            found.push(line);
+        }
+    }
+    Ok(found)
 }

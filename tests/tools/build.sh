@@ -10,7 +10,8 @@
 # one; FOLDER/bin holds a link to every tool, FOLDER/venv the Python environment, and FOLDER is named after all pins together.
 #
 # Honoured: XDG_CACHE_HOME (where the cache is), KUBEBUILDER_ASSETS (a folder with etcd, kube-apiserver, kubectl to use as they are).
-# Two runs at once are safe: everything is made under a name of its own and renamed into place when it is complete.
+# Two runs at once are safe: the second waits for the first where the system has flock, and in any case everything is made under a name
+# of its own and renamed into place when it is complete.
 # Needs bash, Go 1.26, Python 3.11 with venv, and Rust; nothing is installed outside the cache.
 set -euo pipefail
 
@@ -57,6 +58,7 @@ name_folders() {
 build_all() {
   started=$SECONDS
   mkdir -p "$cache"
+  complete || take_turn
   if complete; then
     say "all tools are there"
   else
@@ -64,6 +66,15 @@ build_all() {
     link_all
   fi
   echo "$folder"
+}
+
+# The lock is the open file, so it goes with this process however it ends.
+take_turn() {
+  command -v flock >/dev/null || return 0
+  exec 9>"$cache/lock"
+  flock --nonblock 9 && return
+  say "another run builds them; waiting for it"
+  flock 9
 }
 
 complete() {
@@ -100,7 +111,7 @@ build_kubernetes() {
 }
 
 go_build() {
-  cd "$here/$1" && GOFLAGS='-mod=readonly -buildvcs=false' CGO_ENABLED=0 go build -trimpath -ldflags "$2" -o "$4" "$3"
+  cd "$here/$1" && GOFLAGS='-mod=readonly -buildvcs=false' CGO_ENABLED=0 go build -v -trimpath -ldflags "$2" -o "$4" "$3"
 }
 
 build_python() {
@@ -175,7 +186,7 @@ run() {
   local title=$1 minutes=$2 log=$work/log begun=$SECONDS pid waited=0
   shift 2
   say "$title: building (about $minutes min on 2 cores)"
-  ( "$@" ) >"$log" 2>&1 &
+  ( "$@" ) >"$log" 2>&1 9>&- &
   pid=$!
   trap 'kill "$pid" 2>/dev/null; exit 130' INT TERM
   while kill -0 "$pid" 2>/dev/null; do

@@ -1,0 +1,128 @@
+//! What a sync costs, counted by the servers: reads of the store, requests to the API server.
+
+mod alone;
+
+use std::time::Duration;
+
+use alone::Alone;
+use api::external_secret::ExternalSecret;
+use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::Time};
+use kube::{Api, api::ListParams};
+use tests::{
+    ApiRequest, Requests, Result,
+    resources::{SOON, settled, synced},
+    wait,
+};
+
+#[tokio::test]
+async fn first_sync_is_one_read_and_three_writes() -> Result {
+    let alone = Alone::with_token("first").await?;
+    let controller = alone.controller().await?;
+    alone.valid().await?;
+    settled(&controller, &[("secretstore", 1.0)]).await?;
+
+    let before = alone.moment().await?;
+    alone.create([alone.external_secret("db", "1h")]).await?;
+    synced(alone.bed, &alone.namespace, "db").await?;
+    let events: Api<Event> = Api::namespaced(alone.bed.admin()?, &alone.namespace);
+    wait::until("the event Created", SOON, || async {
+        let events = events.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let mut reasons = events.items.iter().filter_map(|event| event.reason.as_deref());
+        if reasons.any(|reason| reason == "Created") { Ok(()) } else { Err("it is not there".to_owned()) }
+    })
+    .await?;
+    settled(&controller, &[("externalsecret", 1.0)]).await?;
+
+    let happened = alone.since(before).await?;
+    assert_eq!(happened.reads.len(), 1, "five entries, one path: {}", happened.reads);
+    assert_eq!(
+        told(&happened.api.writes()),
+        ["create events", "create secrets", "patch externalsecrets/status"],
+        "{}",
+        happened.api
+    );
+    assert!(happened.api.verb("get").is_empty(), "nothing is read, the Secret least of all: {}", happened.api);
+    Ok(())
+}
+
+#[tokio::test]
+async fn refresh_without_change_is_one_read_and_one_status_patch() -> Result {
+    let alone = Alone::with_token("refresh").await?;
+    let _controller = alone.controller().await?;
+    // Long beside what a refresh takes, so that exactly one falls between two looks.
+    alone.create([alone.external_secret("db", "4s")]).await?;
+    synced(alone.bed, &alone.namespace, "db").await?;
+
+    let first = refreshed(&alone, None).await?;
+    let second = refreshed(&alone, first).await?;
+    let before = alone.moment().await?;
+    refreshed(&alone, second).await?;
+    let happened = alone.since(before).await?;
+    assert_eq!(happened.reads.len(), 1, "{}", happened.reads);
+    assert_eq!(told(&happened.api), ["patch externalsecrets/status"], "{}", happened.api);
+    Ok(())
+}
+
+#[tokio::test]
+async fn fifty_external_secrets_of_one_store_share_one_login() -> Result {
+    let (alone, store) = Alone::with_kubernetes_auth("fifty").await?;
+    let names: Vec<_> = (0..50).map(|number| format!("db-{number}")).collect();
+    let before = alone.moment().await?;
+    let _controller = alone.controller().await?;
+    let objects = names.iter().map(|name| alone.external_secret(name, "1h"));
+    alone.create([store].into_iter().chain(objects)).await?;
+    for name in &names {
+        synced(alone.bed, &alone.namespace, name).await?;
+    }
+    // No other test of this file logs in.
+    let logins = alone.logins_since(before)?;
+    assert_eq!(logins.len(), 1, "{logins}");
+    let happened = alone.since(before).await?;
+    assert_eq!(happened.api.resource("serviceaccounts/token").len(), 1, "{}", happened.api);
+    assert!((1..=names.len()).contains(&happened.reads.len()), "{}", happened.reads);
+    assert_eq!(happened.api.resource("secrets").writes().len(), names.len(), "{}", happened.api);
+    Ok(())
+}
+
+#[tokio::test]
+async fn restart_with_all_synced_reads_and_writes_nothing() -> Result {
+    let alone = Alone::with_token("restart").await?;
+    let mut controller = alone.controller().await?;
+    let names: Vec<_> = (0..20).map(|number| format!("db-{number}")).collect();
+    alone.create(names.iter().map(|name| alone.external_secret(name, "1h"))).await?;
+    for name in &names {
+        synced(alone.bed, &alone.namespace, name).await?;
+    }
+    assert_eq!(controller.kill().await?, 0, "SIGTERM ends the controller with success");
+
+    let before = alone.moment().await?;
+    controller.restart().await?;
+    settled(&controller, &[("externalsecret", 20.0), ("secretstore", 1.0)]).await?;
+    let happened = alone.since(before).await?;
+    assert!(happened.reads.is_empty(), "{}", happened.reads);
+    assert!(happened.api.writes().is_empty(), "{}", happened.api);
+    // The store's own check reads the Secret with the token; of the targets nothing is read but the watch.
+    let gets = happened.api.verb("get").filter(|request| request.name != "vault-token");
+    assert!(gets.is_empty(), "{gets}");
+    Ok(())
+}
+
+/// Waits for a refresh after the one at `last`, and returns its time.
+async fn refreshed(alone: &Alone, last: Option<Time>) -> Result<Option<Time>> {
+    let api: Api<ExternalSecret> = Api::namespaced(alone.bed.admin()?, &alone.namespace);
+    let time = |object: &ExternalSecret| object.status.as_ref().and_then(|status| status.refresh_time.clone());
+    let object = wait::object(&api, "db", "refreshed again", Duration::from_secs(20), |object| {
+        time(object).is_some() && time(object) != last
+    })
+    .await?;
+    Ok(time(&object))
+}
+
+/// Requests as `verb resource`, sorted, each once per request. Watches are left out: they cost nothing per object.
+fn told(requests: &Requests<ApiRequest>) -> Vec<String> {
+    let requests = requests.filter(|request| !matches!(request.verb.as_str(), "watch" | "list"));
+    let mut told: Vec<_> =
+        requests.as_slice().iter().map(|request| format!("{} {}", request.verb, request.resource)).collect();
+    told.sort();
+    told
+}

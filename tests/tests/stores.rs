@@ -1,0 +1,328 @@
+//! SecretStore and ClusterSecretStore: what their condition says, whom they wake, and who may use them.
+
+mod support;
+
+use std::time::Duration;
+
+use kube::{Api, ResourceExt, api::DynamicObject};
+use serde_json::{Value, json};
+use support::{
+    Ready, SOON, Scene,
+    manifest::{cluster_secret_store, external_secret, fake, reads, reads_cluster, secret, secret_store, vault, with},
+    says, version,
+};
+use tests::{Binary, OpenBao, Process, Result, wait};
+
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+
+/// A token that may read below `secret/NAMESPACE`, where `db` holds a password.
+async fn token_for(scene: &Scene, bao: &OpenBao) -> Result<String> {
+    let rules = format!(r#"path "secret/data/{}/*" {{ capabilities = ["read"] }}"#, scene.namespace);
+    bao.policy(&scene.namespace, &rules).await?;
+    bao.put(&format!("secret/{}/db", scene.namespace), &json!({"password": scene.namespace})).await?;
+    bao.token(&[&scene.namespace], TOKEN_LIFE).await
+}
+
+/// An entry that reads that password.
+fn password(scene: &Scene, store: &Value) -> Value {
+    let remote = json!({"key": format!("{}/db", scene.namespace), "property": "password"});
+    json!({"secretStoreRef": store, "data": [{"secretKey": "password", "remoteRef": remote}]})
+}
+
+#[tokio::test]
+async fn valid_store_is_ready_and_can_read_and_write() -> Result {
+    let scene = Scene::new("valid").await?;
+    let bao = scene.bed.bao().await?;
+    scene.apply(&secret("token", &[("token", &token_for(&scene, bao).await?)])).await?;
+    let cluster = scene.unique("fake");
+    scene.apply(&secret_store("fake", &fake(&[("a", "b")]))).await?;
+    scene.apply(&secret_store("vault", &vault(&bao.address))).await?;
+    scene.apply(&cluster_secret_store(&cluster, &fake(&[("a", "b")]))).await?;
+    for (kind, name) in [("SecretStore", "fake"), ("SecretStore", "vault"), ("ClusterSecretStore", cluster.as_str())] {
+        let store = scene.store_is_valid(kind, name).await?;
+        assert_eq!(store.data["status"]["capabilities"], "ReadWrite", "{name}");
+        assert_eq!(Ready::of(&store).unwrap_or_default().message, "store validated", "{name}");
+    }
+    let table = scene.bed.kubectl(&["-n", &scene.namespace, "get", "secretstores"], "").await?.stdout;
+    let line = table.lines().find(|line| line.starts_with("vault")).unwrap_or_default();
+    says(line, &["Valid", "ReadWrite", "True"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn store_that_stays_valid_is_written_once() -> Result {
+    let scene = Scene::new("steady").await?;
+    let often = json!({"spec": {"refreshInterval": 1}});
+    scene.apply(&with(secret_store("fake", &fake(&[("a", "b")])), &often)).await?;
+    let written = version(&scene.store_is_valid("SecretStore", "fake").await?);
+    let checks = || async { store_duration(&scene, "fake").await.map_err(|failure| failure.to_string()) };
+    for _ in 0..2 {
+        let before = checks().await.unwrap_or_default();
+        wait::until("another check", SOON, || async {
+            let now = checks().await?;
+            if now.to_bits() == before.to_bits() { Err("it has not come".to_owned()) } else { Ok(()) }
+        })
+        .await?;
+    }
+    assert_eq!(version(&scene.ours("SecretStore").get("fake").await?), written);
+    Ok(())
+}
+
+/// How long the last check of a store took, to the nanosecond: it changes with every check.
+async fn store_duration(scene: &Scene, name: &str) -> Result<f64> {
+    let labels = [format!("name=\"{name}\""), format!("namespace=\"{}\"", scene.namespace)];
+    let labels = labels.each_ref().map(String::as_str);
+    Ok(scene.controller.metric("secretstore_reconcile_duration", &labels).await?.unwrap_or_default())
+}
+
+#[tokio::test]
+async fn store_recovers_when_its_credentials_appear() -> Result {
+    let scene = Scene::new("recovers").await?;
+    let bao = scene.bed.bao().await?;
+    let token = token_for(&scene, bao).await?;
+    scene.apply(&secret_store("vault", &vault(&bao.address))).await?;
+    scene.apply(&external_secret("app", &password(&scene, &json!({"name": "vault"})))).await?;
+    let ready = scene.store_fails("SecretStore", "vault", "ReferenceNotFound").await?;
+    says(
+        &ready.message,
+        &[
+            "spec.provider.vault.auth.tokenSecretRef",
+            &format!("Secret {}/token", scene.namespace),
+            "does not exist",
+            "create it",
+        ],
+    );
+    scene.fails("app", "StoreNotReady").await?;
+    scene.apply(&secret("token", &[("wrong-key", &token)])).await?;
+    let ready = scene.store_fails("SecretStore", "vault", "ReferenceKeyMissing").await?;
+    says(&ready.message, &["has no key \"token\""]);
+    scene.apply(&secret("token", &[("token", &token)])).await?;
+    scene.store_is_valid("SecretStore", "vault").await?;
+    scene.holds("app", &[("password", &scene.namespace)]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn repaired_store_wakes_its_external_secrets_at_once() -> Result {
+    let scene = Scene::new("woken").await?;
+    scene.apply(&secret_store("store", &fake(&[("other", "value")]))).await?;
+    scene.apply(&external_secret("app", &reads("store", &[("password", "password")]))).await?;
+    scene.fails("app", "RemoteSecretMissing").await?;
+    // The next try by itself is now at least 7 s away.
+    scene.has_failed("app", 4.0).await?;
+    scene.apply(&secret_store("store", &fake(&[("password", "repaired")]))).await?;
+    let secrets = scene.secrets();
+    wait::object(&secrets, "app", "the repaired value before the backoff ends", Duration::from_secs(4), |secret| {
+        support::data(secret).get("password").is_some_and(|password| password == "repaired")
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn store_of_another_class_is_left_to_the_controller_of_that_class() -> Result {
+    let scene = Scene::new("classes").await?;
+    let theirs = with(secret_store("theirs", &fake(&[("password", "blue")])), &json!({"spec": {"controller": "blue"}}));
+    let ours =
+        with(secret_store("ours", &fake(&[("password", "default")])), &json!({"spec": {"controller": "default"}}));
+    scene.apply(&theirs).await?;
+    scene.apply(&ours).await?;
+    scene.apply(&external_secret("app", &reads("theirs", &[("password", "password")]))).await?;
+    scene.store_is_valid("SecretStore", "ours").await?;
+    scene.is_looked_at("app", 0.0).await?;
+    for (kind, name) in [("SecretStore", "theirs"), ("ExternalSecret", "app")] {
+        assert!(scene.ours(kind).get(name).await?.data.get("status").is_none(), "{kind} {name} has a status");
+    }
+    let _blue = blue(&scene, &[]).await?;
+    scene.store_is_valid("SecretStore", "theirs").await?;
+    scene.holds("app", &[("password", "blue")]).await?;
+    Ok(())
+}
+
+/// A second controller, for stores of the class `blue` in this namespace.
+async fn blue(scene: &Scene, flags: &[&str]) -> Result<Process> {
+    let mut all = vec!["--controller-class=blue", "--namespace", &scene.namespace];
+    all.extend(flags);
+    scene.bed.operator(Binary::Controller, &all).await
+}
+
+#[tokio::test]
+async fn store_is_checked_again_at_its_refresh_interval() -> Result {
+    let scene = Scene::new("interval").await?;
+    let bao = scene.bed.bao().await?;
+    let token = token_for(&scene, bao).await?;
+    scene.apply(&secret("token", &[("token", &token)])).await?;
+    let often = json!({"spec": {"refreshInterval": "1s"}});
+    scene.apply(&with(secret_store("often", &vault(&bao.address)), &often)).await?;
+    scene.apply(&secret_store("seldom", &vault(&bao.address))).await?;
+    scene.store_is_valid("SecretStore", "often").await?;
+    let seldom = version(&scene.store_is_valid("SecretStore", "seldom").await?);
+    bao.write("auth/token/revoke", &json!({"token": token})).await?;
+    scene.store_fails("SecretStore", "often", "VaultLoginDenied").await?;
+    let unchecked = scene.ours("SecretStore").get("seldom").await?;
+    assert_eq!(version(&unchecked), seldom, "it is checked every 5 minutes only");
+    Ok(())
+}
+
+/// An ExternalSecret in each of two namespaces that uses one ClusterSecretStore.
+#[tokio::test]
+async fn referent_cluster_store_uses_the_credentials_of_each_namespace() -> Result {
+    let (one, two) = (Scene::new("referent").await?, Scene::new("referent").await?);
+    let bao = one.bed.bao().await?;
+    let name = one.unique("vault");
+    one.apply(&cluster_secret_store(&name, &vault(&bao.address))).await?;
+    let store = one.store_is_valid("ClusterSecretStore", &name).await?;
+    says(&Ready::of(&store).unwrap_or_default().message, &["namespace of each ExternalSecret"]);
+    let cluster = json!({"name": name, "kind": "ClusterSecretStore"});
+    for scene in [&one, &two] {
+        scene.apply(&external_secret("app", &password(scene, &cluster))).await?;
+        let ready = scene.fails("app", "ReferenceNotFound").await?;
+        says(&ready.message, &[&format!("Secret {}/token", scene.namespace)]);
+    }
+    one.apply(&secret("token", &[("token", &token_for(&one, bao).await?)])).await?;
+    one.force_sync("app").await?;
+    one.holds("app", &[("password", &one.namespace)]).await?;
+    assert!(two.secrets().get_opt("app").await?.is_none(), "the credentials of another namespace were used");
+
+    two.apply(&secret("token", &[("token", &token_for(&two, bao).await?)])).await?;
+    two.force_sync("app").await?;
+    two.holds("app", &[("password", &two.namespace)]).await?;
+    // What the one may read, the other may not.
+    two.apply(&external_secret("theirs", &password(&one, &cluster))).await?;
+    two.fails("theirs", "VaultPermissionDenied").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn cluster_store_is_limited_by_names_labels_and_expressions() -> Result {
+    let scene = Scene::new("conditions").await?;
+    let limits = [
+        ("by-name", json!([{"namespaces": ["elsewhere", scene.namespace]}]), true),
+        ("by-another-name", json!([{"namespaces": ["elsewhere"]}]), false),
+        ("by-expression", json!([{"namespaceRegexes": ["^conditions-[0-9]+-"]}]), true),
+        ("by-another-expression", json!([{"namespaceRegexes": ["^elsewhere"]}]), false),
+        ("by-any-entry", json!([{"namespaces": ["elsewhere"]}, {"namespaceRegexes": ["tions"]}]), true),
+        ("by-no-entry", json!([]), true),
+    ];
+    for (name, conditions, _) in &limits {
+        let store = scene.unique(name);
+        let limited = json!({"spec": {"conditions": conditions}});
+        scene.apply(&with(cluster_secret_store(&store, &fake(&[("password", name)])), &limited)).await?;
+        scene.apply(&external_secret(name, &reads_cluster(&store, &[("password", "password")]))).await?;
+    }
+    for (name, _, allowed) in &limits {
+        if *allowed {
+            scene.holds(name, &[("password", name)]).await?;
+        } else {
+            let ready = scene.fails(name, "StoreNotAllowed").await?;
+            says(&ready.message, &[&scene.unique(name), &scene.namespace]);
+            assert!(scene.secrets().get_opt(name).await?.is_none());
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn label_of_a_namespace_opens_a_store_at_once() -> Result {
+    let scene = Scene::new("labelled").await?;
+    let store = scene.unique("for-payments");
+    let selector = json!({"namespaceSelector": {"matchLabels": {"team": "payments"}}});
+    let limited = json!({"spec": {"conditions": [selector]}});
+    scene.apply(&with(cluster_secret_store(&store, &fake(&[("password", "paid")])), &limited)).await?;
+    scene.apply(&external_secret("app", &reads_cluster(&store, &[("password", "password")]))).await?;
+    scene.fails("app", "StoreNotAllowed").await?;
+    scene.has_failed("app", 4.0).await?;
+    scene.label_namespace(&json!({"team": "payments"})).await?;
+    let secrets = scene.secrets();
+    let early = Duration::from_secs(4);
+    wait::object(&secrets, "app", "to be there before the backoff ends", early, |_| true).await?;
+
+    // A label that goes takes the permission with it; what was synced stays.
+    let synced = scene.holds("app", &[("password", "paid")]).await?;
+    scene.label_namespace(&json!({"team": null})).await?;
+    scene.force_sync("app").await?;
+    scene.fails("app", "StoreNotAllowed").await?;
+    scene.is_untouched(&synced).await
+}
+
+#[tokio::test]
+async fn flood_gate_keeps_external_secrets_from_a_store_that_is_not_ready() -> Result {
+    let scene = Scene::new("gate").await?;
+    // Fake says that it is not valid, and holds its values all the same: only the gate keeps them.
+    let broken = json!({"fake": {"validationResult": 2}});
+    let provider = with(fake(&[("password", "behind the gate")]), &broken);
+    scene.apply(&secret_store("closed", &provider)).await?;
+    scene.apply(&external_secret("gated", &reads("closed", &[("password", "password")]))).await?;
+    let ready = scene.fails("gated", "StoreNotReady").await?;
+    says(&ready.message, &["SecretStore \"closed\"", "StoreInvalid", "validationResult"]);
+    assert!(scene.secrets().get_opt("gated").await?.is_none());
+
+    let _blue = blue(&scene, &["--enable-flood-gate=false"]).await?;
+    let theirs = json!({"spec": {"controller": "blue"}});
+    scene.apply(&with(secret_store("open", &provider), &theirs)).await?;
+    scene.apply(&external_secret("ungated", &reads("open", &[("password", "password")]))).await?;
+    scene.holds("ungated", &[("password", "behind the gate")]).await?;
+    scene.store_fails("SecretStore", "open", "StoreInvalid").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn invalid_block_is_told_with_its_field() -> Result {
+    let scene = Scene::new("invalid").await?;
+    let cases = [
+        ("server", with(vault("vault.example.com"), &json!({})), "server"),
+        ("bundle", with(vault("https://127.0.0.1:1"), &json!({"vault": {"caBundle": "bm8gUEVN"}})), "caBundle"),
+        ("unknown", json!({"vualt": {"server": "https://127.0.0.1:1"}}), "vault"),
+        ("foreign", json!({"gcpsm": {"projectID": "x"}}), "gcpsm"),
+    ];
+    for (name, provider, word) in &cases {
+        scene.apply(&secret_store(name, provider)).await?;
+        let stores = scene.ours("SecretStore");
+        let what = "to be told what is wrong";
+        let failed = wait::object(&stores, name, what, SOON, |object| Ready::of(object).is_some()).await?;
+        let ready = Ready::of(&failed).unwrap_or_default();
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "InvalidProviderConfig"), "{name}");
+        says(&ready.message, &["spec.provider", word]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_tell_when_a_store_turns_and_not_more() -> Result {
+    let scene = Scene::new("events").await?;
+    let broken = json!({"fake": {"validationResult": 2}});
+    let often = json!({"spec": {"refreshInterval": 1}});
+    let store = with(secret_store("store", &fake(&[("a", "b")])), &often);
+    scene.apply(&with(store.clone(), &json!({"spec": {"provider": broken}}))).await?;
+    scene.store_fails("SecretStore", "store", "StoreInvalid").await?;
+    scene.apply(&store).await?;
+    scene.store_is_valid("SecretStore", "store").await?;
+    let events: Api<DynamicObject> = scene.api("events.k8s.io/v1", "Event");
+    let reasons = wait::until("both events", SOON, || async {
+        let list = events.list(&kube::api::ListParams::default()).await.map_err(|error| error.to_string())?;
+        let about = |event: &DynamicObject| event.data["regarding"]["name"] == "store";
+        let mut reasons: Vec<String> = list
+            .items
+            .iter()
+            .filter(|event| about(event))
+            .map(|event| format!("{} {}", event.data["type"], event.data["reason"]).replace('"', ""))
+            .collect();
+        reasons.sort();
+        if reasons.len() >= 2 { Ok(reasons) } else { Err(format!("{reasons:?}")) }
+    })
+    .await?;
+    assert_eq!(reasons, ["Normal Valid", "Warning InvalidProviderConfig"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn store_that_goes_leaves_the_secrets() -> Result {
+    let (scene, before) = Scene::synced("gone").await?;
+    scene.ours("SecretStore").delete("store", &kube::api::DeleteParams::default()).await?;
+    wait::gone(&scene.ours("SecretStore"), "store", SOON).await?;
+    scene.force_sync("app").await?;
+    scene.fails("app", "StoreNotFound").await?;
+    scene.is_untouched(&before).await?;
+    assert_eq!(before.name_any(), "app");
+    Ok(())
+}
