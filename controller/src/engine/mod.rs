@@ -11,6 +11,7 @@ pub mod metrics;
 pub mod object;
 pub mod queue;
 pub mod run;
+pub mod spread;
 pub mod timers;
 pub mod watch;
 

@@ -16,7 +16,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{ObjectKey, metrics::QueueMetrics, timers::Timers};
+use super::{ObjectKey, metrics::QueueMetrics, spread::fraction, timers::Timers};
 
 /// How soon a key must be looked at.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -250,15 +250,7 @@ pub fn backoff(failures: u32, key: &ObjectKey) -> Duration {
     const LONGEST: Duration = Duration::from_mins(7);
     let doubled = SHORTEST.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
     let delay = doubled.min(LONGEST);
-    delay.mul_f64(1.0 - 0.1 * fraction(key, failures))
-}
-
-/// A number in [0, 1) that depends on the key and `salt` only.
-fn fraction(key: &ObjectKey, salt: u32) -> f64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    (key, salt).hash(&mut hasher);
-    f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
+    delay.mul_f64(1.0 - 0.1 * fraction((key, failures)))
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@
 //! spread over the last part of the interval by a hash of the UID, so that objects created together do not return
 //! together, and never later than the interval says.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
-};
+use std::time::Duration;
 
 use api::{
     external_secret::{CreationPolicy, ExternalSecretStatus, RefreshPolicy},
@@ -16,7 +13,7 @@ use api::{
 };
 use jiff::Timestamp;
 
-use crate::reconcile::managed::Managed;
+use crate::{engine::spread::fraction, reconcile::managed::Managed};
 
 /// What the decision looks at.
 pub struct Seen<'a> {
@@ -97,10 +94,7 @@ fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
 const SPREAD: f64 = 0.05;
 
 fn next_refresh(uid: &str, synced_at: Timestamp, interval: Duration) -> Timestamp {
-    let mut hasher = DefaultHasher::new();
-    uid.hash(&mut hasher);
-    let fraction = f64::from(u32::try_from(hasher.finish() >> 32).unwrap_or_default()) / f64::from(u32::MAX);
-    let wait = interval.mul_f64(1.0 - SPREAD * fraction);
+    let wait = interval.mul_f64(1.0 - SPREAD * fraction(uid));
     // Whole milliseconds; an interval past the end of time never elapses.
     let wait = i64::try_from(wait.as_millis()).map_or(jiff::SignedDuration::MAX, jiff::SignedDuration::from_millis);
     synced_at.checked_add(wait).unwrap_or(Timestamp::MAX)
