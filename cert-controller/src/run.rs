@@ -55,7 +55,7 @@ pub async fn run(parsed: Parsed<Args>) -> Result<(), Error> {
     let status = Arc::new(Status::default());
     let _admin =
         Admin::new().metrics(&args.metrics_addr, registry).health(&args.healthz_addr, health(&status)).start().await?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), names = ?settings.names, "cert-controller runs");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), names = settings.names.join(" "), "cert-controller runs");
     let Some(leadership) = lead(&args, &client, &status, &token).await? else { return Ok(()) };
 
     let cluster = Cluster::new(&client, &args, metrics.clone(), status);

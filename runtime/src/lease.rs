@@ -78,9 +78,10 @@ impl Settings {
 
 /// Host name (in a cluster: the Pod's) and a random part, so that a restarted container is a new candidate.
 pub fn identity() -> String {
-    let host = ["POD_NAME", "HOSTNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    let host = ["POD_NAME", "HOSTNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let host = host.or_else(|| std::fs::read_to_string("/etc/hostname").ok()).unwrap_or_default();
     // RandomState is seeded from the system's randomness; uniqueness is all that is needed.
-    format!("{host}_{:016x}", RandomState::new().build_hasher().finish())
+    format!("{}_{:016x}", host.trim(), RandomState::new().build_hasher().finish())
 }
 
 /// Where the process's own Lease lives: `POD_NAMESPACE`, else the client's default namespace.

@@ -1,5 +1,6 @@
 //! Flags: upstream's names and defaults.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,9 +22,13 @@ pub const ACCEPTED: &[&str] = &[
 #[derive(Clone, Debug, Parser)]
 #[command(name = "webhook", version)]
 pub struct Args {
-    /// Port of the admission server (HTTPS, every interface)
+    /// Port of the admission server (HTTPS)
     #[arg(long, default_value_t = 10250)]
     pub port: u16,
+
+    /// IP address at which the admission server listens [default: every interface]
+    #[arg(long)]
+    pub bind_address: Option<IpAddr>,
 
     /// DNS name by which the API server calls; a certificate without it is reported in the log
     #[arg(long, default_value = "localhost")]

@@ -177,9 +177,13 @@ impl Files {
     fn report_swap(&self) {
         let Some(pair) = self.current.pair() else { return };
         let expires = pair.not_after.duration_since(SystemTime::now()).unwrap_or_default();
-        tracing::info!(names = ?pair.names, days_left = expires.as_secs() / 86_400, "certificate taken into use");
+        tracing::info!(
+            names = pair.names.join(" "),
+            days_left = expires.as_secs() / 86_400,
+            "certificate taken into use"
+        );
         if !pair.names.iter().any(|name| name.eq_ignore_ascii_case(&self.dns_name)) {
-            tracing::warn!(dns_name = %self.dns_name, names = ?pair.names, "the certificate does not name --dns-name");
+            tracing::warn!(dns_name = %self.dns_name, names = pair.names.join(" "), "the certificate does not name --dns-name");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Puts the process together: flags in, servers up, drained on SIGTERM.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -49,7 +49,8 @@ pub async fn run(parsed: Parsed<Args>) -> Result<(), Error> {
     let files = Files::new(&args.cert_dir, &args.dns_name, provider, current.clone());
     let watching = tokio::spawn(files.watch(args.check_interval.clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY)));
 
-    let listener = listen(args.port).await.map_err(|source| Error::Listen { port: args.port, source })?;
+    let listener =
+        listen(args.bind_address, args.port).await.map_err(|source| Error::Listen { port: args.port, source })?;
     let _admin = Admin::new()
         .metrics(&args.metrics_addr, registry)
         .health(&args.healthz_addr, health(current, token.clone()))
@@ -62,8 +63,11 @@ pub async fn run(parsed: Parsed<Args>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Every interface, IPv6 where there is one.
-async fn listen(port: u16) -> std::io::Result<TcpListener> {
+/// Without an address every interface: IPv6's wildcard, which takes IPv4 too, where there is one.
+async fn listen(address: Option<IpAddr>, port: u16) -> std::io::Result<TcpListener> {
+    if let Some(address) = address {
+        return TcpListener::bind(SocketAddr::from((address, port))).await;
+    }
     match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
         Ok(listener) => Ok(listener),
         Err(_) => TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await,

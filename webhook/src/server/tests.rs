@@ -227,6 +227,26 @@ async fn http2_without_being_asked_for_is_refused() {
 }
 
 #[tokio::test]
+async fn review_without_a_place_is_shed_and_the_next_one_served() {
+    let served = Served::start().await;
+    let trusted = served.certify();
+    let mut slow = Vec::new();
+    for _ in 0..REVIEWS {
+        let mut stream = served.connected(&trusted).await;
+        let head = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    while in_flight(&served.registry) < i64::try_from(REVIEWS).unwrap() {
+        tokio::task::yield_now().await;
+    }
+    let mut stream = served.connected(&trusted).await;
+    assert_eq!(post_to(&mut stream, PATH, &good()).await.0, 503);
+    drop(slow);
+    assert_eq!(post_to(&mut stream, PATH, &good()).await.0, 200);
+}
+
+#[tokio::test]
 async fn request_in_flight_is_answered_while_draining() {
     let served = Served::start().await;
     let trusted = served.certify();
