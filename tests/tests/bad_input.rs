@@ -52,7 +52,7 @@ async fn wrong_vault_token_is_told_by_store_and_external_secret() -> Result {
     scene.apply(&secret("token", &[("token", "s.wrongtoken")])).await?;
     scene.apply(&secret_store("vault", &vault(&bao.address))).await?;
     let store = scene.store_fails("SecretStore", "vault", "VaultLoginDenied").await?;
-    says(&store.message, &["spec.provider.vault.auth.tokenSecretRef"]);
+    says(&store.message, &[&bao.address, "token", "spec.provider.vault.auth"]);
     assert!(!store.message.contains("s.wrongtoken"), "{}", store.message);
     let message = refused(&scene, &before, &reads_vault("any"), "StoreNotReady").await?;
     says(&message, &["SecretStore \"vault\"", "VaultLoginDenied"]);
@@ -112,8 +112,8 @@ async fn engine_that_is_not_mounted_is_named() -> Result {
     scene.apply(&secret("token", &[("token", &bao.root_token)])).await?;
     let elsewhere = json!({"vault": {"path": "no-such-engine"}});
     scene.apply(&secret_store("vault", &with(vault(&bao.address), &elsewhere))).await?;
-    let message = refused(&scene, &before, &reads_vault("db"), "RemoteSecretMissing").await?;
-    says(&message, &["spec.data[0]", "\"db\"", "SecretStore \"vault\""]);
+    let message = refused(&scene, &before, &reads_vault("db"), "VaultRequestInvalid").await?;
+    says(&message, &["spec.data[0]", "no-such-engine/data/db", "check spec.provider.vault.path"]);
     Ok(())
 }
 
@@ -193,9 +193,9 @@ async fn store_that_does_not_exist_is_named_with_its_kind() -> Result {
     let message = refused(&scene, &before, &reads("nosuch", &[("password", "password")]), "StoreNotFound").await?;
     says(&message, &["SecretStore \"nosuch\"", "does not exist", "secretStoreRef"]);
     let cluster = scene.unique("nosuch");
-    let message =
-        refused(&scene, &before, &reads_cluster(&cluster, &[("password", "password")]), "StoreNotFound").await?;
-    says(&message, &["ClusterSecretStore", &cluster]);
+    scene.apply(&external_secret("fresh", &reads_cluster(&cluster, &[("password", "password")]))).await?;
+    says(&scene.fails("fresh", "StoreNotFound").await?.message, &["ClusterSecretStore", &cluster]);
+    assert!(scene.secrets().get_opt("fresh").await?.is_none());
     Ok(())
 }
 
