@@ -11,6 +11,7 @@ pub(crate) fn to_int(value: &Value) -> i64 {
         Value::Uint(_, value) => value.cast_signed(),
         Value::Float(value) => truncate(*value),
         Value::Str(text) => text_to_int(text).unwrap_or(0),
+        Value::Object(object) => object.number().unwrap_or(0),
         _ => 0,
     }
 }

@@ -13,6 +13,7 @@ use crate::value::{List, Map, Value};
 mod builtin;
 mod cases;
 mod compare;
+mod dates;
 mod dicts;
 mod encoding;
 pub(crate) mod json;
@@ -33,7 +34,12 @@ pub(crate) use types::copied;
 
 /// The methods of opaque values, by type.
 pub(crate) mod methods {
-    pub(crate) const VERSION: &[super::Function] = super::semver::METHODS;
+    use super::{Function, dates, semver};
+
+    pub(crate) const VERSION: &[Function] = semver::METHODS;
+    pub(crate) const TIME: &[Function] = dates::TIME_METHODS;
+    pub(crate) const DURATION: &[Function] = dates::DURATION_METHODS;
+    pub(crate) const NONE: &[Function] = &[];
 }
 
 /// What the documentation and the checks need to know of one function.
@@ -69,6 +75,7 @@ const TABLE: &[&[Function]] = &[
     builtin::FUNCTIONS,
     cases::FUNCTIONS,
     compare::FUNCTIONS,
+    dates::FUNCTIONS,
     dicts::FUNCTIONS,
     encoding::FUNCTIONS,
     json::FUNCTIONS,

@@ -30,6 +30,7 @@ mod parse;
 mod semver;
 mod template;
 mod text;
+mod time;
 mod unquote;
 mod url;
 mod value;

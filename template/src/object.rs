@@ -4,11 +4,22 @@ use std::fmt;
 
 use crate::funcs::{Function, methods};
 use crate::semver::Version;
+use crate::time::{MONTHS, Time, WEEKDAYS, duration_text};
 
 /// A value that templates see only through its text and methods.
 pub(crate) enum Object {
     /// `*semver.Version`, or `semver.Version` where Go returns it by value.
-    Version { version: Version, pointer: bool },
+    Version {
+        version: Version,
+        pointer: bool,
+    },
+    Time(Time),
+    /// Nanoseconds.
+    Duration(i64),
+    /// From 1.
+    Month(u8),
+    /// From 0, Sunday.
+    Weekday(u8),
 }
 
 impl Object {
@@ -16,20 +27,44 @@ impl Object {
         match self {
             Self::Version { pointer: true, .. } => "*semver.Version",
             Self::Version { pointer: false, .. } => "semver.Version",
+            Self::Time(_) => "time.Time",
+            Self::Duration(_) => "time.Duration",
+            Self::Month(_) => "time.Month",
+            Self::Weekday(_) => "time.Weekday",
         }
     }
 
     pub(crate) fn kind_name(&self) -> &'static str {
         match self {
             Self::Version { pointer: true, .. } => "ptr",
-            Self::Version { pointer: false, .. } => "struct",
+            Self::Version { pointer: false, .. } | Self::Time(_) => "struct",
+            Self::Duration(_) => "int64",
+            Self::Month(_) | Self::Weekday(_) => "int",
         }
     }
 
     /// What `if` makes of the value.
     pub(crate) fn is_true(&self) -> bool {
         match self {
-            Self::Version { .. } => true,
+            Self::Version { .. } | Self::Time(_) => true,
+            Self::Duration(_) | Self::Month(_) | Self::Weekday(_) => self.number() != Some(0),
+        }
+    }
+
+    /// The integer that the type is made of, if it is.
+    pub(crate) fn number(&self) -> Option<i64> {
+        match self {
+            Self::Version { .. } | Self::Time(_) => None,
+            Self::Duration(nanoseconds) => Some(*nanoseconds),
+            Self::Month(number) | Self::Weekday(number) => Some(i64::from(*number)),
+        }
+    }
+
+    /// The text in JSON, where it is not the same as the object's own.
+    pub(crate) fn json_text(&self) -> String {
+        match self {
+            Self::Time(time) => crate::text::lossy(&time.format(b"2006-01-02T15:04:05.999999999Z07:00")),
+            other => other.to_string(),
         }
     }
 
@@ -37,6 +72,9 @@ impl Object {
     pub(crate) fn method(&self, name: &str) -> Option<&'static Function> {
         let table = match self {
             Self::Version { .. } => methods::VERSION,
+            Self::Time(_) => methods::TIME,
+            Self::Duration(_) => methods::DURATION,
+            Self::Month(_) | Self::Weekday(_) => methods::NONE,
         };
         table.iter().find(|method| method.name == name)
     }
@@ -44,8 +82,15 @@ impl Object {
 
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |names: &[&str], index: Option<u8>| {
+            index.and_then(|index| names.get(usize::from(index)).copied()).unwrap_or_default().to_owned()
+        };
         match self {
             Self::Version { version, .. } => version.fmt(f),
+            Self::Time(time) => time.fmt(f),
+            Self::Duration(nanoseconds) => f.write_str(&duration_text(*nanoseconds)),
+            Self::Month(number) => f.write_str(&name(&MONTHS, number.checked_sub(1))),
+            Self::Weekday(number) => f.write_str(&name(&WEEKDAYS, Some(*number))),
         }
     }
 }

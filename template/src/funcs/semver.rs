@@ -80,7 +80,6 @@ fn version(args: &Args, index: usize) -> Result<&Version, Message> {
     match args.value(index) {
         Value::Object(object) => match object.as_ref() {
             Object::Version { version, .. } => Ok(version),
-            #[expect(unreachable_patterns, reason = "more kinds of objects will come")]
             _ => Err("not a version".into()),
         },
         _ => Err("runtime error: invalid memory address or nil pointer dereference".into()),

@@ -65,7 +65,7 @@ impl Emitter<'_, '_> {
                 None => self.unsupported = true,
             },
             Value::Str(bytes) => self.string(&lossy(bytes), place, false),
-            Value::Object(object) => self.string(&object.to_string(), place, false),
+            Value::Object(object) => self.string(&object.json_text(), place, false),
             Value::List(list) if list.is_empty() => self.word("[]"),
             Value::List(list) => self.list(list, place)?,
             Value::Map(map) if map.is_empty() => self.word("{}"),

@@ -47,7 +47,7 @@ impl Encoder {
             Value::Uint(_, value) => self.sink.push(value.to_string().as_bytes()),
             Value::Float(value) => self.float(*value),
             Value::Str(bytes) => self.string(bytes),
-            Value::Object(object) => self.string(object.to_string().as_bytes()),
+            Value::Object(object) => self.string(object.json_text().as_bytes()),
             Value::List(list) => {
                 self.sink.push(b"[");
                 for (index, item) in list.items().iter().enumerate() {

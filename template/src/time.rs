@@ -1,0 +1,224 @@
+//! Instants, zones and durations as Go has them.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+mod duration;
+mod format;
+mod layout;
+mod parse;
+
+pub(crate) use duration::{duration_text, parse_duration};
+pub(crate) use parse::parse;
+
+/// Seconds from Go's zero time, the first of January of year 1, to 1970.
+pub(crate) const ZERO: i64 = -62_135_596_800;
+const DAY: i64 = 86_400;
+
+/// The layout of a time's own text.
+const DEFAULT_LAYOUT: &[u8] = b"2006-01-02 15:04:05.999999999 -0700 MST";
+
+/// An instant seen from a zone.
+#[derive(Clone, Debug)]
+pub(crate) struct Time {
+    pub(crate) seconds: i64,
+    pub(crate) nanoseconds: u32,
+    pub(crate) zone: Zone,
+}
+
+/// Where a time is seen from.
+#[derive(Clone, Debug)]
+pub(crate) enum Zone {
+    /// Also what Go calls Local: the operator runs in UTC.
+    Utc,
+    /// An offset in seconds; without a name it is shown as the offset.
+    Fixed { offset: i32, name: String },
+    /// A zone of the tz database, which is part of the program.
+    Named(TimeZone),
+}
+
+/// Date and clock of a time in its zone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Civil {
+    pub(crate) year: i64,
+    pub(crate) month: u8,
+    pub(crate) day: u8,
+    pub(crate) hour: u8,
+    pub(crate) minute: u8,
+    pub(crate) second: u8,
+    /// Sunday is 0.
+    pub(crate) weekday: u8,
+    pub(crate) year_day: u16,
+}
+
+impl Zone {
+    /// The zone of that name; an unknown one is UTC.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "" | "UTC" | "Local" => Self::Utc,
+            name => TimeZone::get(name).map_or(Self::Utc, Self::Named),
+        }
+    }
+
+    /// Offset in seconds and abbreviation at an instant.
+    fn at(&self, seconds: i64) -> (i64, String) {
+        match self {
+            Self::Utc => (0, "UTC".to_owned()),
+            Self::Fixed { offset, name } => (i64::from(*offset), name.clone()),
+            Self::Named(zone) => match Timestamp::from_second(seconds) {
+                Ok(timestamp) => {
+                    let info = zone.to_offset_info(timestamp);
+                    (i64::from(info.offset().seconds()), info.abbreviation().to_owned())
+                }
+                Err(_) => (0, "UTC".to_owned()),
+            },
+        }
+    }
+}
+
+impl Time {
+    pub(crate) fn unix(seconds: i64) -> Self {
+        Self { seconds, nanoseconds: 0, zone: Zone::Utc }
+    }
+
+    /// The time a system clock shows.
+    pub(crate) fn from_system(time: std::time::SystemTime) -> Self {
+        match time.duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => Self {
+                seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                nanoseconds: since.subsec_nanos(),
+                zone: Zone::Utc,
+            },
+            Err(_) => Self::unix(0),
+        }
+    }
+
+    /// The same instant from another zone.
+    pub(crate) fn in_zone(&self, zone: Zone) -> Self {
+        Self { zone, ..self.clone() }
+    }
+
+    /// The time so many nanoseconds later.
+    pub(crate) fn plus(&self, nanoseconds: i64) -> Self {
+        const BILLION: i64 = 1_000_000_000;
+        let sum = i64::from(self.nanoseconds) + nanoseconds.rem_euclid(BILLION);
+        Self {
+            seconds: self.seconds.saturating_add(nanoseconds.div_euclid(BILLION)).saturating_add(sum / BILLION),
+            nanoseconds: u32::try_from(sum % BILLION).unwrap_or_default(),
+            zone: self.zone.clone(),
+        }
+    }
+
+    /// Nanoseconds from another time to this one, as far as a duration reaches.
+    pub(crate) fn since(&self, other: &Self) -> i64 {
+        let seconds = i128::from(self.seconds) - i128::from(other.seconds);
+        let nanoseconds = i128::from(self.nanoseconds) - i128::from(other.nanoseconds);
+        let total = seconds * 1_000_000_000 + nanoseconds;
+        i64::try_from(total.clamp(i128::from(i64::MIN), i128::from(i64::MAX))).unwrap_or_default()
+    }
+
+    /// The same clock on a date that many years, months and days later; days beyond a month run into the next.
+    pub(crate) fn plus_date(&self, years: i64, months: i64, days: i64) -> Self {
+        let civil = self.civil();
+        let (offset, _) = self.zone.at(self.seconds);
+        let month = i64::from(civil.month) - 1 + months.clamp(-1_000_000, 1_000_000);
+        let year = civil.year.saturating_add(years.clamp(-1_000_000, 1_000_000)) + month.div_euclid(12);
+        let first = days_from_civil(year, month.rem_euclid(12) + 1, 1);
+        let day = first + i64::from(civil.day) - 1 + days.clamp(-1_000_000_000, 1_000_000_000);
+        let clock = (self.seconds + offset).rem_euclid(DAY);
+        Self { seconds: day.saturating_mul(DAY).saturating_add(clock - offset), ..self.clone() }
+    }
+
+    pub(crate) fn is_zero(&self) -> bool {
+        self.seconds == ZERO && self.nanoseconds == 0
+    }
+
+    /// Order of the instants.
+    pub(crate) fn order(&self, other: &Self) -> std::cmp::Ordering {
+        (self.seconds, self.nanoseconds).cmp(&(other.seconds, other.nanoseconds))
+    }
+
+    pub(crate) fn civil(&self) -> Civil {
+        let (offset, _) = self.zone.at(self.seconds);
+        let local = self.seconds.saturating_add(offset);
+        let days = local.div_euclid(DAY);
+        let clock = local.rem_euclid(DAY);
+        let (year, month, day) = civil_from_days(days);
+        let small = |value: i64| u8::try_from(value).unwrap_or_default();
+        Civil {
+            year,
+            month: small(month),
+            day: small(day),
+            hour: small(clock / 3600),
+            minute: small(clock / 60 % 60),
+            second: small(clock % 60),
+            weekday: small((days + 4).rem_euclid(7)),
+            year_day: u16::try_from(days - days_from_civil(year, 1, 1) + 1).unwrap_or_default(),
+        }
+    }
+
+    /// The text of a layout.
+    pub(crate) fn format(&self, layout: &[u8]) -> Vec<u8> {
+        format::format(self, layout)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::text::lossy(&self.format(DEFAULT_LAYOUT)))
+    }
+}
+
+/// Days from 1970 to a date of the proleptic Gregorian calendar.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    // The year begins in March, so that the leap day is its last.
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days.saturating_add(719_468);
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+/// Days of a month.
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// The months' names.
+pub(crate) const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// The days' names, from Sunday on.
+pub(crate) const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];

@@ -1,0 +1,303 @@
+//! Text as a time, with Go's messages.
+
+use super::layout::{Element, Shape, next_chunk};
+use super::{MONTHS, Time, WEEKDAYS, Zone, days_from_civil, days_in};
+use crate::error::Message;
+use crate::fmt::quote::quote;
+
+/// Parses a text by a layout; a time without zone is in UTC.
+pub(crate) fn parse(layout: &[u8], text: &[u8]) -> Result<Time, Message> {
+    let mut fields = Fields::default();
+    let (mut rest_layout, mut rest) = (layout, text);
+    loop {
+        let (before, element, own, behind) = next_chunk(rest_layout);
+        rest = skip(rest, before).map_err(|at| mismatch(layout, text, before, at))?;
+        let Some(element) = element else {
+            if rest.is_empty() {
+                break;
+            }
+            let shown = quote(rest, false);
+            return Err(Message::plain("parsing time ").data(quote(text, false)).text(": extra text: ").data(shown));
+        };
+        rest_layout = behind;
+        let hold = rest;
+        match fields.read(element, rest, behind) {
+            Ok(tail) => rest = tail,
+            Err(Mistake::Syntax) => return Err(mismatch(layout, text, own, hold)),
+            Err(Mistake::Range(what)) => return Err(out_of_range(text, what)),
+        }
+    }
+    fields.time().map_err(|what| out_of_range(text, what))
+}
+
+fn mismatch(layout: &[u8], text: &[u8], element: &[u8], rest: &[u8]) -> Message {
+    Message::plain("parsing time ")
+        .data(quote(text, false))
+        .text(" as ")
+        .data(quote(layout, false))
+        .text(": cannot parse ")
+        .data(quote(rest, false))
+        .text(" as ")
+        .data(quote(element, false))
+}
+
+fn out_of_range(text: &[u8], what: &str) -> Message {
+    Message::plain("parsing time ").data(quote(text, false)).text(format!(": {what} out of range"))
+}
+
+enum Mistake {
+    Syntax,
+    Range(&'static str),
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Fields {
+    year: i64,
+    month: Option<i64>,
+    day: Option<i64>,
+    year_day: Option<i64>,
+    hour: i64,
+    minute: i64,
+    second: i64,
+    nanoseconds: u32,
+    afternoon: Option<bool>,
+    offset: Option<i32>,
+    zone_name: Option<String>,
+}
+
+impl Fields {
+    fn read<'t>(&mut self, element: Element, text: &'t [u8], behind: &[u8]) -> Result<&'t [u8], Mistake> {
+        match element {
+            Element::LongYear => {
+                let (year, rest) = digits(text, 4)?;
+                self.year = year;
+                Ok(rest)
+            }
+            Element::Year => {
+                let (year, rest) = digits(text, 2)?;
+                self.year = year + if year >= 69 { 1900 } else { 2000 };
+                Ok(rest)
+            }
+            Element::LongMonth => self.month_name(text, usize::MAX),
+            Element::Month => self.month_name(text, 3),
+            Element::NumericMonth | Element::ZeroMonth => {
+                let (month, rest) = number(text, element == Element::ZeroMonth)?;
+                self.month = Some(within(month, 1, 12, "month")?);
+                Ok(rest)
+            }
+            Element::LongWeekday => name(text, &WEEKDAYS, usize::MAX).map(|(_, rest)| rest),
+            Element::Weekday => name(text, &WEEKDAYS, 3).map(|(_, rest)| rest),
+            Element::Day | Element::SpaceDay | Element::ZeroDay => {
+                let text = if element == Element::SpaceDay { text.strip_prefix(b" ").unwrap_or(text) } else { text };
+                let (day, rest) = number(text, element == Element::ZeroDay)?;
+                self.day = Some(day);
+                Ok(rest)
+            }
+            Element::SpaceYearDay | Element::ZeroYearDay => {
+                let blanks = text.iter().take(2).take_while(|&&byte| byte == b' ').count();
+                let blanks = if element == Element::SpaceYearDay { blanks } else { 0 };
+                let (day, rest) = digits(&text[blanks..], 3 - blanks)?;
+                self.year_day = Some(day);
+                Ok(rest)
+            }
+            Element::Upper => self.half_day(text, [b"AM", b"PM"]),
+            Element::Lower => self.half_day(text, [b"am", b"pm"]),
+            Element::ZoneName => self.zone_name(text),
+            Element::Offset { iso: true, .. } if text.first() == Some(&b'Z') => {
+                self.offset = Some(0);
+                Ok(&text[1..])
+            }
+            Element::Offset { shape, .. } => self.offset(text, shape),
+            Element::Fraction { digits, trims, .. } => self.fraction(text, digits, trims),
+            _ => self.clock(element, text, behind),
+        }
+    }
+
+    fn clock<'t>(&mut self, element: Element, text: &'t [u8], behind: &[u8]) -> Result<&'t [u8], Mistake> {
+        let two_digits = matches!(element, Element::ZeroHour12 | Element::ZeroMinute | Element::ZeroSecond);
+        let (value, rest) = number(text, two_digits)?;
+        match element {
+            Element::Hour => self.hour = within(value, 0, 23, "hour")?,
+            Element::Hour12 | Element::ZeroHour12 => self.hour = within(value, 0, 12, "hour")?,
+            Element::Minute | Element::ZeroMinute => self.minute = within(value, 0, 59, "minute")?,
+            _ => {
+                self.second = within(value, 0, 59, "second")?;
+                // A fraction may follow that the layout does not mention.
+                let announced = matches!(next_chunk(behind), ([], Some(Element::Fraction { .. }), ..));
+                if !announced && matches!(rest, [b'.' | b',', b'0'..=b'9', ..]) {
+                    let count = rest[1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+                    return self.fraction(rest, count, false);
+                }
+            }
+        }
+        Ok(rest)
+    }
+
+    fn month_name<'t>(&mut self, text: &'t [u8], length: usize) -> Result<&'t [u8], Mistake> {
+        let (index, rest) = name(text, &MONTHS, length)?;
+        self.month = i64::try_from(index + 1).ok();
+        Ok(rest)
+    }
+
+    fn half_day<'t>(&mut self, text: &'t [u8], names: [&[u8]; 2]) -> Result<&'t [u8], Mistake> {
+        for (name, afternoon) in names.into_iter().zip([false, true]) {
+            if let Some(rest) = text.strip_prefix(name) {
+                self.afternoon = Some(afternoon);
+                return Ok(rest);
+            }
+        }
+        Err(Mistake::Syntax)
+    }
+
+    /// Three to five capitals, or GMT with hours, or a sign with hours.
+    fn zone_name<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], Mistake> {
+        if let Some(rest) = text.strip_prefix(b"UTC") {
+            self.offset = Some(0);
+            return Ok(rest);
+        }
+        let capitals = text.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count();
+        let signed = |text: &[u8]| match text {
+            [b'+' | b'-', rest @ ..] => 1 + rest.iter().take(2).take_while(|byte| byte.is_ascii_digit()).count(),
+            _ => 0,
+        };
+        let length = match capitals {
+            3 if text.starts_with(b"GMT") => 3 + Some(signed(&text[3..])).filter(|&length| length > 1).unwrap_or(0),
+            3 => 3,
+            4 if text[3] == b'T' => 4,
+            5 if text[4] == b'T' => 5,
+            0 if signed(text) == 3 => 3,
+            _ => return Err(Mistake::Syntax),
+        };
+        self.zone_name = Some(crate::text::lossy(&text[..length]));
+        Ok(&text[length..])
+    }
+
+    fn offset<'t>(&mut self, text: &'t [u8], shape: Shape) -> Result<&'t [u8], Mistake> {
+        let (groups, colons) = match shape {
+            Shape::Hours => (1, false),
+            Shape::Minutes => (2, false),
+            Shape::ColonMinutes => (2, true),
+            Shape::Seconds => (3, false),
+            Shape::ColonSeconds => (3, true),
+        };
+        let (sign, mut rest) = match text.split_first() {
+            Some((b'+', rest)) => (1, rest),
+            Some((b'-', rest)) => (-1, rest),
+            _ => return Err(Mistake::Syntax),
+        };
+        let mut offset = 0;
+        for (group, unit) in [3600, 60, 1].into_iter().enumerate().take(groups) {
+            if colons && group > 0 {
+                rest = rest.strip_prefix(b":").ok_or(Mistake::Syntax)?;
+            }
+            let (value, tail) = digits(rest, 2)?;
+            let (most, what) = if group == 0 { (24, "time zone offset hour") } else { (59, "time zone offset minute") };
+            offset += i32::try_from(within(value, 0, most, what)?).unwrap_or_default() * unit;
+            rest = tail;
+        }
+        self.offset = Some(sign * offset);
+        Ok(rest)
+    }
+
+    fn fraction<'t>(&mut self, text: &'t [u8], count: usize, trims: bool) -> Result<&'t [u8], Mistake> {
+        let count = if trims {
+            match text {
+                // Nothing to read is fine where trailing zeros are left out.
+                [b'.' | b',', b'0'..=b'9', ..] => text[1..].iter().take(9).take_while(|b| b.is_ascii_digit()).count(),
+                _ => return Ok(text),
+            }
+        } else {
+            count
+        };
+        let (Some(b'.' | b','), Some(digits)) = (text.first(), text.get(1..=count)) else {
+            return Err(Mistake::Syntax);
+        };
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return Err(Mistake::Syntax);
+        }
+        let padded = digits.iter().copied().chain(std::iter::repeat(b'0')).take(9);
+        self.nanoseconds = padded.fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
+        Ok(&text[count + 1..])
+    }
+
+    fn time(self) -> Result<Time, &'static str> {
+        let hour = match (self.afternoon, self.hour) {
+            (Some(true), hour) if hour < 12 => hour + 12,
+            (Some(false), 12) => 0,
+            (_, hour) => hour,
+        };
+        let days = match self.year_day {
+            Some(day) => {
+                if !(1..=365 + days_in(self.year, 2) - 28).contains(&day) {
+                    return Err("day-of-year");
+                }
+                days_from_civil(self.year, 1, 1) + day - 1
+            }
+            None => {
+                let (month, day) = (self.month.unwrap_or(1), self.day.unwrap_or(1));
+                if !(1..=days_in(self.year, month)).contains(&day) {
+                    return Err("day");
+                }
+                days_from_civil(self.year, month, day)
+            }
+        };
+        let seconds = days * 86_400 + hour * 3600 + self.minute * 60 + self.second;
+        let (offset, zone) = match (self.offset, self.zone_name) {
+            (None | Some(0), None) => (0, Zone::Utc),
+            (Some(offset), name) => (offset, Zone::Fixed { offset, name: name.unwrap_or_default() }),
+            (None, Some(name)) => {
+                // A name alone says nothing, except behind GMT.
+                let hours = name.strip_prefix("GMT").and_then(|hours| hours.parse::<i32>().ok()).unwrap_or(0);
+                (hours * 3600, Zone::Fixed { offset: hours * 3600, name })
+            }
+        };
+        Ok(Time { seconds: seconds - i64::from(offset), nanoseconds: self.nanoseconds, zone })
+    }
+}
+
+/// Behind the literal text, of which a space stands for any number of spaces.
+fn skip<'t>(mut text: &'t [u8], mut prefix: &[u8]) -> Result<&'t [u8], &'t [u8]> {
+    while let Some((&expected, rest)) = prefix.split_first() {
+        if expected == b' ' {
+            if text.first().is_some_and(|&byte| byte != b' ') {
+                return Err(text);
+            }
+            prefix = prefix.trim_ascii_start();
+            text = text.iter().position(|&byte| byte != b' ').map_or(&[], |at| &text[at..]);
+            continue;
+        }
+        match text.split_first() {
+            Some((&byte, tail)) if byte == expected => (text, prefix) = (tail, rest),
+            _ => return Err(text),
+        }
+    }
+    Ok(text)
+}
+
+/// One or two digits.
+fn number(text: &[u8], two: bool) -> Result<(i64, &[u8]), Mistake> {
+    let count = text.iter().take(2).take_while(|byte| byte.is_ascii_digit()).count();
+    if count == 0 || (two && count == 1) { Err(Mistake::Syntax) } else { digits(text, count) }
+}
+
+/// Exactly so many digits.
+fn digits(text: &[u8], count: usize) -> Result<(i64, &[u8]), Mistake> {
+    let own = text.get(..count).filter(|own| own.iter().all(u8::is_ascii_digit)).ok_or(Mistake::Syntax)?;
+    Ok((own.iter().fold(0, |value, digit| value * 10 + i64::from(digit - b'0')), &text[count..]))
+}
+
+/// A name, cut to a length, in any case.
+fn name<'t>(text: &'t [u8], names: &[&str], length: usize) -> Result<(usize, &'t [u8]), Mistake> {
+    for (index, name) in names.iter().enumerate() {
+        let name = &name.as_bytes()[..name.len().min(length)];
+        if text.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name)) {
+            return Ok((index, &text[name.len()..]));
+        }
+    }
+    Err(Mistake::Syntax)
+}
+
+fn within(value: i64, least: i64, most: i64, what: &'static str) -> Result<i64, Mistake> {
+    if (least..=most).contains(&value) { Ok(value) } else { Err(Mistake::Range(what)) }
+}
