@@ -242,7 +242,7 @@ async fn seen(alone: &Alone, kind: &str, part: &str) -> Result<String> {
     let list: Value = serde_json::from_str(&output.stdout)?;
     let items = list["items"].as_array().ok_or_else(|| Failure::new(output.stderr))?;
     let parts = items.iter().map(|item| if part == "items" { item } else { &item[part] });
-    Ok(parts.map(|part| format!("{part}\n")).collect())
+    Ok(parts.map(Value::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 /// The lines that tell a canary, a token of a ServiceAccount, or a token of the store.
@@ -278,7 +278,7 @@ fn disguises(canary: &str) -> Vec<String> {
         // The first and the last characters depend on what is before and behind.
         forms.push(encoded.chars().skip(4).take(encoded.len() - 8).collect());
     }
-    forms.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+    forms.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat());
     for separator in [", ", " ", ","] {
         forms.push(bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(separator));
     }

@@ -1,5 +1,7 @@
 //! `kill -9` of each process in the middle of its work.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret};
 use kube::{
     Api, ResourceExt,
@@ -41,7 +43,7 @@ async fn controller_killed_while_objects_are_created_finishes_them_all() -> Resu
     for name in &names {
         let object = synced(alone.bed, &alone.namespace, name).await?;
         let secret = secrets.get(name).await?;
-        assert_eq!(secret.data.as_ref().map_or(0, |data| data.len()), 5, "{name}");
+        assert_eq!(secret.data.as_ref().map_or(0, BTreeMap::len), 5, "{name}");
         assert_eq!(secret.owner_references().first().map(|owner| &owner.uid), object.metadata.uid.as_ref());
     }
     assert_eq!(secrets.list_metadata(&managed).await?.items.len(), names.len(), "one Secret each, and no other");

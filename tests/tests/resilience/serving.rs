@@ -12,7 +12,7 @@ pub const CERTIFICATE: &str = "external-secrets-webhook";
 pub const AUTHORITY: &str = "external-secrets-webhook-ca";
 
 /// A client needs longer than a webhook that must first get its certificate.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 
 static SERVING: OnceCell<std::result::Result<RwLock<Serving>, String>> = OnceCell::const_new();
 
