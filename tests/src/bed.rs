@@ -18,6 +18,7 @@ use kube::{
 use tokio::{io::AsyncWriteExt, process::Command, sync::OnceCell, time::timeout};
 
 use crate::{
+    admission::Admission,
     audit::{ApiEvent, ApiRequest},
     control_plane::ControlPlane,
     counts::{JsonLog, Mark, Requests},
@@ -188,7 +189,11 @@ impl Bed {
     /// are served. Deployments are left out, since nothing runs Pods here, and webhook configurations are left to
     /// [`Bed::install_webhook`], because with them in place nothing is admitted until the webhook runs.
     pub async fn install(&self) -> Result {
-        self.installed.get_or_try_init(|| install::operator(self)).await.copied()
+        let install = || async {
+            install::operator(self).await?;
+            self.control_plane.restart_controllers(&self.folder).await
+        };
+        self.installed.get_or_try_init(install).await.copied()
     }
 
     /// Applies the webhook configurations of `manifests/deploy`, once per bed, so that the API server calls the webhook process of
@@ -199,13 +204,24 @@ impl Bed {
         self.webhook_routed.get_or_try_init(|| install::webhook(self, self.webhook_port)).await.copied()
     }
 
+    /// Installs and starts everything that judges what users write: cert-controller and webhook, with a kubelet that delivers the
+    /// certificate `delay` after each change. One at a time per bed.
+    pub async fn admission(&self, delay: Duration) -> Result<Admission> {
+        Admission::start(self, delay).await
+    }
+
+    /// Where a webhook process of this bed reads its certificate, unless it is told another folder.
+    pub fn webhook_certificate_folder(&self) -> Result<PathBuf> {
+        self.folder.inside("webhook-certificates")
+    }
+
     /// The port on which the webhook process of this bed serves admission requests.
     pub fn webhook_port(&self) -> u16 {
         self.webhook_port
     }
 
-    /// Starts a binary of this workspace as its own ServiceAccount and waits until it answers on its health address. Addresses are
-    /// chosen by the bed unless `arguments` sets them.
+    /// Starts a binary of this workspace as its own ServiceAccount and waits until it answers on its health address. Its flags are
+    /// `arguments`, then addresses and folders of the bed, then those of our Deployment; the first wins.
     pub async fn operator(&self, binary: Binary, arguments: &[&str]) -> Result<Process> {
         self.operator_with(binary, arguments, &[]).await
     }

@@ -15,6 +15,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use crate::{
     certificates::Certificates,
@@ -42,8 +43,10 @@ pub struct ControlPlane {
     pub admin_kubeconfig: PathBuf,
     pub audit_log: PathBuf,
     admin: Config,
+    controllers_kubeconfig: PathBuf,
+    controllers: Mutex<Leashed>,
     /// Held, not used: they end with this value, the API server before etcd.
-    _servers: [Leashed; 3],
+    _servers: [Leashed; 2],
 }
 
 impl ControlPlane {
@@ -66,11 +69,22 @@ impl ControlPlane {
         Ok(Self {
             admin,
             audit_log: folder.log("audit"),
-            _servers: [controllers, api_server, etcd],
+            controllers_kubeconfig,
+            controllers: Mutex::new(controllers),
+            _servers: [api_server, etcd],
             server,
             certificates,
             admin_kubeconfig,
         })
+    }
+
+    /// Starts kube-controller-manager again, so that it knows the kinds that are served now: its garbage collector looks for new ones
+    /// every 30 s only, and until then no owned object of theirs is collected.
+    pub async fn restart_controllers(&self, folder: &Folder) -> Result {
+        let mut controllers = self.controllers.lock().await;
+        controllers.kill()?;
+        *controllers = start_controllers(folder, &self.certificates, &self.controllers_kubeconfig)?;
+        Ok(())
     }
 
     /// How the administrator reaches the API server.

@@ -39,8 +39,7 @@ pub async fn operator(bed: &Bed) -> Result {
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     }));
     documents.extend(read(&manifests.join("crds"))?);
-    documents
-        .extend(read(&manifests.join("deploy"))?.into_iter().filter(|document| !LEFT_OUT.contains(&kind(document))));
+    documents.extend(read(&manifests.join("deploy"))?.into_iter().filter(|document| !is_left_out(document)));
     apply(bed, documents).await?;
     established(bed).await
 }
@@ -57,6 +56,17 @@ pub async fn webhook(bed: &Bed, port: u16) -> Result {
     let configurations = shipped.into_iter().filter(|document| kind(document) == "ValidatingWebhookConfiguration");
     documents.extend(configurations.map(|document| led_to(document, port)));
     apply(bed, documents).await
+}
+
+/// The arguments with which our Deployments start a binary; none when there is no Deployment of its ServiceAccount.
+pub fn shipped_arguments(binary: Binary) -> Result<Vec<String>> {
+    let shipped = read(&tools::repository().join("manifests/deploy"))?;
+    let account = "/spec/template/spec/serviceAccountName";
+    let deployment = shipped.iter().find(|document| {
+        kind(document) == "Deployment" && document.pointer(account).is_some_and(|name| name == binary.service_account())
+    });
+    let arguments = deployment.and_then(|document| document.pointer("/spec/template/spec/containers/0/args"));
+    arguments.map_or(Ok(Vec::new()), |arguments| Ok(serde_json::from_value(arguments.clone())?))
 }
 
 /// The configuration with the port of every Service it names replaced.

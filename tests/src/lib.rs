@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod audit;
 mod bed;
 mod certificates;
@@ -44,6 +45,7 @@ pub mod resources;
 mod tools;
 pub mod wait;
 
+pub use admission::Admission;
 pub use audit::ApiRequest;
 pub use bed::{Bed, Output};
 pub use counts::{Mark, Requests};

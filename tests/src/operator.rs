@@ -11,7 +11,7 @@ use crate::{
     control_plane::wait_for_server,
     failure::{Failure, Result},
     folder::Folder,
-    http_client,
+    http_client, install,
     leash::{Launch, Leashed},
     ports, tools, wait,
 };
@@ -92,19 +92,23 @@ impl Process {
         ];
         variables.extend_from_slice(environment);
         let mut flags = Flags(arguments.iter().map(|&argument| argument.to_owned()).collect());
-        let certificate_folder = folder.inside("webhook-certificates")?;
+        let certificate_folder = bed.webhook_certificate_folder()?;
         if binary == Binary::Webhook {
             flags.or_set("--port", || Ok(bed.webhook_port().to_string()))?;
+            flags.or_set("--bind-address", || Ok("127.0.0.1".to_owned()))?;
         }
         let certificates = match binary {
             Binary::Webhook => flags.or_set("--cert-dir", || Ok(certificate_folder.display().to_string()))?,
             _ => String::new(),
         };
+        let health = flags.or_set(binary.health_flag(), free_address)?;
+        let metrics = flags.or_set("--metrics-addr", free_address)?;
+        flags.and_shipped(install::shipped_arguments(binary)?);
         let mut process = Self {
             binary,
             program,
-            health: format!("http://{}", flags.or_set(binary.health_flag(), free_address)?),
-            metrics: format!("http://{}/metrics", flags.or_set("--metrics-addr", free_address)?),
+            health: format!("http://{health}"),
+            metrics: format!("http://{metrics}/metrics"),
             arguments: flags.0,
             environment: variables,
             log: folder.log(&name),
@@ -241,6 +245,16 @@ impl Flags {
         self.0.push(format!("{name}={value}"));
         Ok(value)
     }
+
+    /// Adds the flags of our Deployment that are not set yet.
+    fn and_shipped(&mut self, shipped: Vec<String>) {
+        let unset = |argument: &String| {
+            let name = argument.split_once('=').map_or(argument.as_str(), |(name, _)| name);
+            self.value(name).is_none()
+        };
+        let added: Vec<String> = shipped.into_iter().filter(unset).collect();
+        self.0.extend(added);
+    }
 }
 
 fn free_address() -> Result<String> {
@@ -282,7 +296,8 @@ mod tests {
         assert_eq!(flags.or_set("--port", || Ok("9".into())).unwrap(), "1");
         assert_eq!(flags.or_set("--metrics-addr", free_address).unwrap(), "127.0.0.1:2");
         assert_eq!(flags.or_set("--live-addr", || Ok("127.0.0.1:3".into())).unwrap(), "127.0.0.1:3");
-        assert_eq!(flags.0.last().map(String::as_str), Some("--live-addr=127.0.0.1:3"));
+        flags.and_shipped(vec!["--port=10250".into(), "--dns-name=webhook.svc".into()]);
+        assert_eq!(flags.0[3..], ["--live-addr=127.0.0.1:3", "--dns-name=webhook.svc"]);
     }
 
     #[test]

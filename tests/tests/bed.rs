@@ -78,6 +78,23 @@ async fn controller_runs_as_its_own_account_and_comes_back_after_a_kill() -> Res
 }
 
 #[tokio::test]
+async fn api_server_asks_the_webhook_with_the_certificate_that_was_projected() -> Result {
+    let bed = Bed::shared().await?;
+    let admission = bed.admission(Duration::ZERO).await?;
+    let namespace = bed.namespace("asked").await?;
+    let metadata = json!({"name": "nothing", "namespace": namespace});
+    let empty = json!({"secretStoreRef": {"name": "store"}, "dataFrom": [{}]});
+    let object =
+        json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": metadata, "spec": empty});
+    let answer = bed.kubectl(&["create", "-f", "-"], &object.to_string()).await?;
+    assert!(!answer.success && answer.stderr.contains("denied the request"), "{}", answer.stderr);
+    drop(admission);
+    let answer = bed.kubectl(&["create", "-f", "-"], &object.to_string()).await?;
+    assert!(!answer.success && answer.stderr.contains("connection refused"), "{}", answer.stderr);
+    Ok(())
+}
+
+#[tokio::test]
 async fn openbao_logs_a_service_account_in_and_counts_what_it_reads() -> Result {
     let bed = Bed::shared().await?;
     let bao = bed.bao().await?;
