@@ -2,15 +2,19 @@
 
 use std::{
     convert::Infallible,
+    fmt::Write,
     sync::{Arc, Mutex},
 };
 
 use http::{Request, Response};
 use kube::client::Body;
+use rustls::ServerConfig;
+use rustls_pki_types::PrivatePkcs8KeyDer;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    net::TcpListener,
 };
+use tokio_rustls::TlsAcceptor;
 
 /// A client whose server answers with a status and a JSON body.
 pub fn kube_client<F>(answer: F) -> kube::Client
@@ -93,6 +97,30 @@ impl Backend {
         Self { url, received }
     }
 
+    /// One that speaks TLS with a certificate signed by nobody, which is returned as PEM.
+    pub async fn start_tls<F>(answer: F) -> (Self, String)
+    where
+        F: Fn(&Received) -> Answer + Send + Sync + 'static,
+    {
+        let signed = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());
+        let config = ServerConfig::builder().with_no_client_auth();
+        let config = config.with_single_cert(vec![signed.cert.der().clone()], key.into()).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let received: Arc<Mutex<Vec<Received>>> = Arc::default();
+        let (answer, seen) = (Arc::new(answer), received.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    tokio::spawn(serve(stream, answer.clone(), seen.clone()));
+                }
+            }
+        });
+        (Self { url, received }, signed.cert.pem())
+    }
+
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
@@ -103,7 +131,11 @@ impl Backend {
     }
 }
 
-async fn serve<F: Fn(&Received) -> Answer>(stream: TcpStream, answer: Arc<F>, seen: Arc<Mutex<Vec<Received>>>) {
+async fn serve<S, F>(stream: S, answer: Arc<F>, seen: Arc<Mutex<Vec<Received>>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Fn(&Received) -> Answer,
+{
     let mut stream = BufReader::new(stream);
     let Some(request) = receive(&mut stream).await else { return };
     seen.lock().unwrap().push(request.clone());
@@ -111,13 +143,13 @@ async fn serve<F: Fn(&Received) -> Answer>(stream: TcpStream, answer: Arc<F>, se
     let length = body.len() + usize::from(truncated);
     let mut text = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n");
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        write!(text, "{name}: {value}\r\n").unwrap();
     }
     let _ = stream.write_all(format!("{text}\r\n{body}").as_bytes()).await;
     let _ = stream.shutdown().await;
 }
 
-async fn receive(stream: &mut BufReader<TcpStream>) -> Option<Received> {
+async fn receive<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>) -> Option<Received> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok()?;
     let mut words = line.split_whitespace().map(ToOwned::to_owned);

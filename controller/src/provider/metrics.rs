@@ -13,7 +13,6 @@ pub mod names {
     pub const VAULT_REVOKE_SELF: &str = "RevokeSelf";
 
     pub const AWS_SECRETS_MANAGER: &str = "AWS/SecretsManager";
-    pub const AWS_BATCH_GET: &str = "BatchGetSecretValue";
     pub const AWS_DESCRIBE: &str = "DescribeSecret";
     pub const AWS_GET: &str = "GetSecretValue";
     pub const AWS_LIST: &str = "ListSecrets";

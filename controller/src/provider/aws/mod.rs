@@ -28,7 +28,10 @@ use aws_smithy_http_client::{
     proxy::ProxyConfig,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnectorSettings, SharedHttpClient},
+    runtime_components::RuntimeComponents,
+};
 
 use super::{identity::StoreHandle, metrics::ProviderMetrics};
 use crate::{
@@ -81,13 +84,10 @@ impl Shared {
     }
 
     fn http(&self) -> SharedHttpClient {
-        let connect = |settings: Option<&_>, components: Option<&_>| {
-            let components: Option<&aws_smithy_runtime_api::client::runtime_components::RuntimeComponents> = components;
+        let connect = |settings: Option<&HttpConnectorSettings>, components: Option<&RuntimeComponents>| {
             let mut builder = Connector::builder().proxy_config(ProxyConfig::from_env());
-            builder.set_connector_settings(
-                Option::<&aws_smithy_runtime_api::client::http::HttpConnectorSettings>::cloned(settings),
-            );
-            builder.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+            builder.set_connector_settings(settings.cloned());
+            builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
             builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
         };
         self.http.get_or_init(|| Builder::new().build_with_connector_fn(connect)).clone()

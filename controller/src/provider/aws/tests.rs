@@ -34,10 +34,8 @@ fn access() -> Arc<Access> {
             return (201, serde_json::json!({"metadata": {}, "spec": {"audiences": []}, "status": status}));
         }
         if path.contains("/serviceaccounts/") {
-            let annotations = match path.ends_with("/app") {
-                true => serde_json::json!({"eks.amazonaws.com/role-arn": ROLE}),
-                false => serde_json::json!({}),
-            };
+            let annotated = serde_json::json!({"eks.amazonaws.com/role-arn": ROLE});
+            let annotations = if path.ends_with("/app") { annotated } else { serde_json::json!({}) };
             return (200, serde_json::json!({"metadata": {"name": "app", "annotations": annotations}}));
         }
         let bytes = |text: &str| serde_json::to_value(k8s_openapi::ByteString(text.as_bytes().to_vec())).unwrap();
@@ -70,7 +68,7 @@ fn jwt_auth(account: &str) -> AwsAuth {
 
 async fn open_at(backend: &Backend, spec: Spec) -> Result<SecretsManager, Error> {
     let endpoints = Endpoints { secrets_manager: Some(backend.url.clone()), sts: Some(backend.url.clone()) };
-    let retry = api::store::RetrySettings { max_retries: Some(0), retry_interval: None };
+    let retry = RetrySettings { max_retries: Some(0), retry_interval: None };
     let provider = StoreProvider { aws: Some(spec.clone()), ..StoreProvider::default() };
     let store = StoreHandle {
         kind: StoreKind::SecretStore,
@@ -242,9 +240,9 @@ async fn find_pages_and_matches_names_and_whole_tags() {
         let entry = |name: &str, env: &str| {
             serde_json::json!({"Name": name, "Tags": [{"Key": "env", "Value": env}, {"Key": "x", "Value": "prod"}]})
         };
-        let page = match request.body.contains("NextToken") {
-            false => serde_json::json!({"SecretList": [entry("team/a", "prod"), entry("other", "prod")], "NextToken": "2"}),
-            true => serde_json::json!({"SecretList": [entry("team/b", "dev")]}),
+        let page = match request.body.find("NextToken") {
+            None => serde_json::json!({"SecretList": [entry("team/a", "prod"), entry("other", "prod")], "NextToken": "2"}),
+            Some(_) => serde_json::json!({"SecretList": [entry("team/b", "dev")]}),
         };
         Answer::json(200, page.to_string())
     })

@@ -238,10 +238,10 @@ async fn idle_and_excess_clients_are_closed() {
     }
     pool.sweep().await;
     assert_eq!(bench.closed(), 1);
-    let _held = pool.open(&store("c", 1), "team-a", now()).await.unwrap();
+    let held = pool.open(&store("c", 1), "team-a", now()).await.unwrap();
     tokio::time::sleep(IDLE + SWEEP_EVERY + Duration::from_secs(1)).await;
     assert_eq!(bench.closed(), 2);
-    drop(_held);
+    drop(held);
     pool.shutdown().await;
     assert_eq!(bench.closed(), 3);
 }

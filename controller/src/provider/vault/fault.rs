@@ -153,20 +153,26 @@ fn one_line(text: &str) -> String {
 fn certificate_problem(error: &reqwest::Error) -> Option<String> {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
-        // An I/O error hides the error it was made of from the chain.
-        let inside = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let inside = inside.and_then(|inside| inside.downcast_ref::<rustls::Error>());
-        match error.downcast_ref::<rustls::Error>().or(inside) {
-            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
-                return inside.or(error.downcast_ref()).map(ToString::to_string);
-            }
-            _ => cause = error.source(),
+        let error = unpacked(error);
+        if let Some(problem @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) =
+            error.downcast_ref()
+        {
+            return Some(problem.to_string());
         }
+        cause = error.source();
     }
     None
 }
 
+/// I/O errors hide the error they were made of from the chain, and are packed into one another.
+fn unpacked<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    while let Some(inside) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        error = inside;
+    }
+    error
+}
+
 /// The cause that says most, without those around it that only say that a request failed.
 fn innermost(error: &reqwest::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| causes(source)).chars().take(MAX_QUOTE).collect()
+    error.source().map_or_else(|| error.to_string(), causes).chars().take(MAX_QUOTE).collect()
 }

@@ -60,10 +60,6 @@ impl Engine {
         Self { mount, version }
     }
 
-    pub const fn version(&self) -> VaultVersion {
-        self.version
-    }
-
     /// Where the mount is known, which lists need.
     pub fn mount(&self) -> Option<&str> {
         self.mount.as_deref()

@@ -120,7 +120,7 @@ fn headers(spec: &Spec) -> Result<HeaderMap, Error> {
         }
         Ok::<_, String>((name, value?))
     };
-    spec.headers.iter().map(|entry| header(entry)).collect::<Result<_, String>>().map_err(|name| {
+    spec.headers.iter().map(header).collect::<Result<_, String>>().map_err(|name| {
         Error::fix(Code::StoreInvalid, format!("{FIELD}.headers: {name:?} or its value cannot be sent; correct it"))
     })
 }

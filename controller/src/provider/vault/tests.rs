@@ -237,8 +237,7 @@ async fn token_is_renewed_at_two_thirds_of_its_life() {
         let auth =
             |token: &str| format!(r#"{{"auth":{{"client_token":"{token}","lease_duration":90,"renewable":true}}}}"#);
         match request.target.as_str() {
-            "/v1/auth/kubernetes/login" => Answer::json(200, auth("s.a")),
-            "/v1/auth/token/renew-self" => Answer::json(200, auth("s.a")),
+            "/v1/auth/kubernetes/login" | "/v1/auth/token/renew-self" => Answer::json(200, auth("s.a")),
             _ => entry("{}"),
         }
     })

@@ -1,3 +1,4 @@
+use reqwest::redirect::Policy;
 use vaultrs::api::kv2::requests::{ListSecretsRequest, ReadSecretRequest};
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::{
 fn transport(server: &str) -> Transport {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let retry = Retry { repeats: 1, interval: Duration::from_millis(1) };
-    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
     Transport::new(client, server, HeaderMap::new(), retry).unwrap()
 }
 
@@ -97,6 +98,22 @@ async fn unreachable_server_is_an_outage() {
 }
 
 #[tokio::test]
+async fn certificate_of_an_unknown_authority_is_named_and_the_bundle_cures_it() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let (backend, pem) = Backend::start_tls(|_| Answer::json(200, "{}")).await;
+    let clients = crate::http::Clients::default();
+    for (ca, expected) in [(None, Some(Code::VaultUntrusted)), (Some(pem.as_bytes()), None)] {
+        let client = clients.client("spec.provider.vault.caBundle", ca).unwrap();
+        let transport = Transport::new(client, &backend.url, HeaderMap::new(), Retry::default()).unwrap();
+        let result = transport.call(&read("app"), &Caller::default()).await;
+        assert_eq!(result.as_ref().err().map(Error::code), expected, "{result:?}");
+        if let Err(error) = result {
+            assert!(error.class() == Class::Fix && error.to_string().contains("caBundle"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn standby_s_redirect_is_followed_once_with_the_token_and_no_other() {
     let active = Backend::start(|_| Answer::json(200, r#"{"data":1}"#)).await;
     let target = format!("{}/v1/secret/data/app", active.url);
@@ -117,7 +134,7 @@ async fn standby_s_redirect_is_followed_once_with_the_token_and_no_other() {
 
 #[test]
 fn server_address_must_be_one() {
-    let client = || reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = || Client::builder().no_proxy().build().unwrap();
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     for server in ["", "::", "vault:8200", "ftp://vault", "https://", "vault.example.com"] {
         let error = Transport::new(client(), server, HeaderMap::new(), Retry::default()).err().unwrap();
