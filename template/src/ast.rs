@@ -110,7 +110,6 @@ pub(crate) enum Term {
 pub(crate) struct Number {
     pub(crate) literal: String,
     pub(crate) int: Option<i64>,
-    pub(crate) uint: Option<u64>,
     pub(crate) float: Option<f64>,
     /// `1i`: understood, but nothing computes with it.
     pub(crate) imaginary: bool,

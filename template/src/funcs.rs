@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use crate::context::Context;
 use crate::error::Message;
-use crate::value::{List, Map, Value};
+use crate::value::{Map, Value};
 
 mod builtin;
 mod cases;
@@ -164,7 +164,7 @@ impl Type {
 }
 
 /// What a function does. Arguments have the types of the signature.
-pub(crate) type Body = fn(&mut Context, Args) -> Result<Value, Message>;
+pub(crate) type Body = fn(&mut Context, &Args) -> Result<Value, Message>;
 
 /// A row of the table.
 #[derive(Clone, Copy)]
@@ -219,7 +219,7 @@ impl Function {
     }
 
     pub(crate) fn call(&self, context: &mut Context, args: Vec<Value>) -> Result<Value, Message> {
-        (self.body)(context, Args(args))
+        (self.body)(context, &Args(args))
     }
 }
 
@@ -256,14 +256,6 @@ impl Args {
 
     pub(crate) fn bool(&self, index: usize) -> bool {
         matches!(self.value(index), Value::Bool(true))
-    }
-
-    /// The list, or `None` for nil.
-    pub(crate) fn list(&self, index: usize) -> Option<&List> {
-        match self.value(index) {
-            Value::List(list) => Some(list),
-            _ => None,
-        }
     }
 
     /// The map, or an empty one for nil.

@@ -388,7 +388,7 @@ fn is_alphanumeric(char: char) -> bool {
 fn code_point(char: char) -> String {
     let mut text = format!("U+{:04X}", u32::from(char));
     if crate::fmt::quote::is_print(char) {
-        text.push_str(&format!(" '{char}'"));
+        text.extend([" '", char.encode_utf8(&mut [0; 4]), "'"]);
     }
     text
 }

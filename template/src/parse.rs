@@ -349,7 +349,7 @@ impl<'t> Parser<'t> {
         if self.action_line != 0 && self.action_line != token.line {
             // Some messages end in "action" already.
             text.push_str(if text.ends_with(" action") { " started at " } else { " in action started at " });
-            text.push_str(&format!("{}:{}", self.name, self.action_line));
+            text = format!("{text}{}:{}", self.name, self.action_line);
         }
         text.into()
     }

@@ -86,15 +86,12 @@ impl<'p> Machine<'p, '_, '_> {
                 return Err(Message::plain("range can't iterate over ").data(print_verb(other, 'v', SHOWN_BYTES)?));
             }
         };
-        match turns.filter(|turns| !turns.is_empty()) {
-            Some(turns) => {
-                let dot = self.dot.clone();
-                self.frames.push(Frame::Range { branch, turns, variables, dot });
-            }
-            None => {
-                self.block(variables);
-                self.choose(branch, false);
-            }
+        if let Some(turns) = turns.filter(|turns| !turns.is_empty()) {
+            let dot = self.dot.clone();
+            self.frames.push(Frame::Range { branch, turns, variables, dot });
+        } else {
+            self.block(variables);
+            self.choose(branch, false);
         }
         Ok(())
     }

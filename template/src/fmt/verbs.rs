@@ -49,7 +49,6 @@ impl Printer {
         match value {
             Value::Nil if depth > 0 && self.flags.source => self.sink.push(b"interface {}(nil)"),
             Value::Nil if depth > 0 => self.sink.push(b"<nil>"),
-            Value::Nil => self.bad_verb(value, verb),
             Value::Bool(value) if matches!(verb, 't' | 'v') => self.pad(value.to_string().as_bytes()),
             Value::Int(_, number) => self.integer(value, number.unsigned_abs(), *number < 0, verb),
             Value::Uint(_, number) => self.unsigned(value, *number, verb),
@@ -61,6 +60,10 @@ impl Printer {
                 let text: Bytes = object.to_string().into_bytes().into();
                 self.text(value, &text, verb);
             }
+            Value::Object(object) => match object.number() {
+                Some(number) => self.integer(value, number.unsigned_abs(), number < 0, verb),
+                None => self.bad_verb(value, verb),
+            },
             _ => self.bad_verb(value, verb),
         }
     }
@@ -218,7 +221,7 @@ impl Printer {
         let digits = format!("{code:X}");
         let mut text = format!("U+{}{digits}", "0".repeat(precision.saturating_sub(digits.len())));
         if self.flags.sharp && u64::from(u32::from(char)) == code && is_print(char) {
-            text.push_str(&format!(" '{char}'"));
+            text.extend([" '", char.encode_utf8(&mut [0; 4]), "'"]);
         }
         self.pad_with_space(text.as_bytes());
     }

@@ -15,9 +15,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::Bool(!args.value(0).is_true()))
     }),
     Function::variadic("call", &[Reflect], Reflect, Reflect, "Always an error: no value is a function.", last),
-    Function::new("len", &[Reflect], Int, "The number of bytes, elements or entries.", |_, args| len(&args)),
+    Function::new("len", &[Reflect], Int, "The number of bytes, elements or entries.", |_, args| len(args)),
     Function::variadic("index", &[Reflect], Reflect, Reflect, "The element at each key in turn.", |_, args| {
-        index(&args)
+        index(args)
     }),
     Function::variadic("print", &[], Any, Str, "The arguments as text.", |context, args| {
         sprint(args.all(), context.value_bytes()).map(Value::str)
@@ -29,19 +29,19 @@ pub(super) const FUNCTIONS: &[Function] = &[
         sprintf(args.str(0), args.rest(1), context.value_bytes()).map(Value::str)
     }),
     Function::variadic("html", &[], Any, Str, "Text escaped for HTML.", |context, args| {
-        escaped(context, &args, escape_html)
+        escaped(context, args, escape_html)
     }),
     Function::variadic("js", &[], Any, Str, "Text escaped for JavaScript.", |context, args| {
-        escaped(context, &args, escape_js)
+        escaped(context, args, escape_js)
     }),
     Function::variadic("urlquery", &[], Any, Str, "Text escaped for the query of a URL.", |context, args| {
-        escaped(context, &args, escape_query)
+        escaped(context, args, escape_query)
     }),
 ];
 
 /// `and`, `or` and `call` are carried out by the executor.
-#[expect(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn last(_: &mut Context, args: Args) -> Result<Value, Message> {
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a row")]
+fn last(_: &mut Context, args: &Args) -> Result<Value, Message> {
     Ok(args.all().last().cloned().unwrap_or(Value::Nil))
 }
 

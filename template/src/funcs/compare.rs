@@ -15,21 +15,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
         equal(context, args.value(0), args.value(1)).map(|equal| Value::Bool(!equal))
     }),
     Function::new("lt", &[Reflect, Reflect], Bool, "Whether the first is less.", |_, args| {
-        order(&args, |order| order == Ordering::Less)
+        order(args, |order| order == Ordering::Less)
     }),
     Function::new("le", &[Reflect, Reflect], Bool, "Whether the first is less or equal.", |_, args| {
-        order(&args, |order| order != Ordering::Greater)
+        order(args, |order| order != Ordering::Greater)
     }),
     Function::new("gt", &[Reflect, Reflect], Bool, "Whether the first is greater.", |_, args| {
-        order(&args, |order| order == Ordering::Greater)
+        order(args, |order| order == Ordering::Greater)
     }),
     Function::new("ge", &[Reflect, Reflect], Bool, "Whether the first is greater or equal.", |_, args| {
-        order(&args, |order| order != Ordering::Less)
+        order(args, |order| order != Ordering::Less)
     }),
 ];
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn eq(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn eq(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let others = args.rest(1);
     if others.is_empty() {
         return Err("missing argument for comparison".into());

@@ -46,7 +46,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         parse(args.str(0), args.str(1)).map(wrap)
     }),
     Function::new("unixEpoch", &[TIME], Str, "Seconds since 1970.", |_, args| {
-        Ok(Value::text(&time(&args, 0).seconds.to_string()))
+        Ok(Value::text(&time(args, 0).seconds.to_string()))
     }),
     Function::new("ago", &[Any], Str, "The time passed, to the second.", |context, args| {
         let passed = Time::from_system(context.now()).since(&moment(context, args.value(0)));
@@ -67,58 +67,56 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// What a time answers.
 pub(super) const TIME_METHODS: &[Function] = &[
-    Function::new("Year", &[], Int, "The year.", |_, args| Ok(Value::int(time(&args, 0).civil().year))),
-    Function::new("Month", &[], MONTH, "The month.", |_, args| Ok(object(Object::Month(time(&args, 0).civil().month)))),
-    Function::new("Day", &[], Int, "The day of the month.", |_, args| Ok(int(time(&args, 0).civil().day))),
-    Function::new("Hour", &[], Int, "The hour.", |_, args| Ok(int(time(&args, 0).civil().hour))),
-    Function::new("Minute", &[], Int, "The minute.", |_, args| Ok(int(time(&args, 0).civil().minute))),
-    Function::new("Second", &[], Int, "The second.", |_, args| Ok(int(time(&args, 0).civil().second))),
+    Function::new("Year", &[], Int, "The year.", |_, args| Ok(Value::int(time(args, 0).civil().year))),
+    Function::new("Month", &[], MONTH, "The month.", |_, args| Ok(object(Object::Month(time(args, 0).civil().month)))),
+    Function::new("Day", &[], Int, "The day of the month.", |_, args| Ok(int(time(args, 0).civil().day))),
+    Function::new("Hour", &[], Int, "The hour.", |_, args| Ok(int(time(args, 0).civil().hour))),
+    Function::new("Minute", &[], Int, "The minute.", |_, args| Ok(int(time(args, 0).civil().minute))),
+    Function::new("Second", &[], Int, "The second.", |_, args| Ok(int(time(args, 0).civil().second))),
     Function::new("Nanosecond", &[], Int, "The nanosecond.", |_, args| {
-        Ok(Value::int(i64::from(time(&args, 0).nanoseconds)))
+        Ok(Value::int(i64::from(time(args, 0).nanoseconds)))
     }),
     Function::new("Weekday", &[], WEEKDAY, "The day of the week.", |_, args| {
-        Ok(object(Object::Weekday(time(&args, 0).civil().weekday)))
+        Ok(object(Object::Weekday(time(args, 0).civil().weekday)))
     }),
-    Function::new("YearDay", &[], Int, "The day of the year.", |_, args| Ok(int(time(&args, 0).civil().year_day))),
-    Function::new("Unix", &[], Int64, "Seconds since 1970.", |_, args| Ok(Value::int64(time(&args, 0).seconds))),
+    Function::new("YearDay", &[], Int, "The day of the year.", |_, args| Ok(int(time(args, 0).civil().year_day))),
+    Function::new("Unix", &[], Int64, "Seconds since 1970.", |_, args| Ok(Value::int64(time(args, 0).seconds))),
     Function::new("UnixMilli", &[], Int64, "Milliseconds since 1970.", |_, args| {
-        let time = time(&args, 0);
+        let time = time(args, 0);
         Ok(Value::int64(time.seconds.wrapping_mul(1_000) + i64::from(time.nanoseconds / 1_000_000)))
     }),
     Function::new("UnixNano", &[], Int64, "Nanoseconds since 1970.", |_, args| {
-        let time = time(&args, 0);
+        let time = time(args, 0);
         Ok(Value::int64(time.seconds.wrapping_mul(SECOND).wrapping_add(i64::from(time.nanoseconds))))
     }),
     Function::new("Format", &[Str], Str, "The time in a layout.", |_, args| {
-        Ok(Value::str(time(&args, 0).format(args.str(1))))
+        Ok(Value::str(time(args, 0).format(args.str(1))))
     }),
-    Function::new("String", &[], Str, "The time with its zone.", |_, args| {
-        Ok(Value::text(&time(&args, 0).to_string()))
-    }),
+    Function::new("String", &[], Str, "The time with its zone.", |_, args| Ok(Value::text(&time(args, 0).to_string()))),
     Function::new("Add", &[DURATION], TIME, "The time a duration later.", |context, args| {
-        Ok(wrap(time(&args, 0).plus(span(context, args.value(1)))))
+        Ok(wrap(time(args, 0).plus(span(context, args.value(1)))))
     }),
     Function::new("AddDate", &[Int, Int, Int], TIME, "The time years, months and days later.", |_, args| {
-        Ok(wrap(time(&args, 0).plus_date(args.int(1), args.int(2), args.int(3))))
+        Ok(wrap(time(args, 0).plus_date(args.int(1), args.int(2), args.int(3))))
     }),
     Function::new("Sub", &[TIME], DURATION, "The duration since another time.", |_, args| {
-        Ok(object(Object::Duration(time(&args, 0).since(&time(&args, 1)))))
+        Ok(object(Object::Duration(time(args, 0).since(&time(args, 1)))))
     }),
     Function::new("Before", &[TIME], Bool, "Whether it comes before.", |_, args| {
-        Ok(Value::Bool(time(&args, 0).order(&time(&args, 1)).is_lt()))
+        Ok(Value::Bool(time(args, 0).order(&time(args, 1)).is_lt()))
     }),
     Function::new("After", &[TIME], Bool, "Whether it comes after.", |_, args| {
-        Ok(Value::Bool(time(&args, 0).order(&time(&args, 1)).is_gt()))
+        Ok(Value::Bool(time(args, 0).order(&time(args, 1)).is_gt()))
     }),
     Function::new("Equal", &[TIME], Bool, "Whether it is the same instant.", |_, args| {
-        Ok(Value::Bool(time(&args, 0).order(&time(&args, 1)).is_eq()))
+        Ok(Value::Bool(time(args, 0).order(&time(args, 1)).is_eq()))
     }),
     Function::new("IsZero", &[], Bool, "Whether it is Go's zero time.", |_, args| {
-        Ok(Value::Bool(time(&args, 0).is_zero()))
+        Ok(Value::Bool(time(args, 0).is_zero()))
     }),
-    Function::new("UTC", &[], TIME, "The time in UTC.", |_, args| Ok(wrap(time(&args, 0).in_zone(Zone::Utc)))),
+    Function::new("UTC", &[], TIME, "The time in UTC.", |_, args| Ok(wrap(time(args, 0).in_zone(Zone::Utc)))),
     Function::new("Local", &[], TIME, "The time in the operator's zone, UTC.", |_, args| {
-        Ok(wrap(time(&args, 0).in_zone(Zone::Utc)))
+        Ok(wrap(time(args, 0).in_zone(Zone::Utc)))
     }),
 ];
 
@@ -184,27 +182,24 @@ fn span(context: &Context, value: &Value) -> i64 {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "the shape of a row")]
-fn date_in_zone(context: &mut Context, args: Args) -> Result<Value, Message> {
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a row")]
+fn date_in_zone(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let zone = Zone::named(&lossy(args.str(2)));
     Ok(Value::str(moment(context, args.value(1)).in_zone(zone).format(args.str(0))))
 }
 
-#[expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "the shape of a row")]
-fn date_modify(_: &mut Context, args: Args) -> Result<Value, Message> {
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a row")]
+fn date_modify(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let nanoseconds = parse_duration(&lossy(args.str(0))).unwrap_or(0);
-    Ok(wrap(time(&args, 1).plus(nanoseconds)))
+    Ok(wrap(time(args, 1).plus(nanoseconds)))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn must_date_modify(_: &mut Context, args: Args) -> Result<Value, Message> {
-    match parse_duration(&lossy(args.str(0))) {
-        Some(nanoseconds) => Ok(wrap(time(&args, 1).plus(nanoseconds))),
-        None => {
-            let shown = crate::fmt::quote::quote(args.str(0), false);
-            Err(Message::plain("time: invalid duration ").data(shown))
-        }
-    }
+fn must_date_modify(_: &mut Context, args: &Args) -> Result<Value, Message> {
+    let nanoseconds = parse_duration(&lossy(args.str(0))).ok_or_else(|| {
+        let shown = crate::fmt::quote::quote(args.str(0), false);
+        Message::plain("time: invalid duration ").data(shown)
+    })?;
+    Ok(wrap(time(args, 1).plus(nanoseconds)))
 }
 
 /// To the nearest second, half a second away from zero.

@@ -59,8 +59,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn dict(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn dict(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut entries = BTreeMap::new();
     for pair in args.all().chunks(2) {
         let key = to_text(context, pair.first().unwrap_or(&Value::Nil))?;
@@ -69,8 +68,7 @@ fn dict(context: &mut Context, args: Args) -> Result<Value, Message> {
     Map::new(entries).map(Value::Map)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn set(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn set(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let map = args.map(0);
     put(context, &map, args.str(1), args.value(2).clone())?;
     Ok(Value::Map(map))
@@ -85,8 +83,7 @@ pub(super) fn put(context: &mut Context, map: &Map, key: &[u8], value: Value) ->
     map.insert(key.into(), value)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn keys(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn keys(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut keys = Vec::new();
     for value in args.all() {
         if let Value::Map(map) = value {
@@ -97,8 +94,7 @@ fn keys(context: &mut Context, args: Args) -> Result<Value, Message> {
     Ok(Value::List(List::of_strings(keys)))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn pick(_: &mut Context, args: Args) -> Result<Value, Message> {
+fn pick(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let map = args.map(0);
     let mut entries = BTreeMap::new();
     for key in args.rest(1) {
@@ -111,8 +107,7 @@ fn pick(_: &mut Context, args: Args) -> Result<Value, Message> {
     Map::new(entries).map(Value::Map)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn omit(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn omit(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut entries: BTreeMap<_, _> = args.map(0).entries().into_iter().collect();
     context.spend(entries.len())?;
     for key in args.rest(1) {
@@ -123,8 +118,7 @@ fn omit(context: &mut Context, args: Args) -> Result<Value, Message> {
     Map::new(entries).map(Value::Map)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn dig(_: &mut Context, args: Args) -> Result<Value, Message> {
+fn dig(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let [keys @ .., default, source] = args.all() else {
         return Err("dig needs at least three arguments".into());
     };

@@ -10,10 +10,10 @@ use crate::value::{Elem, List, Value};
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::variadic("list", &[], Any, ListType, "The arguments as a list.", |_, args| list(args.all().to_vec())),
     Function::variadic("tuple", &[], Any, ListType, "Same as list.", |_, args| list(args.all().to_vec())),
-    Function::new("first", &[Any], Any, "The first element.", |_, args| first(&args, "first")),
-    Function::new("mustFirst", &[Any], Any, "The first element.", |_, args| first(&args, "first")),
-    Function::new("last", &[Any], Any, "The last element.", |_, args| last(&args, "last")),
-    Function::new("mustLast", &[Any], Any, "The last element.", |_, args| last(&args, "last")),
+    Function::new("first", &[Any], Any, "The first element.", |_, args| first(args, "first")),
+    Function::new("mustFirst", &[Any], Any, "The first element.", |_, args| first(args, "first")),
+    Function::new("last", &[Any], Any, "The last element.", |_, args| last(args, "last")),
+    Function::new("mustLast", &[Any], Any, "The last element.", |_, args| last(args, "last")),
     Function::new("rest", &[Any], ListType, "All but the first element.", rest),
     Function::new("mustRest", &[Any], ListType, "All but the first element.", rest),
     Function::new("initial", &[Any], ListType, "All but the last element.", initial),
@@ -63,33 +63,28 @@ fn last(args: &Args, name: &str) -> Result<Value, Message> {
     Ok(list_at(args, 0, &format!("find {name} on"))?.items().last().cloned().unwrap_or(Value::Nil))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn rest(_: &mut Context, args: Args) -> Result<Value, Message> {
-    let items = list_at(&args, 0, "find rest on")?.items();
+fn rest(_: &mut Context, args: &Args) -> Result<Value, Message> {
+    let items = list_at(args, 0, "find rest on")?.items();
     list(items.get(1..).unwrap_or_default().to_vec())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn initial(_: &mut Context, args: Args) -> Result<Value, Message> {
-    let items = list_at(&args, 0, "find initial on")?.items();
+fn initial(_: &mut Context, args: &Args) -> Result<Value, Message> {
+    let items = list_at(args, 0, "find initial on")?.items();
     list(items.split_last().map_or(Vec::new(), |(_, before)| before.to_vec()))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn append(_: &mut Context, args: Args) -> Result<Value, Message> {
-    let mut items = list_at(&args, 0, "push on")?.items().to_vec();
+fn append(_: &mut Context, args: &Args) -> Result<Value, Message> {
+    let mut items = list_at(args, 0, "push on")?.items().to_vec();
     items.push(args.value(1).clone());
     list(items)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn prepend(_: &mut Context, args: Args) -> Result<Value, Message> {
-    let before = list_at(&args, 0, "prepend on")?.items();
+fn prepend(_: &mut Context, args: &Args) -> Result<Value, Message> {
+    let before = list_at(args, 0, "prepend on")?.items();
     list(std::iter::once(args.value(1)).chain(before).cloned().collect())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn concat(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn concat(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut items = Vec::new();
     for value in args.all() {
         let Value::List(list) = value else {
@@ -101,15 +96,13 @@ fn concat(context: &mut Context, args: Args) -> Result<Value, Message> {
     list(items)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn reverse(_: &mut Context, args: Args) -> Result<Value, Message> {
-    list(list_at(&args, 0, "find reverse on")?.items().iter().rev().cloned().collect())
+fn reverse(_: &mut Context, args: &Args) -> Result<Value, Message> {
+    list(list_at(args, 0, "find reverse on")?.items().iter().rev().cloned().collect())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn uniq(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn uniq(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut kept: Vec<Value> = Vec::new();
-    for item in list_at(&args, 0, "find uniq on")?.items() {
+    for item in list_at(args, 0, "find uniq on")?.items() {
         if !contains(context, &kept, item)? {
             kept.push(item.clone());
         }
@@ -117,10 +110,9 @@ fn uniq(context: &mut Context, args: Args) -> Result<Value, Message> {
     list(kept)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn without(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn without(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut kept = Vec::new();
-    for item in list_at(&args, 0, "find without on")?.items() {
+    for item in list_at(args, 0, "find without on")?.items() {
         if !contains(context, args.rest(1), item)? {
             kept.push(item.clone());
         }
@@ -128,12 +120,11 @@ fn without(context: &mut Context, args: Args) -> Result<Value, Message> {
     list(kept)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn has(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn has(context: &mut Context, args: &Args) -> Result<Value, Message> {
     if matches!(args.value(1), Value::Nil) {
         return Ok(Value::Bool(false));
     }
-    let list = list_at(&args, 1, "find has on")?;
+    let list = list_at(args, 1, "find has on")?;
     contains(context, list.items(), args.value(0)).map(Value::Bool)
 }
 
@@ -146,14 +137,12 @@ fn contains(context: &Context, items: &[Value], wanted: &Value) -> Result<bool, 
     Ok(false)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn compact(_: &mut Context, args: Args) -> Result<Value, Message> {
-    let items = list_at(&args, 0, "compact on")?.items();
+fn compact(_: &mut Context, args: &Args) -> Result<Value, Message> {
+    let items = list_at(args, 0, "compact on")?.items();
     list(items.iter().filter(|item| item.is_true()).cloned().collect())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn slice(_: &mut Context, args: Args) -> Result<Value, Message> {
+fn slice(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let list = match args.value(0) {
         Value::List(list) => list,
         Value::Nil => return Err("runtime error: invalid memory address or nil pointer dereference".into()),
@@ -173,9 +162,8 @@ fn slice(_: &mut Context, args: Args) -> Result<Value, Message> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn chunk(_: &mut Context, args: Args) -> Result<Value, Message> {
-    let source = list_at(&args, 1, "chunk")?;
+fn chunk(_: &mut Context, args: &Args) -> Result<Value, Message> {
+    let source = list_at(args, 1, "chunk")?;
     let Some(size) = usize::try_from(args.int(0)).ok().filter(|&size| size > 0) else {
         return Err("runtime error: makeslice: len out of range".into());
     };

@@ -35,8 +35,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::variadic("mul", &[Any], Any, Int64, "The product.", |_, args| {
         Ok(fold(args.rest(1), to_int(args.value(0)), i64::wrapping_mul))
     }),
-    Function::new("div", &[Any, Any], Int64, "The quotient, cut.", |_, args| divide(&args, i64::wrapping_div)),
-    Function::new("mod", &[Any, Any], Int64, "The remainder.", |_, args| divide(&args, i64::wrapping_rem)),
+    Function::new("div", &[Any, Any], Int64, "The quotient, cut.", |_, args| divide(args, i64::wrapping_div)),
+    Function::new("mod", &[Any, Any], Int64, "The remainder.", |_, args| divide(args, i64::wrapping_rem)),
     Function::variadic("max", &[Any], Any, Int64, "The greatest.", |_, args| {
         Ok(fold(args.rest(1), to_int(args.value(0)), i64::max))
     }),
@@ -75,7 +75,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::Float(to_float(args.value(0)).ceil()))
     }),
     Function::variadic("round", &[Any, Int], Float, Float, "Rounded to places, by a threshold.", |_, args| {
-        Ok(round(&args))
+        Ok(round(args))
     }),
     Function::variadic("seq", &[], Int, Str, "Numbers with spaces between: end, start end, start step end.", seq),
     Function::new("until", &[Int], Ints, "The numbers from 0 to before the argument.", |context, args| {
@@ -135,8 +135,7 @@ fn round(args: &Args) -> Value {
     Value::Float(up / scale)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn seq(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn seq(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let increment = |from: i64, to: i64| if to < from { -1 } else { 1 };
     // The end is part of the sequence, so the bound is one step further.
     let numbers = match args.all().len() {

@@ -73,23 +73,20 @@ fn characters(context: &Context, count: i64, alphabet: &[u8]) -> Result<Value, M
     Ok(Value::str(text))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn rand_bytes(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn rand_bytes(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut bytes = vec![0; size(context, args.int(0))?];
     fill(&mut bytes)?;
     Ok(Value::text(&STANDARD.encode(&bytes)))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn rand_int(_: &mut Context, args: Args) -> Result<Value, Message> {
+fn rand_int(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let (from, to) = (args.int(0), args.int(1));
     let range = to.checked_sub(from).and_then(|range| u64::try_from(range).ok()).filter(|&range| range > 0);
     let range = range.ok_or_else(|| Message::plain("invalid argument to Intn"))?;
     Ok(Value::int(from.wrapping_add_unsigned(below(range)?)))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn shuffle(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn shuffle(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut chars: Vec<char> = runes(args.str(0)).map(|(_, rune)| rune.char).collect();
     context.spend(chars.len())?;
     for last in (1..chars.len()).rev() {

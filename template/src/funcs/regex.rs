@@ -21,35 +21,35 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("mustRegexMatch", &[Str, Str], Bool, "Whether the text matches.", |context, args| {
         Ok(Value::Bool(context.regex(args.str(0))?.is_match(args.str(1))))
     }),
-    Function::new("regexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, &args, loud)),
-    Function::new("mustRegexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, &args, plain)),
+    Function::new("regexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, loud)),
+    Function::new("mustRegexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, plain)),
     Function::new("regexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
-        find_all(context, &args, loud)
+        find_all(context, args, loud)
     }),
     Function::new("mustRegexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
-        find_all(context, &args, plain)
+        find_all(context, args, plain)
     }),
     Function::new("regexReplaceAll", &[Str, Str, Str], Str, "Matches replaced; `$1` is a group.", |context, args| {
-        replace(context, &args, loud, true)
+        replace(context, args, loud, true)
     }),
     Function::new(
         "mustRegexReplaceAll",
         &[Str, Str, Str],
         Str,
         "Matches replaced; `$1` is a group.",
-        |context, args| replace(context, &args, plain, true),
+        |context, args| replace(context, args, plain, true),
     ),
     Function::new("regexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
-        replace(context, &args, loud, false)
+        replace(context, args, loud, false)
     }),
     Function::new("mustRegexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
-        replace(context, &args, plain, false)
+        replace(context, args, plain, false)
     }),
     Function::new("regexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
-        split(context, &args, loud)
+        split(context, args, loud)
     }),
     Function::new("mustRegexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
-        split(context, &args, plain)
+        split(context, args, plain)
     }),
     Function::new("regexQuoteMeta", &[Str], Str, "A pattern that matches the text.", |_, args| {
         Ok(Value::str(pattern::quoted(args.str(0))))
@@ -57,32 +57,32 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// How a function words the complaint about a pattern.
-type Wording = fn(&[u8], Message) -> Message;
+type Wording = fn(&[u8], &Message) -> Message;
 
 /// As it is.
-fn plain(_: &[u8], message: Message) -> Message {
-    message
+fn plain(_: &[u8], message: &Message) -> Message {
+    message.clone()
 }
 
 /// As the panic that Go makes of it, with the whole pattern.
-fn loud(pattern: &[u8], message: Message) -> Message {
+fn loud(pattern: &[u8], message: &Message) -> Message {
     let shown = if crate::fmt::quote::can_backquote(pattern) {
         [b"`", pattern, b"`"].concat()
     } else {
         crate::fmt::quote::quote(pattern, false)
     };
     let mut whole = Message::plain("regexp: Compile(").data(shown).text("): ");
-    whole.append(&message);
+    whole.append(message);
     whole
 }
 
 fn find(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
-    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), message))?;
+    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
     Ok(Value::str(regex.find(args.str(1)).map_or(&[][..], |found| found.as_bytes())))
 }
 
 fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
-    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), message))?;
+    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
     let mut found = Vec::new();
     for part in regex.find_iter(args.str(1)).take(at_most(args.int(2))) {
         context.spend(1)?;
@@ -93,7 +93,7 @@ fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Valu
 }
 
 fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) -> Result<Value, Message> {
-    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), message))?;
+    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
     let (text, replacement) = (args.str(1), args.str(2));
     let mut out = Vec::new();
     let mut copied = 0;
@@ -114,7 +114,7 @@ fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) 
 }
 
 fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
-    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), message))?;
+    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
     let (text, count) = (args.str(1), args.int(2));
     let most = at_most(count);
     if most == 0 {

@@ -26,41 +26,41 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// What a version answers.
 pub(super) const METHODS: &[Function] = &[
-    Function::new("Major", &[], Uint64, "The first number.", |_, args| field(&args, |v| unsigned(v.major))),
-    Function::new("Minor", &[], Uint64, "The second number.", |_, args| field(&args, |v| unsigned(v.minor))),
-    Function::new("Patch", &[], Uint64, "The third number.", |_, args| field(&args, |v| unsigned(v.patch))),
+    Function::new("Major", &[], Uint64, "The first number.", |_, args| field(args, |v| unsigned(v.major))),
+    Function::new("Minor", &[], Uint64, "The second number.", |_, args| field(args, |v| unsigned(v.minor))),
+    Function::new("Patch", &[], Uint64, "The third number.", |_, args| field(args, |v| unsigned(v.patch))),
     Function::new("Prerelease", &[], Str, "What stands behind the minus.", |_, args| {
-        field(&args, |v| Value::text(&v.prerelease))
+        field(args, |v| Value::text(&v.prerelease))
     }),
     Function::new("Metadata", &[], Str, "What stands behind the plus.", |_, args| {
-        field(&args, |v| Value::text(&v.metadata))
+        field(args, |v| Value::text(&v.metadata))
     }),
     Function::new("Original", &[], Str, "The text that was parsed.", |_, args| {
-        field(&args, |v| Value::text(&v.original))
+        field(args, |v| Value::text(&v.original))
     }),
     Function::new("String", &[], Str, "The version with all numbers.", |_, args| {
-        field(&args, |v| Value::text(&v.to_string()))
+        field(args, |v| Value::text(&v.to_string()))
     }),
     Function::new("IncMajor", &[], ObjectType("semver.Version"), "The next major version.", |_, args| {
-        field(&args, |v| wrap(v.with_numbers(v.major.saturating_add(1), 0, 0), false))
+        field(args, |v| wrap(v.with_numbers(v.major.saturating_add(1), 0, 0), false))
     }),
     Function::new("IncMinor", &[], ObjectType("semver.Version"), "The next minor version.", |_, args| {
-        field(&args, |v| wrap(v.with_numbers(v.major, v.minor.saturating_add(1), 0), false))
+        field(args, |v| wrap(v.with_numbers(v.major, v.minor.saturating_add(1), 0), false))
     }),
     Function::new("IncPatch", &[], ObjectType("semver.Version"), "The next patch version.", |_, args| {
-        field(&args, |v| wrap(v.next_patch(), false))
+        field(args, |v| wrap(v.next_patch(), false))
     }),
     Function::new("Compare", &[POINTER], Int, "-1, 0 or 1, as it is less, equal or greater.", |_, args| {
-        with_both(&args, |left, right| Value::int(left.order(right) as i64))
+        with_both(args, |left, right| Value::int(left.order(right) as i64))
     }),
     Function::new("Equal", &[POINTER], Bool, "Whether both are the same version.", |_, args| {
-        with_both(&args, |left, right| Value::Bool(left.order(right).is_eq()))
+        with_both(args, |left, right| Value::Bool(left.order(right).is_eq()))
     }),
     Function::new("LessThan", &[POINTER], Bool, "Whether it comes before.", |_, args| {
-        with_both(&args, |left, right| Value::Bool(left.order(right).is_lt()))
+        with_both(args, |left, right| Value::Bool(left.order(right).is_lt()))
     }),
     Function::new("GreaterThan", &[POINTER], Bool, "Whether it comes after.", |_, args| {
-        with_both(&args, |left, right| Value::Bool(left.order(right).is_gt()))
+        with_both(args, |left, right| Value::Bool(left.order(right).is_gt()))
     }),
 ];
 

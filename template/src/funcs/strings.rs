@@ -59,10 +59,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::new("nospace", &[Str], Str, "Without white space.", |_, args| Ok(Value::str(without_space(args.str(0))))),
     Function::variadic("quote", &[], Any, Str, "Each argument in double quotes with escapes.", |context, args| {
-        quoted(context, &args, |text| quote(text, false))
+        quoted(context, args, |text| quote(text, false))
     }),
     Function::variadic("squote", &[], Any, Str, "Each argument in single quotes.", |context, args| {
-        quoted(context, &args, |text| [b"'", text, b"'"].concat())
+        quoted(context, args, |text| [b"'", text, b"'"].concat())
     }),
     Function::variadic("cat", &[], Any, Str, "The arguments with spaces between.", cat),
     Function::new("indent", &[Int, Str], Str, "Each line moved right.", |context, args| {
@@ -109,8 +109,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
 ];
 
-#[expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "the shape of a row")]
-fn trim_all(_: &mut Context, args: Args) -> Result<Value, Message> {
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a row")]
+fn trim_all(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let set: Vec<char> = runes(args.str(0)).map(|(_, rune)| rune.char).collect();
     Ok(Value::str(trim_both(args.str(1), |char| set.contains(&char))))
 }
@@ -149,16 +149,14 @@ fn replace(context: &Context, text: &[u8], old: &[u8], new: &[u8]) -> Result<Vec
     Ok(out)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn repeat(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn repeat(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let Ok(count) = usize::try_from(args.int(0)) else { return Err("strings: negative Repeat count".into()) };
     let text = args.str(1);
     context.check_bytes(text.len().saturating_mul(count))?;
     Ok(Value::str(if text.is_empty() { Vec::new() } else { text.repeat(count) }))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn substr(_: &mut Context, args: Args) -> Result<Value, Message> {
+fn substr(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let text = args.str(2);
     let bounds = |from: i64, to: i64| format!("runtime error: slice bounds out of range [{from}:{to}]");
     let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
@@ -233,8 +231,7 @@ fn quoted(context: &Context, args: &Args, quote: impl Fn(&[u8]) -> Vec<u8>) -> R
     Ok(Value::str(parts.join(&b' ')))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn cat(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn cat(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut parts = Vec::new();
     for value in args.all().iter().filter(|value| !matches!(value, Value::Nil)) {
         parts.push(print_verb(value, 'v', context.value_bytes())?);
@@ -298,8 +295,7 @@ fn split_map(context: &Context, text: &[u8], separator: &[u8], most: Option<i64>
     Ok(Value::Map(Map::of_strings(entries)))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn join(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn join(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let parts = texts(context, args.value(1))?;
     let separator = args.str(0);
     let length =

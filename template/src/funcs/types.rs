@@ -123,8 +123,7 @@ fn equal_maps(context: &Context, left: &Map, right: &Map) -> Result<bool, Messag
     Ok(true)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn deep_copy(context: &mut Context, args: Args) -> Result<Value, Message> {
+fn deep_copy(context: &mut Context, args: &Args) -> Result<Value, Message> {
     copied(context, args.value(0))
 }
 

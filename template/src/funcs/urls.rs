@@ -15,8 +15,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("urlJoin", &[MapType], Str, "The URL of parts as urlParse gives them.", url_join),
 ];
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn url_parse(_: &mut Context, args: Args) -> Result<Value, Message> {
+fn url_parse(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let url = parse(args.str(0))?;
     let entries: [(&str, Vec<u8>); 8] = [
         ("scheme", url.scheme.clone()),
@@ -41,8 +40,7 @@ fn parse(text: &[u8]) -> Result<Url, Message> {
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-fn url_join(_: &mut Context, args: Args) -> Result<Value, Message> {
+fn url_join(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let map = args.map(0);
     let part = |key: &str| match map.find(key.as_bytes()) {
         None => Ok(Vec::new()),

@@ -13,22 +13,15 @@ pub(super) fn parse_number(token: &Token) -> Result<Number, Message> {
     let literal = lossy(&token.text);
     if token.kind == Kind::CharConstant {
         let code = unquote_char_constant(&token.text)?;
-        return Ok(Number {
-            literal,
-            int: Some(code),
-            uint: u64::try_from(code).ok(),
-            float: Some(as_float(code)),
-            imaginary: false,
-        });
+        return Ok(Number { literal, int: Some(code), float: Some(as_float(code)), imaginary: false });
     }
     if token.kind == Kind::Complex || literal.ends_with('i') {
-        return Ok(Number { literal, int: None, uint: None, float: None, imaginary: true });
+        return Ok(Number { literal, int: None, float: None, imaginary: true });
     }
     let int = parse_int(&token.text, 0);
-    let uint = parse_uint(&token.text, 0).or((int == Some(0)).then_some(0));
-    if int.is_some() || uint.is_some() {
-        let float = int.map(as_float).or(uint.map(as_unsigned_float));
-        return Ok(Number { literal, int, uint, float, imaginary: false });
+    let float = int.map(as_float).or_else(|| parse_uint(&token.text, 0).map(as_unsigned_float));
+    if float.is_some() {
+        return Ok(Number { literal, int, float, imaginary: false });
     }
     let Some(float) = parse_float(&token.text) else {
         return Err(format!("illegal number syntax: {}", quoted_text(&token.text)).into());
@@ -36,13 +29,7 @@ pub(super) fn parse_number(token: &Token) -> Result<Number, Message> {
     if !literal.contains(['.', 'e', 'E', 'p', 'P']) {
         return Err(format!("integer overflow: {}", quoted_text(&token.text)).into());
     }
-    Ok(Number {
-        literal,
-        int: whole(float),
-        uint: whole(float).and_then(|value| u64::try_from(value).ok()),
-        float: Some(float),
-        imaginary: false,
-    })
+    Ok(Number { literal, int: whole(float), float: Some(float), imaginary: false })
 }
 
 /// The integer that a float equals, if there is one.

@@ -20,7 +20,7 @@ fn text(time: &Time, element: Element) -> String {
     let civil = time.civil();
     let month = MONTHS.get(usize::from(civil.month).saturating_sub(1)).copied().unwrap_or_default();
     let weekday = WEEKDAYS.get(usize::from(civil.weekday)).copied().unwrap_or_default();
-    let hour12 = if civil.hour % 12 == 0 { 12 } else { civil.hour % 12 };
+    let hour12 = (civil.hour + 11) % 12 + 1;
     match element {
         Element::LongMonth => month.to_owned(),
         Element::Month => month.chars().take(3).collect(),

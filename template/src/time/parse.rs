@@ -227,22 +227,7 @@ impl Fields {
             (Some(false), 12) => 0,
             (_, hour) => hour,
         };
-        let days = match self.year_day {
-            Some(day) => {
-                if !(1..=365 + days_in(self.year, 2) - 28).contains(&day) {
-                    return Err("day-of-year");
-                }
-                days_from_civil(self.year, 1, 1) + day - 1
-            }
-            None => {
-                let (month, day) = (self.month.unwrap_or(1), self.day.unwrap_or(1));
-                if !(1..=days_in(self.year, month)).contains(&day) {
-                    return Err("day");
-                }
-                days_from_civil(self.year, month, day)
-            }
-        };
-        let seconds = days * 86_400 + hour * 3600 + self.minute * 60 + self.second;
+        let seconds = self.days()? * 86_400 + hour * 3600 + self.minute * 60 + self.second;
         let (offset, zone) = match (self.offset, self.zone_name) {
             (None | Some(0), None) => (0, Zone::Utc),
             (Some(offset), name) => (offset, Zone::Fixed { offset, name: name.unwrap_or_default() }),
@@ -253,6 +238,21 @@ impl Fields {
             }
         };
         Ok(Time { seconds: seconds - i64::from(offset), nanoseconds: self.nanoseconds, zone })
+    }
+
+    /// Days from 1970 to the date.
+    fn days(&self) -> Result<i64, &'static str> {
+        if let Some(day) = self.year_day {
+            let days_of_year = 365 + days_in(self.year, 2) - 28;
+            let in_year = (1..=days_of_year).contains(&day);
+            return if in_year { Ok(days_from_civil(self.year, 1, 1) + day - 1) } else { Err("day-of-year") };
+        }
+        let (month, day) = (self.month.unwrap_or(1), self.day.unwrap_or(1));
+        if (1..=days_in(self.year, month)).contains(&day) {
+            Ok(days_from_civil(self.year, month, day))
+        } else {
+            Err("day")
+        }
     }
 }
 

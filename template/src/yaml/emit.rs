@@ -65,7 +65,10 @@ impl Emitter<'_, '_> {
                 None => self.unsupported = true,
             },
             Value::Str(bytes) => self.string(&lossy(bytes), place, false),
-            Value::Object(object) => self.string(&object.json_text(), place, false),
+            Value::Object(object) => match object.number() {
+                Some(number) => self.word(&number.to_string()),
+                None => self.string(&object.json_text(), place, false),
+            },
             Value::List(list) if list.is_empty() => self.word("[]"),
             Value::List(list) => self.list(list, place)?,
             Value::Map(map) if map.is_empty() => self.word("{}"),

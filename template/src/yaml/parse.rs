@@ -96,7 +96,7 @@ impl Reader<'_, '_> {
 
     fn mapping(&mut self) -> Result<Value, Problem> {
         let mut entries: BTreeMap<Bytes, Value> = BTreeMap::new();
-        let mut merged = Vec::new();
+        let mut inherited = Vec::new();
         loop {
             let event = self.event()?;
             if matches!(event.data, EventData::MappingEnd) {
@@ -107,13 +107,13 @@ impl Reader<'_, '_> {
             let event = self.event()?;
             let value = self.node(event)?;
             if merges {
-                merged.extend(sources(value)?);
+                inherited.extend(sources(value)?);
             } else {
                 entries.insert(key_text(&key)?, value);
             }
         }
         // Own keys win over merged ones, and earlier sources over later ones.
-        for (key, value) in merged.into_iter().flat_map(|map| map.entries()) {
+        for (key, value) in inherited.into_iter().flat_map(|map| map.entries()) {
             entries.entry(key).or_insert(value);
         }
         Map::new(entries).map(Value::Map).map_err(Problem::Limit)

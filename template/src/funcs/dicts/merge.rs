@@ -15,14 +15,12 @@ enum Rule {
     Overwrite,
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-pub(super) fn fill(context: &mut Context, args: Args) -> Result<Value, Message> {
-    merge_all(context, &args, Rule::Fill)
+pub(super) fn fill(context: &mut Context, args: &Args) -> Result<Value, Message> {
+    merge_all(context, args, Rule::Fill)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a row")]
-pub(super) fn overwrite(context: &mut Context, args: Args) -> Result<Value, Message> {
-    merge_all(context, &args, Rule::Overwrite)
+pub(super) fn overwrite(context: &mut Context, args: &Args) -> Result<Value, Message> {
+    merge_all(context, args, Rule::Overwrite)
 }
 
 fn merge_all(context: &mut Context, args: &Args, rule: Rule) -> Result<Value, Message> {

@@ -47,7 +47,10 @@ impl Encoder {
             Value::Uint(_, value) => self.sink.push(value.to_string().as_bytes()),
             Value::Float(value) => self.float(*value),
             Value::Str(bytes) => self.string(bytes),
-            Value::Object(object) => self.string(object.json_text().as_bytes()),
+            Value::Object(object) => match object.number() {
+                Some(number) => self.sink.push(number.to_string().as_bytes()),
+                None => self.string(object.json_text().as_bytes()),
+            },
             Value::List(list) => {
                 self.sink.push(b"[");
                 for (index, item) in list.items().iter().enumerate() {
@@ -97,12 +100,11 @@ impl Encoder {
     }
 
     fn float(&mut self, value: f64) {
-        match number(value) {
-            Some(text) => self.sink.push(text.as_bytes()),
-            None => {
-                let text = format_float(value, 'g', None);
-                self.unsupported = Some(format!("json: unsupported value: {text}").into());
-            }
+        if let Some(text) = number(value) {
+            self.sink.push(text.as_bytes());
+        } else {
+            let text = format_float(value, 'g', None);
+            self.unsupported = Some(format!("json: unsupported value: {text}").into());
         }
     }
 

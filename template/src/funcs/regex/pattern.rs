@@ -111,10 +111,15 @@ impl Rewriter<'_> {
     fn push_literal(&mut self, char: char) {
         let code = u32::from(char);
         if char.is_ascii_punctuation() {
-            self.out.push_str(&format!("\\x{code:02x}"));
+            self.push_code(code);
         } else {
             self.out.push(char);
         }
+    }
+
+    fn push_code(&mut self, code: u32) {
+        let escape = format!("\\x{{{code:x}}}");
+        self.out.push_str(&escape);
     }
 
     fn repeat(&mut self, length: usize) -> Result<(), Message> {
@@ -218,7 +223,7 @@ impl Rewriter<'_> {
             Some(digit @ b'0'..=b'7') if *digit == b'0' || matches!(rest.get(2), Some(b'0'..=b'7')) => {
                 let digits = rest[1..].iter().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
                 let code = rest[1..=digits].iter().fold(0u32, |code, &digit| code * 8 + u32::from(digit - b'0'));
-                self.out.push_str(&format!("\\x{{{code:x}}}"));
+                self.push_code(code);
                 self.at += 1 + digits;
             }
             Some(b'x') => {

@@ -1,0 +1,152 @@
+//! Templates and data that nobody would write: whatever comes in, a text or an error comes out, in time.
+#![expect(clippy::expect_used, reason = "a broken cases file must fail the test loudly")]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use template::{Data, Limits, MissingKey, Options, Template};
+
+/// Marks that change what a template means more often than random bytes do.
+const TOKENS: &[&[u8]] = &[
+    b"{{",
+    b"}}",
+    b"(",
+    b")",
+    b"|",
+    b".",
+    b"$x",
+    b"$",
+    b"\"",
+    b"`",
+    b"'",
+    b"nil",
+    b"-1",
+    b"9223372036854775807",
+    b" ",
+    b"{{end}}",
+    b"{{else}}",
+    b"{{if .}}",
+    b"{{range .}}",
+    b"{{break}}",
+    b":=",
+    b"=",
+    b",",
+    b"\xff",
+    b"\xc3",
+    b"1e99",
+    b"(list 1 nil \"x\")",
+    b"(dict \"a\" .)",
+    b"(fromJson \"[{}]\")",
+    b"now",
+    b"\\",
+    b"%",
+    b"0x",
+    b"-}}",
+    b"{{- ",
+];
+
+/// A small generator, so that a failure repeats itself.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 11).unwrap_or_default() % end.max(1)
+    }
+
+    /// The text with a few pieces removed, repeated, exchanged for a mark, or taken from another text.
+    fn mangled(&mut self, text: &[u8], other: &[u8]) -> Vec<u8> {
+        let mut out = text.to_vec();
+        for _ in 0..=self.below(3) {
+            let from = self.below(out.len() + 1);
+            let to = (from + self.below(8)).min(out.len());
+            let piece = match self.below(5) {
+                0 => Vec::new(),
+                1 => out[from..to].repeat(3),
+                2 => {
+                    let start = self.below(other.len() + 1);
+                    other[start..(start + self.below(30)).min(other.len())].to_vec()
+                }
+                _ => TOKENS[self.below(TOKENS.len())].to_vec(),
+            };
+            out.splice(from..to, piece);
+        }
+        out
+    }
+}
+
+fn templates() -> Vec<Vec<u8>> {
+    let folder = std::env::var_os("CONFORMANCE_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance"), PathBuf::from);
+    let text = std::fs::read(folder.join("templates.json")).expect("the conformance cases; set CONFORMANCE_DIR");
+    let file: serde_json::Value = serde_json::from_slice(&text).expect("the cases file is JSON");
+    let cases = file["cases"].as_array().expect("the file has cases");
+    cases.iter().filter_map(|case| case["template"].as_str()).map(|text| text.as_bytes().to_vec()).collect()
+}
+
+#[test]
+fn mangled_templates_give_a_text_or_an_error() {
+    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x2545_f491_4f6c_dd1d);
+    let limits = Limits { steps: 20_000, deadline: Duration::from_secs(2), ..Limits::default() };
+    let mut random = Random(seed);
+    let templates = templates();
+    for _ in 0..rounds {
+        for text in &templates {
+            let other = &templates[random.below(templates.len())];
+            let text = random.mangled(text, other);
+            let value = random.mangled(b"{\"user\": [1, 2.5, null], \"a\": \"h\xc3\xa9llo\"}", other);
+            let data = Data::from_iter([
+                ("str", value.clone()),
+                ("json", value.clone()),
+                ("yaml", value),
+                ("x", text.clone()),
+            ]);
+            let missing_key = if random.below(2) == 0 { MissingKey::Default } else { MissingKey::Error };
+            let options = Options { missing_key, limits: limits.clone(), ..Options::default() };
+            if let Ok(template) = Template::parse("k", &text, &limits) {
+                let _ = template.render(&data, &options);
+            }
+        }
+    }
+}
+
+#[test]
+fn functions_take_any_value_in_any_place() {
+    let values = [
+        "nil",
+        ".",
+        ".x",
+        "\"\"",
+        "0",
+        "-1",
+        "9223372036854775807",
+        "1.5",
+        "true",
+        "(list)",
+        "(list nil 1)",
+        "(dict)",
+        "(dict \"a\" (list))",
+        "now",
+        "(semver \"1.2.3\")",
+        "\"\\xff\"",
+        "(until 3)",
+        "(splitList \",\" \"a,b\")",
+    ];
+    let limits = Limits { steps: 20_000, ..Limits::default() };
+    let data = Data::from_iter([("x", b"\xff\x00{[(*".to_vec())]);
+    let options = Options { limits: limits.clone(), ..Options::default() };
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for function in template::functions() {
+        for count in 0..5 {
+            for _ in 0..12 {
+                let args: Vec<&str> = (0..count).map(|_| values[random.below(values.len())]).collect();
+                let text = format!("{{{{ {} {} }}}}", function.name, args.join(" "));
+                let template = Template::parse("k", text.as_bytes(), &limits).expect("a call of a known function");
+                let _ = template.render(&data, &options);
+            }
+        }
+    }
+}
