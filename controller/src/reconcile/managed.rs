@@ -222,7 +222,10 @@ impl Sink<HashedSecret> for ManagedSecrets {
         let changed = match self.put(key.clone(), secret.managed) {
             Before::Newer => false,
             Before::Nothing => !now.intact,
-            Before::Older(before) => !now.intact || before.owner_uid != now.owner_uid || before.uid != now.uid,
+            Before::Older(before) => {
+                let ours = |secret: &Managed| (secret.uid.clone(), secret.owner_uid.clone(), secret.created_by.clone());
+                !now.intact || ours(&before) != ours(&now)
+            }
         };
         if changed {
             (self.drifted)(&key);

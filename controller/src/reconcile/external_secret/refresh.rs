@@ -82,7 +82,10 @@ fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
         (CreationPolicy::Merge, None) => (!last_said(SECRET_MISSING)).then_some(Reason::TargetMissing),
         (_, None) => (!last_said(SECRET_DELETED)).then_some(Reason::TargetMissing),
         (_, Some(target)) if !target.intact => Some(Reason::TargetDrifted),
-        (CreationPolicy::Owner, Some(target)) if target.owner_uid.as_deref() != Some(seen.uid) => {
+        // Without its owner label, a Secret would stay behind when the target is renamed.
+        (CreationPolicy::Owner, Some(target))
+            if target.owner_uid.as_deref() != Some(seen.uid) || target.created_by.is_none() =>
+        {
             Some(Reason::TargetDrifted)
         }
         _ => None,

@@ -85,7 +85,8 @@ pub async fn write(ctx: &Ctx, mut desired: Desired, metadata: Metadata, settled:
 /// Whether the watch shows all there is to know: our data, untouched, with the owner that it must have.
 fn is_as_desired(known: &Managed, desired: &Desired) -> bool {
     let rebuilt = matches!(desired.creation, CreationPolicy::Owner | CreationPolicy::Orphan);
-    let owned = desired.creation != CreationPolicy::Owner || known.owner_uid.as_ref() == Some(&desired.author.uid);
+    let owned = desired.creation != CreationPolicy::Owner
+        || (known.owner_uid.as_ref() == Some(&desired.author.uid) && known.created_by.is_some());
     rebuilt && owned && known.intact && known.data_hash == data_hash(&desired.content.data)
 }
 

@@ -32,6 +32,7 @@ fn managed(intact: bool, owner: &str) -> Managed {
         "metadata": {
             "name": "es", "namespace": "n", "uid": "s", "resourceVersion": "1",
             "annotations": {"reconcile.external-secrets.io/data-hash": recorded},
+            "labels": {"reconcile.external-secrets.io/created-by": "hash of the author"},
             "ownerReferences": [
                 {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "name": "es", "uid": owner, "controller": true}
             ],
@@ -94,12 +95,15 @@ fn table_of_targets() {
     let synced = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
     let missing = status("2026-01-01T11:59:00Z", "1-x", SECRET_MISSING);
     let (good, edited, stolen) = (managed(true, "uid"), managed(false, "uid"), managed(true, "other"));
+    let unlabelled = Managed { created_by: None, ..good.clone() };
     for (creation, status, target, expected) in [
         ("Owner", &synced, None, Some(Reason::TargetMissing)),
         ("Owner", &synced, Some(&edited), Some(Reason::TargetDrifted)),
         ("Owner", &synced, Some(&stolen), Some(Reason::TargetDrifted)),
+        ("Owner", &synced, Some(&unlabelled), Some(Reason::TargetDrifted)),
         ("Owner", &synced, Some(&good), None),
         ("CreateOrMerge", &synced, Some(&stolen), None),
+        ("CreateOrMerge", &synced, Some(&unlabelled), None),
         ("Orphan", &synced, None, None),
         ("Orphan", &synced, Some(&edited), None),
         ("None", &synced, None, None),
