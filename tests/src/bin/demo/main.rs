@@ -1,0 +1,49 @@
+//! The main job, as a user sees it: `make demo`.
+//!
+//! Starts a cluster without nodes, OpenBao, moto and our three processes on this machine, applies `manifests/examples`, and shows
+//! what `kubectl` shows: stores, ExternalSecrets, the keys of the Secrets, a rotation, a refusal, a rotated certificate, a
+//! deletion. Ends with 0 when all of it was seen, and stops what it started. `KEEP=1` leaves everything up until Ctrl-C.
+//!
+//! Values of Secrets are never printed.
+
+#![forbid(unsafe_code)]
+
+mod certificate;
+mod scene;
+mod screen;
+mod steps;
+
+use std::{process::ExitCode, time::Instant};
+
+use tests::Result;
+
+use crate::{scene::Scene, screen::say, steps::STEPS};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let started = Instant::now();
+    match run(started).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Its debug form names the folder of the logs, which stays.
+            eprintln!("\n\nthe demo failed: {failure:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(started: Instant) -> Result {
+    say("Everything runs on this machine, at 127.0.0.1; servers in the examples are replaced by their addresses.\n");
+    let scene = Scene::set().await?;
+    for (number, step) in STEPS.iter().enumerate() {
+        screen::title(number + 1, step.title);
+        (step.act)(&scene).await?;
+    }
+    say(&format!("\nAll of it took {:.0} s.", started.elapsed().as_secs_f32()));
+    if std::env::var("KEEP").is_ok_and(|keep| !matches!(keep.as_str(), "" | "0")) {
+        scene.keep().await?;
+    }
+    drop(scene);
+    say("Everything that was started is stopped.");
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Everything that runs while the demo does. It ends when the scene is dropped.
+
+use std::time::Duration;
+
+use tests::{Admission, Bed, Binary, Failure, Output, Process, Result, examples};
+
+use crate::screen::{act, answer, command, say};
+
+/// How long the kubelet of the bed takes to deliver a changed certificate; a real one takes up to 90.
+const KUBELET: Duration = Duration::from_secs(1);
+
+/// See the module documentation.
+pub struct Scene {
+    // In the order of their end: those that use others first.
+    _controller: Process,
+    pub admission: Admission,
+    pub bed: Bed,
+}
+
+impl Scene {
+    /// Starts it all, with a line for each part.
+    pub async fn set() -> Result<Self> {
+        let bed = act("Kubernetes: etcd, kube-apiserver, kube-controller-manager", Bed::start()).await?;
+        act("our CRDs, roles and ServiceAccounts", bed.install()).await?;
+        act("OpenBao, which serves Vault's API", async { bed.bao().await.map(drop) }).await?;
+        act("moto, which serves AWS's API", async { bed.moto().await.map(drop) }).await?;
+        act("what the examples need: entries, policies, roles, credentials", examples::prepare(&bed)).await?;
+        let admission = act("cert-controller and webhook, with a certificate", bed.admission(KUBELET)).await?;
+        let aws = bed.moto().await?.environment();
+        let controller = act("controller", bed.operator_with(Binary::Controller, &[], &aws)).await?;
+        Ok(Self { _controller: controller, admission, bed })
+    }
+
+    /// Runs `kubectl` as a user does, shows command and answer, and fails when it fails.
+    pub async fn kubectl(&self, line: &str) -> Result<Output> {
+        command(&format!("kubectl {line}"));
+        let output = self.bed.kubectl(&line.split_whitespace().collect::<Vec<_>>(), "").await?;
+        answer(&output.stdout);
+        if output.success { Ok(output) } else { Err(Failure::new(format!("kubectl {line}: {}", output.stderr))) }
+    }
+
+    /// Leaves everything up until Ctrl-C.
+    pub async fn keep(&self) -> Result {
+        say(&format!(
+            "\nEverything stays up until Ctrl-C. In another terminal:\n\n  export KUBECONFIG={}",
+            self.bed.kubeconfig_admin().display()
+        ));
+        say("  kubectl get clustersecretstores,secretstores,externalsecrets -A");
+        say("  kubectl explain externalsecret.spec.data.remoteRef");
+        say("  kubectl get events -n orders");
+        let bao = self.bed.bao().await?;
+        say(&format!("\n  export VAULT_ADDR={} VAULT_TOKEN={}", bao.address, bao.root_token));
+        say("  vault kv put secret/prod/myapp username=shop_app password=another   # or bao, or curl");
+        say("  kubectl annotate externalsecret myapp -n shop force-sync=$(date +%s) --overwrite");
+        say(&format!("\nLogs are in {}", self.bed.folder().join("logs").display()));
+        tokio::signal::ctrl_c().await?;
+        Ok(())
+    }
+}
