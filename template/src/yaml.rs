@@ -3,6 +3,7 @@
 mod emit;
 mod key;
 mod parse;
+mod problem;
 mod resolve;
 
 pub(crate) use emit::emit;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
+use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 
+use super::problem;
 use super::resolve::{Scalar, resolve};
 use crate::context::Context;
 use crate::data::Bytes;
@@ -16,10 +17,12 @@ use crate::value::{Elem, List, Map, Value};
 
 /// The value of a text. The outer error is a limit; the inner one says what is wrong with the text, as Go says it.
 pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
-    let mut parser = Parser::new();
-    parser.set_input(text);
-    let mut reader = Reader { context, parser, anchors: HashMap::new() };
-    match reader.document() {
+    let value = problem::before_parsing(text).map_err(Problem::Text).and_then(|text| {
+        let options = granit_parser::options! { emit_comments: false, emit_unresolved_aliases: true };
+        let parser = Parser::new_from_str_with_options(text, options);
+        Reader { context, text, parser, anchors: HashMap::new() }.document()
+    });
+    match value {
         Ok(value) => Ok(Ok(value)),
         Err(Problem::Limit(message)) => Err(message),
         Err(Problem::Text(message)) => {
@@ -37,61 +40,70 @@ enum Problem {
 
 struct Reader<'r, 'o> {
     context: &'r Context<'o>,
-    parser: Parser<&'r [u8]>,
-    anchors: HashMap<String, Value>,
+    text: &'r str,
+    parser: Parser<'r, StrInput<'r>>,
+    anchors: HashMap<usize, Value>,
 }
 
-impl Reader<'_, '_> {
+impl<'r> Reader<'r, '_> {
     fn document(&mut self) -> Result<Value, Problem> {
         loop {
-            let event = self.event()?;
-            match event.data {
-                EventData::StreamStart { .. } | EventData::DocumentStart { .. } => {}
-                EventData::StreamEnd | EventData::DocumentEnd { .. } => return Ok(Value::Nil),
-                _ => return self.node(event),
+            match self.event()? {
+                Event::StreamStart | Event::DocumentStart(..) => {}
+                Event::StreamEnd | Event::DocumentEnd => return Ok(Value::Nil),
+                event => return self.node(event),
             }
         }
     }
 
-    fn event(&mut self) -> Result<Event, Problem> {
+    fn event(&mut self) -> Result<Event<'r>, Problem> {
         self.context.spend(1).map_err(Problem::Limit)?;
-        self.parser.parse().map_err(|error| Problem::Text(worded(&error)))
+        match self.parser.next_event() {
+            None => Ok(Event::StreamEnd),
+            Some(Ok((event, _))) => Ok(event),
+            Some(Err(error)) => Err(Problem::Text(problem::worded(&error, self.text))),
+        }
     }
 
-    fn node(&mut self, event: Event) -> Result<Value, Problem> {
-        match event.data {
-            EventData::Alias { anchor } => match self.anchors.get(&anchor) {
-                Some(value) => copied(self.context, value).map_err(Problem::Limit),
-                None => Err(Problem::Text(Message::plain("yaml: unknown anchor '").data(anchor).text("' referenced"))),
-            },
-            EventData::Scalar { anchor, tag, value, style, plain_implicit, .. } => {
-                let plain = style == ScalarStyle::Plain && plain_implicit;
-                let value = scalar(&value, tag.as_deref(), plain)?;
-                self.context.account(&value).map_err(Problem::Limit)?;
-                Ok(self.anchored(anchor, value))
+    fn node(&mut self, event: Event<'r>) -> Result<Value, Problem> {
+        let (anchor, value) = match event {
+            Event::Alias(anchor) => {
+                let value = self.anchors.get(&anchor).unwrap_or(&Value::Nil);
+                return copied(self.context, value).map_err(Problem::Limit);
             }
-            EventData::SequenceStart { anchor, .. } => {
+            Event::UnresolvedAlias(name) => {
+                let message = Message::plain("yaml: unknown anchor '").data(name.as_bytes()).text("' referenced");
+                return Err(Problem::Text(message));
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain)?)
+            }
+            Event::SequenceStart(_, anchor, _) => {
                 let _nested = self.context.nest().map_err(Problem::Limit)?;
-                let mut items = Vec::new();
-                loop {
-                    let event = self.event()?;
-                    if matches!(event.data, EventData::SequenceEnd) {
-                        break;
-                    }
-                    items.push(self.node(event)?);
-                }
-                let value = Value::List(List::new(Elem::Any, items).map_err(Problem::Limit)?);
-                self.context.account(&value).map_err(Problem::Limit)?;
-                Ok(self.anchored(anchor, value))
+                (anchor, self.sequence()?)
             }
-            EventData::MappingStart { anchor, .. } => {
+            Event::MappingStart(_, anchor, _) => {
                 let _nested = self.context.nest().map_err(Problem::Limit)?;
-                let value = self.mapping()?;
-                self.context.account(&value).map_err(Problem::Limit)?;
-                Ok(self.anchored(anchor, value))
+                (anchor, self.mapping()?)
             }
-            _ => Ok(Value::Nil),
+            _ => return Ok(Value::Nil),
+        };
+        self.context.account(&value).map_err(Problem::Limit)?;
+        if anchor != 0 {
+            self.anchors.insert(anchor, value.clone());
         }
+        Ok(value)
+    }
+
+    fn sequence(&mut self) -> Result<Value, Problem> {
+        let mut items = Vec::new();
+        loop {
+            match self.event()? {
+                Event::SequenceEnd | Event::StreamEnd => break,
+                event => items.push(self.node(event)?),
+            }
+        }
+        List::new(Elem::Any, items).map(Value::List).map_err(Problem::Limit)
     }
 
     fn mapping(&mut self) -> Result<Value, Problem> {
@@ -99,10 +111,10 @@ impl Reader<'_, '_> {
         let mut inherited = Vec::new();
         loop {
             let event = self.event()?;
-            if matches!(event.data, EventData::MappingEnd) {
+            if matches!(event, Event::MappingEnd | Event::StreamEnd) {
                 break;
             }
-            let merges = is_merge(&event.data);
+            let merges = is_merge(&event);
             let key = self.node(event)?;
             let event = self.event()?;
             let value = self.node(event)?;
@@ -118,17 +130,10 @@ impl Reader<'_, '_> {
         }
         Map::new(entries).map(Value::Map).map_err(Problem::Limit)
     }
-
-    fn anchored(&mut self, anchor: Option<String>, value: Value) -> Value {
-        if let Some(anchor) = anchor {
-            self.anchors.insert(anchor, value.clone());
-        }
-        value
-    }
 }
 
-fn is_merge(event: &EventData) -> bool {
-    matches!(event, EventData::Scalar { value, tag: None, style: ScalarStyle::Plain, .. } if value == "<<")
+fn is_merge(event: &Event<'_>) -> bool {
+    matches!(event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<")
 }
 
 /// The maps that `<<` merges.
@@ -148,22 +153,21 @@ fn sources(value: Value) -> Result<Vec<Map>, Problem> {
     }
 }
 
-fn scalar(text: &str, tag: Option<&str>, plain: bool) -> Result<Value, Problem> {
-    match tag {
-        None | Some("!") if !plain => Ok(Value::text(text)),
-        Some("tag:yaml.org,2002:binary") => {
-            let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            match STANDARD.decode(kept) {
-                Ok(bytes) => Ok(Value::str(bytes)),
-                Err(_) => Err(Problem::Text("yaml: !!binary value contains invalid base64 data".into())),
-            }
-        }
-        None
-        | Some(
-            "tag:yaml.org,2002:int" | "tag:yaml.org,2002:float" | "tag:yaml.org,2002:bool" | "tag:yaml.org,2002:null",
-        ) => resolved(text),
-        Some(_) => Ok(Value::text(text)),
+fn scalar(text: &str, tag: Option<&Tag>, plain: bool) -> Result<Value, Problem> {
+    let Some(tag) = tag else {
+        return if plain { resolved(text) } else { Ok(Value::text(text)) };
+    };
+    if ["int", "float", "bool", "null"].iter().any(|known| tag.is_yaml_core_schema_tag(known)) {
+        return resolved(text);
     }
+    if tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == "binary" {
+        let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        return match STANDARD.decode(kept) {
+            Ok(bytes) => Ok(Value::str(bytes)),
+            Err(_) => Err(Problem::Text("yaml: !!binary value contains invalid base64 data".into())),
+        };
+    }
+    Ok(Value::text(text))
 }
 
 fn resolved(text: &str) -> Result<Value, Problem> {
@@ -192,17 +196,4 @@ fn key_text(key: &Value) -> Result<Bytes, Problem> {
         }
         other => Err(Problem::Text(format!("unsupported map key of type: {}", other.type_name()).into())),
     }
-}
-
-/// The library's problem with the line that Go counts.
-fn worded(error: &libyaml_safer::Error) -> Message {
-    use libyaml_safer::ErrorKind;
-    let scanning = u64::from(error.kind() == ErrorKind::Scanner);
-    let marks = match error.kind() {
-        ErrorKind::Scanner | ErrorKind::Parser => [error.context_mark(), error.problem_mark()],
-        _ => [None, None],
-    };
-    let line = marks.into_iter().flatten().map(|mark| mark.line).find(|&line| line != 0);
-    let place = line.map_or_else(String::new, |line| format!("line {}: ", line + scanning));
-    Message::plain(format!("yaml: {place}{}", error.problem()))
 }

@@ -1,0 +1,64 @@
+//! What is wrong with a YAML text, in the words of the Go library.
+
+use granit_parser::{ErrorKind, ScanError};
+
+use crate::error::Message;
+use crate::text::{line_ends, runes};
+
+/// The text, if it is one that YAML allows at all.
+pub(super) fn before_parsing(text: &[u8]) -> Result<&str, Message> {
+    let Ok(text) = std::str::from_utf8(text) else { return Err("yaml: invalid leading UTF-8 octet".into()) };
+    let is_control = |char: char| char.is_control() && !matches!(char, '\t' | '\n' | '\r' | '\u{85}');
+    if runes(text.as_bytes()).any(|(_, rune)| is_control(rune.char)) {
+        return Err("yaml: control characters are not allowed".into());
+    }
+    // A tab cannot indent, not even the first line.
+    if text.trim_start_matches([' ', '\n', '\r']).starts_with('\t') && !text.trim().is_empty() {
+        return Err("yaml: found character that cannot start any token".into());
+    }
+    Ok(text)
+}
+
+/// The problem with the line where Go sees it, which it leaves out for the first.
+pub(super) fn worded(error: &ScanError, text: &str) -> Message {
+    let here = error.marker().line();
+    let (line, problem) = match error.kind() {
+        // The end of the text counts as a line of its own.
+        ErrorKind::UnclosedFlowCollection { open } => (line_ends(text.as_bytes()) + 1, unclosed(text, *open)),
+        ErrorKind::ExpectedNodeContent => (before(here), "did not find expected node content".to_owned()),
+        ErrorKind::ExpectedBlockMappingKey => (before(here), "did not find expected key".to_owned()),
+        ErrorKind::ExpectedBlockSequenceEntry => (before(here), "did not find expected '-' indicator".to_owned()),
+        ErrorKind::ExpectedFlowMappingSeparator => (before(here), "did not find expected ',' or '}'".to_owned()),
+        ErrorKind::ExpectedFlowSequenceSeparator => (before(here), "did not find expected ',' or ']'".to_owned()),
+        ErrorKind::UnclosedQuotedScalar => (scanned(here), "found unexpected end of stream".to_owned()),
+        ErrorKind::UnknownQuotedScalarEscape => (scanned(here), "found unknown escape character".to_owned()),
+        ErrorKind::UnexpectedCharacter { .. }
+        | ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".to_owned()),
+        ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".to_owned()),
+        kind => (scanned(here), kind.to_string()),
+    };
+    let place = if line == 0 { String::new() } else { format!("line {line}: ") };
+    Message::plain(format!("yaml: {place}{problem}"))
+}
+
+/// What is missing at the end of an open flow collection.
+fn unclosed(text: &str, open: char) -> String {
+    let close = if open == '[' { ']' } else { '}' };
+    if text.trim_end().ends_with(['[', '{', ',', ':']) {
+        "did not find expected node content".to_owned()
+    } else {
+        format!("did not find expected ',' or '{close}'")
+    }
+}
+
+/// A parser's line: Go counts it from 0.
+fn before(line: usize) -> usize {
+    line.saturating_sub(1)
+}
+
+/// A scanner's line: Go counts it from 1, but leaves out the first.
+fn scanned(line: usize) -> usize {
+    if line <= 1 { 0 } else { line }
+}
