@@ -652,11 +652,11 @@ async fn vault_values_are_refreshed_and_versions_are_pinned() -> Result {
     let (scene, bao) = vault_with_two("versions").await?;
     let path = format!("{}/db", scene.namespace);
     bao.put(&format!("secret/{path}"), &json!({"value": "second"})).await?;
-    let entry = |key: &str, version: Option<&str>| json!({"secretKey": key, "remoteRef": {"key": path, "property": "value", "version": version}});
+    let entry = |key: &str| json!({"secretKey": key, "remoteRef": {"key": path, "property": "value"}});
     let spec = json!({
         "secretStoreRef": {"name": "vault"},
         "refreshInterval": "1s",
-        "data": [entry("pinned", Some("1")), entry("latest", None)],
+        "data": [with(entry("pinned"), &json!({"remoteRef": {"version": "1"}})), entry("latest")],
     });
     scene.apply(&external_secret("app", &spec)).await?;
     scene.holds("app", &[("pinned", "db"), ("latest", "second")]).await?;

@@ -150,7 +150,12 @@ impl Scene {
     pub async fn fails(&self, name: &str, code: &str) -> Result<Ready> {
         let external_secrets = self.ours("ExternalSecret");
         let opening = format!("{code}: ");
-        let is_failure = |ready: &Ready| ready.is("False", "SecretSyncedError") && ready.message.starts_with(&opening);
+        let is_failure = |ready: &Ready| {
+            ready.is("False", "SecretSyncedError")
+                && ready.message.starts_with(&opening)
+                // A step on the way, when the ExternalSecret was faster than the check of its store.
+                && !ready.message.ends_with("it has not been checked yet")
+        };
         let what = format!("to fail with {code}");
         let failed = wait::object(&external_secrets, name, &what, SOON, |object| {
             Ready::of(object).is_some_and(|ready| is_failure(&ready))
