@@ -23,8 +23,8 @@ use crate::error::{Code, Error};
 /// cache, since `since` of the next trigger is later.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Finished results kept at once.
-const KEPT: usize = 256;
+/// Finished results kept at once: those of a second at more reads than a backend has been seen to answer.
+const KEPT: usize = 4096;
 
 /// Bytes of finished results kept at once, per identity.
 const KEPT_BYTES: usize = 4 << 20;

@@ -125,7 +125,8 @@ fn said(act: &str, code: &str, message: &str, status: u16) -> Error {
 }
 
 fn quote(text: &str) -> String {
-    text.chars().take(MAX_QUOTE).collect()
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(MAX_QUOTE).collect()
 }
 
 #[cfg(test)]

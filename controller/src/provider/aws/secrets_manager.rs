@@ -243,7 +243,8 @@ fn is_absent(error: &SdkError<GetSecretValueError, HttpResponse>) -> bool {
     match error.code() {
         Some("ResourceNotFoundException") => true,
         Some("InvalidRequestException" | "InvalidParameterException") => {
-            error.message().is_some_and(|message| message.contains("marked for deletion"))
+            let phrases = ["marked for deletion", "marked deleted"];
+            error.message().is_some_and(|message| phrases.iter().any(|phrase| message.contains(phrase)))
         }
         _ => false,
     }

@@ -111,8 +111,12 @@ impl Server {
         match reply.status {
             403 if is_token_problem(&said) => self.token_refused(&said),
             403 => {
-                let advice = format!("the token's policy needs the capability \"{capability}\" on exactly this path");
-                Error::fix(Code::VaultPermissionDenied, format!("{path:?} at {self}: permission denied; {advice}"))
+                let advice =
+                    format!("its policy needs \"{capability}\" on exactly this path, and the token must be valid");
+                Error::fix(
+                    Code::VaultPermissionDenied,
+                    format!("{path:?} at {self}: permission denied to the token; {advice}"),
+                )
             }
             404 => {
                 let advice = "check spec.provider.vault.path and namespace, and the key";

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What Vault warns of when an engine of version 2 is asked as if it were version 1.
-const WRONG_VERSION: &str = "versioned K/V engine";
+const WRONG_VERSION: &str = "versioned K/V";
 
 /// A mounted engine, or, without a mount, whichever one a key begins with.
 #[derive(Clone, Debug)]

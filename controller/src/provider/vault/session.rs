@@ -130,7 +130,7 @@ impl Session {
         let reply = self.call_in(namespace, &LookupTokenSelfRequest {}, names::VAULT_LOOKUP_SELF).await?;
         match reply.status {
             200..=299 => Ok(Readiness::Ready),
-            400 | 403 => Err(self.server().token_refused(&reply.errors())),
+            400 | 403 => Err(self.server().token_refused(&format!("auth/token/lookup-self: {}", reply.errors()))),
             _ => Err(self.server().refused(&reply, "auth/token/lookup-self", "read")),
         }
     }
