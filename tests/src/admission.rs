@@ -7,7 +7,6 @@ use crate::{
     failure::Result,
     kubelet::Projection,
     operator::{Binary, OPERATOR_NAMESPACE, Process},
-    wait,
 };
 
 /// Issuing and trusting takes under a second, and the rest is room for a busy machine.
@@ -31,10 +30,7 @@ impl Admission {
         let folder = bed.webhook_certificate_folder()?;
         let projection = bed.project_webhook_secret(OPERATOR_NAMESPACE, SECRET, &folder, delay)?;
         cert_controller.wait_ready(READY).await?;
-        wait::until("the webhook's certificate to be projected", READY + delay, || async {
-            if projection.versions() > 0 { Ok(()) } else { Err(cert_controller.log()) }
-        })
-        .await?;
+        projection.wait_versions(1, READY + delay).await?;
         let webhook = bed.operator(Binary::Webhook, &[]).await?;
         webhook.wait_ready(READY).await?;
         Ok(Self { webhook, cert_controller, projection })

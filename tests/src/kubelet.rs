@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     failure::{Failure, Result},
-    ports,
+    ports, wait,
 };
 
 /// Often enough for a test, rarely enough for the API server.
@@ -61,6 +61,15 @@ impl Projection {
     /// How many versions have been projected.
     pub fn versions(&self) -> usize {
         self.versions.load(Ordering::Relaxed)
+    }
+
+    /// Waits until at least so many versions have been projected.
+    pub async fn wait_versions(&self, count: usize, deadline: Duration) -> Result {
+        wait::until(&format!("version {count} of a projected Secret"), deadline, || async {
+            let seen = self.versions();
+            if seen >= count { Ok(()) } else { Err(format!("{seen} were projected")) }
+        })
+        .await
     }
 }
 

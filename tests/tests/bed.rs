@@ -153,18 +153,11 @@ async fn secret_is_projected_as_a_kubelet_does() -> Result {
     let namespace = bed.namespace("projected").await?;
     let folder = bed.folder().join("projected");
     let projection = bed.project_webhook_secret(&namespace, "tls", &folder, Duration::ZERO)?;
-    for value in ["b25l", "dHdv"] {
+    for (count, value) in [(1, "b25l"), (2, "dHdv")] {
         let metadata = json!({"name": "tls", "namespace": namespace});
-        bed.apply(
-            &json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"tls.crt": value}})
-                .to_string(),
-        )
-        .await?;
-        let before = projection.versions();
-        wait::until("the projection", SOON, || async {
-            if projection.versions() > before { Ok(()) } else { Err("it has not changed".into()) }
-        })
-        .await?;
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"tls.crt": value}});
+        bed.apply(&secret.to_string()).await?;
+        projection.wait_versions(count, SOON).await?;
     }
     assert_eq!(std::fs::read_to_string(folder.join("tls.crt"))?, "two");
     Ok(())

@@ -13,7 +13,7 @@ const KUBELET: Duration = Duration::from_secs(1);
 pub struct Scene {
     // In the order of their end: those that use others first.
     _controller: Process,
-    pub admission: Admission,
+    _admission: Admission,
     pub bed: Bed,
 }
 
@@ -28,7 +28,7 @@ impl Scene {
         let admission = act("cert-controller and webhook, with a certificate", bed.admission(KUBELET)).await?;
         let aws = bed.moto().await?.environment();
         let controller = act("controller", bed.operator_with(Binary::Controller, &[], &aws)).await?;
-        Ok(Self { _controller: controller, admission, bed })
+        Ok(Self { _controller: controller, _admission: admission, bed })
     }
 
     /// Runs `kubectl` as a user does, shows command and answer, and fails when it fails.
