@@ -38,8 +38,8 @@ pub(crate) fn parse_float(text: &[u8]) -> Option<f64> {
     if text.len() - unsigned.len() > 1 {
         return None;
     }
-    if unsigned.len() > 2 && unsigned[..2].eq_ignore_ascii_case("0x") {
-        let value = hexadecimal(&unsigned[2..])?;
+    if let Some(digits) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        let value = hexadecimal(digits)?;
         return Some(if text.starts_with('-') { -value } else { value });
     }
     let named = ["inf", "infinity", "nan"].iter().any(|name| unsigned.eq_ignore_ascii_case(name));

@@ -180,7 +180,7 @@ fn cases_rendered_by_go_keep_rendering_alike() {
 #[test]
 fn redacted_errors_hold_no_value_of_the_data() {
     let file = cases();
-    for case in file.cases.iter().filter(|case| case.expected_error.is_some()) {
+    for case in &file.cases {
         // A marker in front of each value; the template text never contains it.
         let marked: Data = case.data.iter().map(|(key, value)| (key.clone(), format!("CANARY{value}"))).collect();
         if let Err(error) = render(&case.template, &marked) {

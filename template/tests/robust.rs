@@ -150,3 +150,41 @@ fn functions_take_any_value_in_any_place() {
         }
     }
 }
+
+#[test]
+fn little_languages_within_texts_are_read_without_panic() {
+    // Functions whose argument is a language of its own, with something to mangle.
+    let seeds: [(&str, &[u8]); 16] = [
+        ("regexMatch .x .y", b"^(?P<n>[a-z\\d&&[:alpha:]]+)\\Q.\\E(\\x{41}|\\pL{2,3}?)*$"),
+        ("regexReplaceAll .x .y .y", b"(a)(?i:b|$)[^]\\w-]"),
+        ("regexSplit .x .y -1", b"z+|\\bq\\B"),
+        ("fromYaml .x | toYaml", b"a: &x [1, 'b', \"\\u00e9\"]\nb:\n  <<: *x\n  - |2-\n   t\n? k\n: !!binary YQ==\n"),
+        ("fromJson .x | toPrettyJson", b"{\"a\": [1e5, -0.5, null, \"\\ud83d\\ude00\"], \"b\": {}}"),
+        (
+            "toYaml .x",
+            b"- a: 'b'\n  \xe2\x80\xa8 0x1f 12:30 ~ word word word word word word word word word word word word",
+        ),
+        ("toYaml (dict .x .y)", b"key with \"quotes\" and: colon #hash"),
+        ("toDate .x .y", b"Monday Jan _2 15:04:05.000 -07:00 2006 MST Z0700 002 pm"),
+        ("toDate .y .x", b"2024-02-30T25:61:61.123456789+14:00"),
+        ("date .x 1700000000", b"__2 02 .999 ,000 Z07:00:00 January"),
+        ("durationRound .x", b"-1.5h3m9223372036854775807ns"),
+        ("semver .x", b"v1.2.3-beta.1+build.5"),
+        ("semverCompare .x \"1.2.3\"", b">=1.2 <2.x || ~3.1.0-0, ^0 - 1.4"),
+        ("urlParse .x | urlJoin", b"https://u:p%20w@[::1]:80/a%2fb?q=1#frag"),
+        ("printf (print .x) .y 1 2.5", b"%-+#0 10.3[2]*v%[3]q%x%!%U%e%c%"),
+        ("int .x | add (float64 .x) (toDecimal .x) (atoi .x)", b"-0x1f_00.5e3"),
+    ];
+    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
+    let limits = Limits { steps: 50_000, ..Limits::default() };
+    let options = Options { limits: limits.clone(), ..Options::default() };
+    let mut random = Random(0xdead_beef_cafe_f00d);
+    for (call, seed) in seeds {
+        let template = Template::parse("k", format!("{{{{ {call} }}}}").as_bytes(), &limits).expect("a known function");
+        for _ in 0..rounds * 100 {
+            let data =
+                Data::from_iter([("x", random.mangled(seed, seed)), ("y", random.mangled(b"2024 text a.b", seed))]);
+            let _ = template.render(&data, &options);
+        }
+    }
+}

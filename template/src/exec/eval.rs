@@ -175,7 +175,7 @@ pub(super) fn check(operand: Operand, wanted: Type) -> Result<Value, Message> {
 /// What a number means where no type is asked for.
 fn ideal(number: &Number) -> Result<Value, Message> {
     let literal = number.literal.as_str();
-    let is_hex = literal.len() > 2 && literal[..2].eq_ignore_ascii_case("0x") && !literal.contains(['p', 'P']);
+    let is_hex = (literal.starts_with("0x") || literal.starts_with("0X")) && !literal.contains(['p', 'P']);
     let looks_float = !is_hex && !literal.starts_with('\'') && literal.contains(['.', 'e', 'E', 'p', 'P']);
     match (number.float, number.int) {
         _ if number.imaginary => Err("complex numbers are not supported; use a float".into()),
