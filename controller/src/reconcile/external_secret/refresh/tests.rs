@@ -95,7 +95,8 @@ fn table_of_targets() {
     let synced = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
     let missing = status("2026-01-01T11:59:00Z", "1-x", SECRET_MISSING);
     let (good, edited, stolen) = (managed(true, "uid"), managed(false, "uid"), managed(true, "other"));
-    let unlabelled = Managed { created_by: None, ..good.clone() };
+    let mut unlabelled = good.clone();
+    unlabelled.created_by = None;
     for (creation, status, target, expected) in [
         ("Owner", &synced, None, Some(Reason::TargetMissing)),
         ("Owner", &synced, Some(&edited), Some(Reason::TargetDrifted)),
