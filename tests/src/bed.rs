@@ -43,6 +43,8 @@ const TOKEN_SECONDS: i64 = 24 * 60 * 60;
 static SHARED: OnceCell<std::result::Result<Bed, String>> = OnceCell::const_new();
 
 /// Real servers for tests. See the crate's documentation.
+///
+/// Starting servers makes large futures; they are boxed here, so that those of the tests stay small.
 pub struct Bed {
     // Fields drop in this order: clients of the control plane first, the folder last.
     moto: OnceCell<Moto>,
@@ -67,7 +69,7 @@ impl Bed {
     /// The bed that all tests of one file share. It starts with the first call and ends with the process.
     pub async fn shared() -> Result<&'static Self> {
         let start = || async { Self::start().await.map_err(|failure| failure.to_string()) };
-        SHARED.get_or_init(start).await.as_ref().map_err(|reason| Failure::new(reason.clone()))
+        Box::pin(SHARED.get_or_init(start)).await.as_ref().map_err(|reason| Failure::new(reason.clone()))
     }
 
     /// A bed of one's own, which ends when it is dropped.
@@ -75,7 +77,7 @@ impl Bed {
         // An error means that a provider is installed already, which is what is wanted.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = Folder::create()?;
-        let control_plane = ControlPlane::start(&folder).await?;
+        let control_plane = Box::pin(ControlPlane::start(&folder)).await?;
         Ok(Self {
             moto: OnceCell::new(),
             openbao: OnceCell::new(),
@@ -193,7 +195,7 @@ impl Bed {
             install::operator(self).await?;
             self.control_plane.restart_controllers(&self.folder).await
         };
-        self.installed.get_or_try_init(install).await.copied()
+        Box::pin(self.installed.get_or_try_init(install)).await.copied()
     }
 
     /// Applies the webhook configurations of `manifests/deploy`, once per bed, so that the API server calls the webhook process of
@@ -207,7 +209,7 @@ impl Bed {
     /// Installs and starts everything that judges what users write: cert-controller and webhook, with a kubelet that delivers the
     /// certificate `delay` after each change. One at a time per bed.
     pub async fn admission(&self, delay: Duration) -> Result<Admission> {
-        Admission::start(self, delay).await
+        Box::pin(Admission::start(self, delay)).await
     }
 
     /// Where a webhook process of this bed reads its certificate, unless it is told another folder.
@@ -233,17 +235,18 @@ impl Bed {
         arguments: &[&str],
         environment: &[(String, String)],
     ) -> Result<Process> {
-        Process::start(self, &self.folder, binary, arguments, environment).await
+        Box::pin(Process::start(self, &self.folder, binary, arguments, environment)).await
     }
 
     /// OpenBao, started with the first call.
     pub async fn bao(&self) -> Result<&OpenBao> {
-        self.openbao.get_or_try_init(|| OpenBao::start(self, &self.folder, &self.control_plane.certificates)).await
+        let start = || OpenBao::start(self, &self.folder, &self.control_plane.certificates);
+        Box::pin(self.openbao.get_or_try_init(start)).await
     }
 
     /// The AWS stand-in, started with the first call.
     pub async fn moto(&self) -> Result<&Moto> {
-        self.moto.get_or_try_init(|| Moto::start(&self.folder)).await
+        Box::pin(self.moto.get_or_try_init(|| Moto::start(&self.folder))).await
     }
 
     /// A port on which nobody listens, for the address of a server that is down.
