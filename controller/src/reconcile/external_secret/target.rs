@@ -196,6 +196,6 @@ fn unwritten(act: &str, error: &kube::Error) -> Error {
     let faults: Vec<_> = causes.map(|cause| format!("{} ({})", cause.field, cause.reason)).collect();
     let faults = if faults.is_empty() { status.reason.clone() } else { faults.join(", ") };
     let message =
-        format!("{act}: refused by the API server: {faults}; correct what spec.target.template makes of the values");
+        format!("{act}: refused by the API server: {faults}; correct the values or what spec.target makes of them");
     Error::fix(Code::KubernetesInvalid, message)
 }
