@@ -146,7 +146,7 @@ fn fetches(namespace: &str, entry: &str) -> Vec<Case> {
     };
     let extract = |remote: Value| json!({"dataFrom": [{"extract": remote}]});
     let merged = json!({"dataFrom": [{"extract": {"key": entry}, "rewrite": [{"merge": {}}]}]});
-    let base64 = json!({"property": "text", "decodingStrategy": "Base64"});
+    let base64 = json!({"property": "words", "decodingStrategy": "Base64"});
     let nul = json!({"property": "nul", "nullBytePolicy": "Fail"});
     vec![
         case("vault-property", STORE, value(entry, json!({"property": "text.inner"})), "RemotePropertyMissing"),
@@ -178,7 +178,7 @@ fn templates(entry: &str) -> Vec<Case> {
     vec![
         case("template-field", STORE, body("{{ .text.inner }}"), "TemplateFailed"),
         case("template-index", STORE, body("{{ index .text .words }}"), "TemplateFailed"),
-        case("template-range", STORE, body("{{ range $a, $b, := .text }}{{ end }}"), "TemplateInvalid"),
+        case("template-range", STORE, body("{{ range .text }}{{ end }}"), "TemplateFailed"),
         case("template-fail", STORE, body("{{ fail .text }}"), "TemplateFailed"),
         case("template-json", STORE, body("{{ .text | mustFromJson }}"), "TemplateFailed"),
         case("template-pattern", STORE, body("{{ mustRegexMatch .pattern .text }}"), "TemplateFailed"),
@@ -217,7 +217,7 @@ fn works() -> Value {
 
 /// A store with a value that the webhook sees and refuses.
 fn refused(namespace: &str) -> Value {
-    let provider = json!({"fake": {"data": [{"key": "", "value": IN_FAKE}]}, "vault": {"server": "x", "auth": {}}});
+    let provider = json!({"fake": {"data": [{"key": "", "value": IN_FAKE}]}});
     json!({
         "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
         "metadata": {"name": "refused", "namespace": namespace},
