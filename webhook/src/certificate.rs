@@ -24,6 +24,9 @@ const FILE_MAX: u64 = 1024 * 1024;
 /// the API server meets it.
 const READY_MARGIN: Duration = Duration::from_hours(1);
 
+/// Until the first certificate arrives nothing can be judged, and applies fail: it is taken into use at once.
+const FIRST_LOOKS_EVERY: Duration = Duration::from_secs(1);
+
 /// A usable key pair.
 #[derive(Debug)]
 pub struct Pair {
@@ -136,12 +139,9 @@ impl Files {
         Self { folder, dns_name, provider, current, seen: None, digest: RandomState::new() }
     }
 
-    /// Looks every `interval`, for ever.
+    /// Looks every `interval`, more often while there is no certificate, for ever.
     pub async fn watch(mut self, interval: Duration) {
-        let mut ticks = tokio::time::interval(interval);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
             let look = tokio::task::spawn_blocking(move || {
                 let look = self.look(SystemTime::now());
                 (self, look)
@@ -156,6 +156,8 @@ impl Files {
                     tracing::warn!(folder = %self.folder.display(), %problem, "certificate files not taken into use");
                 }
             }
+            let serves = self.current.pair().is_some();
+            tokio::time::sleep(if serves { interval } else { interval.min(FIRST_LOOKS_EVERY) }).await;
         }
     }
 
