@@ -15,6 +15,8 @@ use crate::value::{MAX_DEPTH, Map, Value, too_deep};
 
 /// Steps between two looks at the clock.
 const STEPS_PER_CLOCK: u64 = 512;
+/// Bytes that cost as much as a step: a scan over them takes about as long.
+const BYTES_PER_STEP: usize = 256;
 /// What compiling a pattern is charged as.
 const STEPS_PER_COMPILE: usize = 2_000;
 /// Compiled patterns kept at the same time; each takes up to a few MiB.
@@ -81,6 +83,11 @@ impl<'o> Context<'o> {
             return Err(format!("render takes longer than {:?}; make it simpler", limits.deadline).into());
         }
         Ok(())
+    }
+
+    /// Charges work that goes over so many bytes.
+    pub(crate) fn spend_on_bytes(&self, bytes: usize) -> Result<(), Message> {
+        self.spend(bytes / BYTES_PER_STEP)
     }
 
     /// Refuses a string that would become too long, before it is made.

@@ -148,7 +148,7 @@ impl List {
     }
 
     /// A list of strings.
-    pub(crate) fn of_strings(items: impl IntoIterator<Item = Vec<u8>>) -> Self {
+    pub(crate) fn of_strings<T: Into<Bytes>>(items: impl IntoIterator<Item = T>) -> Self {
         Self { elem: Elem::Str, items: Rc::new(items.into_iter().map(Value::str).collect()), depth: 1 }
     }
 

@@ -30,6 +30,11 @@ impl<'p> Machine<'p, '_, '_> {
         if let Some(last) = last {
             values.push(check(last, function.param(args.len()))?);
         }
+        for value in &values {
+            if let Value::Str(bytes) = value {
+                self.context.spend_on_bytes(bytes.len())?;
+            }
+        }
         let result = if function.name == "call" {
             Err(not_callable(args.first(), values.first()))
         } else {

@@ -88,7 +88,8 @@ fn keys(context: &mut Context, args: &Args) -> Result<Value, Message> {
     for value in args.all() {
         if let Value::Map(map) = value {
             context.spend(map.len())?;
-            keys.extend(map.entries().into_iter().map(|(key, _)| key.to_vec()));
+            context.check_elements(keys.len() + map.len())?;
+            keys.extend(map.entries().into_iter().map(|(key, _)| key));
         }
     }
     Ok(Value::List(List::of_strings(keys)))

@@ -12,6 +12,9 @@ mod decimal;
 
 use decimal::Decimal;
 
+/// What one operation on decimals is charged as.
+const STEPS_PER_DECIMAL: usize = 50;
+
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("atoi", &[Str], Int, "The decimal number in a text, else 0.", |_, args| {
         Ok(Value::int(parse_int(args.str(0), 10).unwrap_or(0)))
@@ -52,21 +55,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::variadic("minf", &[Any], Any, Float, "The least, as a float.", |_, args| {
         Ok(Value::Float(args.all().iter().map(to_float).fold(f64::INFINITY, f64::min)))
     }),
-    Function::variadic("addf", &[], Any, Float, "The decimal sum.", |_, args| {
+    Function::variadic("addf", &[], Any, Float, "The decimal sum.", |context, args| {
         let numbers: Vec<Value> = std::iter::once(Value::int(0)).chain(args.all().iter().cloned()).collect();
-        decimals(&numbers, |sum, next| Ok(sum.plus(next)))
+        decimals(context, &numbers, |sum, next| Ok(sum.plus(next)))
     }),
-    Function::new("add1f", &[Any], Float, "One more, decimal.", |_, args| {
-        decimals(&[args.value(0).clone(), Value::int(1)], |sum, next| Ok(sum.plus(next)))
+    Function::new("add1f", &[Any], Float, "One more, decimal.", |context, args| {
+        decimals(context, &[args.value(0).clone(), Value::int(1)], |sum, next| Ok(sum.plus(next)))
     }),
-    Function::variadic("subf", &[Any], Any, Float, "The decimal difference.", |_, args| {
-        decimals(args.all(), |rest, next| Ok(rest.minus(next)))
+    Function::variadic("subf", &[Any], Any, Float, "The decimal difference.", |context, args| {
+        decimals(context, args.all(), |rest, next| Ok(rest.minus(next)))
     }),
-    Function::variadic("mulf", &[Any], Any, Float, "The decimal product.", |_, args| {
-        decimals(args.all(), Decimal::times)
+    Function::variadic("mulf", &[Any], Any, Float, "The decimal product.", |context, args| {
+        decimals(context, args.all(), Decimal::times)
     }),
-    Function::variadic("divf", &[Any], Any, Float, "The decimal quotient, to 16 places.", |_, args| {
-        decimals(args.all(), Decimal::divided_by)
+    Function::variadic("divf", &[Any], Any, Float, "The decimal quotient, to 16 places.", |context, args| {
+        decimals(context, args.all(), Decimal::divided_by)
     }),
     Function::new("floor", &[Any], Float, "The next lower whole number.", |_, args| {
         Ok(Value::Float(to_float(args.value(0)).floor()))
@@ -104,12 +107,14 @@ fn divide(args: &Args, operation: fn(i64, i64) -> i64) -> Result<Value, Message>
 
 /// Combines decimals from the left; the result is the nearest float.
 fn decimals(
+    context: &Context,
     values: &[Value],
     combine: impl Fn(&Decimal, &Decimal) -> Result<Decimal, Message>,
 ) -> Result<Value, Message> {
     let mut numbers = values.iter().map(|value| Decimal::from_float(to_float(value)));
     let mut result = numbers.next().unwrap_or_else(|| Decimal::from_float(0.0));
     for number in numbers {
+        context.spend(STEPS_PER_DECIMAL)?;
         result = combine(&result, &number)?;
     }
     Ok(Value::Float(parse_float(result.to_string().as_bytes()).unwrap_or(f64::INFINITY)))

@@ -118,7 +118,7 @@ fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, 
     let (text, count) = (args.str(1), args.int(2));
     let most = at_most(count);
     if most == 0 {
-        return Ok(Value::List(List::of_strings([])));
+        return Ok(Value::List(List::of_strings(Vec::<Vec<u8>>::new())));
     }
     if text.is_empty() && !args.str(0).is_empty() {
         return Ok(Value::List(List::of_strings([Vec::new()])));

@@ -1,5 +1,7 @@
 //! Text: trimming, cutting, searching, quoting, indenting.
 
+use std::collections::HashSet;
+
 use super::Type::{Any, Bool, Int, Str, StringMap, Strings};
 use super::{Args, Function};
 use crate::context::Context;
@@ -9,6 +11,9 @@ use crate::fmt::quote::quote;
 use crate::fmt::{print_verb, sprint};
 use crate::text::{find, first_rune, last_rune, line_ends, push_char, runes};
 use crate::value::{List, Map, Value};
+
+/// How often sorting compares one text, about.
+const SORT_PASSES: usize = 16;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("trim", &[Str], Str, "Without white space at both ends.", |_, args| {
@@ -91,27 +96,28 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::new("splitList", &[Str, Str], Strings, "The parts of the second text as a list.", |context, args| {
         let parts = split(context, args.str(1), args.str(0), None)?;
-        Ok(Value::List(List::of_strings(parts.into_iter().map(<[u8]>::to_vec))))
+        Ok(Value::List(List::of_strings(parts)))
     }),
     Function::new("join", &[Str, Any], Str, "The elements with the text between.", join),
     Function::new("toString", &[Any], Str, "The value as text.", |context, args| {
         to_text(context, args.value(0)).map(Value::Str)
     }),
     Function::new("toStrings", &[Any], Strings, "The elements as texts.", |context, args| {
-        let texts = texts(context, args.value(0))?;
-        Ok(Value::List(List::of_strings(texts.iter().map(|text| text.to_vec()))))
+        Ok(Value::List(List::of_strings(texts(context, args.value(0))?)))
     }),
     Function::new("sortAlpha", &[Any], Strings, "The elements as texts, sorted.", |context, args| {
         let mut texts = texts(context, args.value(0))?;
-        context.spend(texts.len())?;
+        // Sorting looks at each text several times.
+        let bytes = texts.iter().fold(0usize, |sum, text| sum.saturating_add(text.len()));
+        context.spend_on_bytes(bytes.saturating_mul(SORT_PASSES))?;
         texts.sort_unstable();
-        Ok(Value::List(List::of_strings(texts.iter().map(|text| text.to_vec()))))
+        Ok(Value::List(List::of_strings(texts)))
     }),
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a row")]
 fn trim_all(_: &mut Context, args: &Args) -> Result<Value, Message> {
-    let set: Vec<char> = runes(args.str(0)).map(|(_, rune)| rune.char).collect();
+    let set: HashSet<char> = runes(args.str(0)).map(|(_, rune)| rune.char).collect();
     Ok(Value::str(trim_both(args.str(1), |char| set.contains(&char))))
 }
 
@@ -224,19 +230,28 @@ fn without_space(text: &[u8]) -> Vec<u8> {
 }
 
 fn quoted(context: &Context, args: &Args, quote: impl Fn(&[u8]) -> Vec<u8>) -> Result<Value, Message> {
-    let mut parts = Vec::new();
-    for value in args.all().iter().filter(|value| !matches!(value, Value::Nil)) {
-        parts.push(quote(&to_text(context, value)?));
-    }
-    Ok(Value::str(parts.join(&b' ')))
+    joined_present(context, args, |value| Ok(quote(&to_text(context, value)?)))
 }
 
 fn cat(context: &mut Context, args: &Args) -> Result<Value, Message> {
-    let mut parts = Vec::new();
-    for value in args.all().iter().filter(|value| !matches!(value, Value::Nil)) {
-        parts.push(print_verb(value, 'v', context.value_bytes())?);
+    joined_present(context, args, |value| print_verb(value, 'v', context.value_bytes()))
+}
+
+/// The arguments that are not nil, each written, with spaces between.
+fn joined_present(
+    context: &Context,
+    args: &Args,
+    write: impl Fn(&Value) -> Result<Vec<u8>, Message>,
+) -> Result<Value, Message> {
+    let mut out = Vec::new();
+    for (index, value) in args.all().iter().filter(|value| !matches!(value, Value::Nil)).enumerate() {
+        if index > 0 {
+            out.push(b' ');
+        }
+        out.extend_from_slice(&write(value)?);
+        context.check_bytes(out.len())?;
     }
-    Ok(Value::str(parts.join(&b' ')))
+    Ok(Value::str(out))
 }
 
 fn indent(context: &Context, spaces: i64, text: &[u8]) -> Result<Vec<u8>, Message> {
@@ -310,8 +325,17 @@ pub(super) fn texts(context: &Context, value: &Value) -> Result<Vec<Bytes>, Mess
         Value::Nil => Ok(Vec::new()),
         Value::List(list) => {
             context.spend(list.len())?;
-            let present = list.items().iter().filter(|item| !matches!(item, Value::Nil));
-            present.map(|item| to_text(context, item)).collect()
+            let mut texts = Vec::new();
+            let mut made = 0;
+            for item in list.items().iter().filter(|item| !matches!(item, Value::Nil)) {
+                let text = to_text(context, item)?;
+                if !matches!(item, Value::Str(_)) {
+                    made += text.len();
+                    context.check_bytes(made)?;
+                }
+                texts.push(text);
+            }
+            Ok(texts)
         }
         other => Ok(vec![to_text(context, other)?]),
     }

@@ -86,7 +86,10 @@ pub(super) fn deep_equal(context: &Context, left: &Value, right: &Value) -> Resu
         (Value::Uint(_, left), Value::Uint(_, right)) => left == right,
         #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Float(left), Value::Float(right)) => left == right,
-        (Value::Str(left), Value::Str(right)) => left == right,
+        (Value::Str(left), Value::Str(right)) => {
+            context.spend_on_bytes(left.len().min(right.len()))?;
+            left == right
+        }
         (Value::List(left), Value::List(right)) => equal_lists(context, left, right)?,
         (Value::Map(left), Value::Map(right)) => equal_maps(context, left, right)?,
         (Value::Object(left), Value::Object(right)) => Rc::ptr_eq(left, right) || left.to_string() == right.to_string(),
@@ -132,6 +135,7 @@ pub(crate) fn copied(context: &Context, value: &Value) -> Result<Value, Message>
     context.spend(1)?;
     match value {
         Value::List(list) => {
+            context.account(value)?;
             let items: Result<_, _> = list.items().iter().map(|item| copied(context, item)).collect();
             Ok(Value::List(List::new(list.elem, items?)?))
         }

@@ -10,6 +10,9 @@ use crate::lex::{Kind, Token};
 use crate::text::lossy;
 use crate::unquote::unquote;
 
+/// Variables that can be seen at once. Looking one up takes time in proportion.
+const MAX_VARIABLES: usize = 1_000;
+
 impl Parser<'_> {
     /// A pipeline up to and with the token `end`.
     pub(super) fn pipeline(&mut self, context: &str, end: Kind) -> Result<Pipe, Message> {
@@ -57,12 +60,11 @@ impl Parser<'_> {
                 Kind::Assign | Kind::Declare => {
                     pipe.assigns = next.kind == Kind::Assign;
                     self.tokens.next_non_space();
-                    self.declare(pipe, &variable);
-                    return Ok(());
+                    return self.declare(pipe, &variable);
                 }
                 Kind::Char if next.text == b"," => {
                     self.tokens.next_non_space();
-                    self.declare(pipe, &variable);
+                    self.declare(pipe, &variable)?;
                     if context != "range" || pipe.decl.len() >= 2 {
                         return Err(format!("too many declarations in {context}").into());
                     }
@@ -83,10 +85,14 @@ impl Parser<'_> {
         }
     }
 
-    fn declare(&mut self, pipe: &mut Pipe, variable: &Token) {
+    fn declare(&mut self, pipe: &mut Pipe, variable: &Token) -> Result<(), Message> {
+        if self.scope.variables.len() > MAX_VARIABLES {
+            return Err(format!("more than {MAX_VARIABLES} variables in scope; use a dict").into());
+        }
         let name = lossy(&variable.text);
         pipe.decl.push(name.clone());
         self.scope.variables.push(name);
+        Ok(())
     }
 
     /// Operands up to a pipe, which is consumed, or an end, which is not.

@@ -8,8 +8,8 @@ use crate::fmt::float::{fixed_digits, shortest};
 
 /// Places behind the point that a division keeps.
 const DIVISION_PLACES: usize = 16;
-/// Digits a product may have; operands of a few hundred digits stay far below it.
-const MAX_DIGITS: usize = 20_000;
+/// Digits a result may have. Floats have up to a few hundred, and what has more is infinite as a float.
+const MAX_DIGITS: usize = 2_000;
 
 /// A sign, decimal digits from the most significant on, and how many of them stand behind the point.
 #[derive(Clone)]
@@ -36,13 +36,13 @@ impl Decimal {
         let (left, right) = aligned(self, other);
         let places = self.places.max(other.places);
         if self.negative == other.negative {
-            return Self { negative: self.negative, digits: sum(&left, &right), places };
+            return Self { negative: self.negative, digits: sum(&left, &right), places }.trimmed();
         }
         let (negative, digits) = match left.cmp(&right) {
             Ordering::Less => (other.negative, difference(&right, &left)),
             _ => (self.negative, difference(&left, &right)),
         };
-        Self { negative, digits, places }
+        Self { negative, digits, places }.trimmed()
     }
 
     pub(super) fn minus(&self, other: &Self) -> Self {
@@ -64,7 +64,8 @@ impl Decimal {
             cells[i + other.digits.len()] += carry;
         }
         let digits = cells.iter().rev().map(|&cell| u8::try_from(cell).unwrap_or(9)).collect();
-        Ok(Self { negative: self.negative != other.negative, digits, places: self.places + other.places })
+        let places = self.places + other.places;
+        Ok(Self { negative: self.negative != other.negative, digits, places }.trimmed())
     }
 
     /// The quotient, its last place rounded away from zero at half.
@@ -92,7 +93,14 @@ impl Decimal {
         if compare(&sum(&padded(&rest, divisor.len()), &padded(&rest, divisor.len())), &divisor) != Ordering::Less {
             quotient = sum(&quotient, &padded(&[1], quotient.len()));
         }
-        Ok(Self { negative: self.negative != other.negative, digits: quotient, places: DIVISION_PLACES })
+        Ok(Self { negative: self.negative != other.negative, digits: quotient, places: DIVISION_PLACES }.trimmed())
+    }
+
+    /// Without zeros before the number.
+    fn trimmed(mut self) -> Self {
+        let zeros = self.digits.iter().take_while(|&&digit| digit == 0).count();
+        self.digits.drain(..zeros);
+        self
     }
 }
 
