@@ -42,7 +42,7 @@ mod openbao;
 mod operator;
 mod ports;
 pub mod resources;
-mod tools;
+pub mod tools;
 pub mod wait;
 
 pub use admission::Admission;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::{Admission, Bed, Binary, Failure, Output, Process, Result, examples};
+use tests::{Admission, Bed, Binary, Failure, Output, Process, Result, examples, tools};
 
 use crate::screen::{act, answer, command, say};
 
@@ -41,19 +41,18 @@ impl Scene {
 
     /// Leaves everything up until Ctrl-C.
     pub async fn keep(&self) -> Result {
-        say(&format!(
-            "\nEverything stays up until Ctrl-C. In another terminal:\n\n  export KUBECONFIG={}",
-            self.bed.kubeconfig_admin().display()
-        ));
+        let kubectl = tools::tool("kubectl")?;
+        let bao = self.bed.bao().await?;
+        say("\nEverything stays up until Ctrl-C. In another terminal:\n");
+        say(&format!("  export PATH={}:$PATH", kubectl.parent().unwrap_or(&kubectl).display()));
+        say(&format!("  export KUBECONFIG={}", self.bed.kubeconfig_admin().display()));
         say("  kubectl get clustersecretstores,secretstores,externalsecrets -A");
         say("  kubectl explain externalsecret.spec.data.remoteRef");
-        say("  kubectl get events -n orders");
-        let bao = self.bed.bao().await?;
-        say(&format!("\n  export VAULT_ADDR={} VAULT_TOKEN={}", bao.address, bao.root_token));
-        say("  vault kv put secret/prod/myapp username=shop_app password=another   # or bao, or curl");
-        say("  kubectl annotate externalsecret myapp -n shop force-sync=$(date +%s) --overwrite");
-        say(&format!("\nLogs are in {}", self.bed.folder().join("logs").display()));
-        tokio::signal::ctrl_c().await?;
-        Ok(())
+        say("  kubectl get events -n orders\n");
+        say(&format!("  export VAULT_ADDR={} VAULT_TOKEN={}", bao.address, bao.root_token));
+        say("  bao kv put secret/prod/myapp username=shop_app password=another");
+        say("  kubectl annotate externalsecret myapp -n shop force-sync=$(date +%s) --overwrite\n");
+        say(&format!("Logs are in {}", self.bed.folder().join("logs").display()));
+        Ok(tokio::signal::ctrl_c().await?)
     }
 }
