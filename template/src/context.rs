@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
-use regex::bytes::Regex;
-
 use crate::data::Bytes;
 use crate::error::Message;
-use crate::funcs::compile;
+use crate::funcs::Pattern;
 use crate::limits::Options;
 use crate::value::{MAX_DEPTH, Map, Value, too_deep};
 
@@ -32,7 +30,7 @@ pub(crate) struct Context<'o> {
     bytes: Cell<usize>,
     depth: Rc<Cell<u32>>,
     changed: Vec<Map>,
-    regexes: HashMap<Vec<u8>, Rc<Regex>>,
+    regexes: HashMap<Vec<u8>, Rc<Pattern>>,
 }
 
 /// Counts one level of a recursion through maps, until dropped.
@@ -119,12 +117,12 @@ impl<'o> Context<'o> {
     }
 
     /// The compiled pattern, compiled once per render.
-    pub(crate) fn regex(&mut self, pattern: &[u8]) -> Result<Rc<Regex>, Message> {
+    pub(crate) fn regex(&mut self, pattern: &[u8]) -> Result<Rc<Pattern>, Message> {
         if let Some(known) = self.regexes.get(pattern) {
             return Ok(Rc::clone(known));
         }
         self.spend(STEPS_PER_COMPILE)?;
-        let compiled = Rc::new(compile(pattern)?);
+        let compiled = Rc::new(Pattern::compile(pattern)?);
         if self.regexes.len() < KEPT_PATTERNS {
             self.regexes.insert(pattern.to_vec(), Rc::clone(&compiled));
         }

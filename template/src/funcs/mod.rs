@@ -29,7 +29,7 @@ mod urls;
 mod wrap;
 mod yaml;
 
-pub(crate) use regex::compile;
+pub(crate) use regex::Pattern;
 pub(crate) use types::copied;
 
 /// The methods of opaque values, by type.

@@ -8,7 +8,7 @@ use crate::value::{List, Value};
 
 mod pattern;
 
-pub(crate) use pattern::compile;
+pub(crate) use pattern::Pattern;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -16,10 +16,14 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Str, Str],
         Bool,
         "Whether the text matches; false for a bad pattern.",
-        |context, args| Ok(Value::Bool(context.regex(args.str(0)).is_ok_and(|regex| regex.is_match(args.str(1))))),
+        |context, args| {
+            let Ok(pattern) = context.regex(args.str(0)) else { return Ok(Value::Bool(false)) };
+            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
+        },
     ),
     Function::new("mustRegexMatch", &[Str, Str], Bool, "Whether the text matches.", |context, args| {
-        Ok(Value::Bool(context.regex(args.str(0))?.is_match(args.str(1))))
+        let pattern = context.regex(args.str(0))?;
+        Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
     }),
     Function::new("regexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, loud)),
     Function::new("mustRegexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, plain)),
@@ -77,12 +81,14 @@ fn loud(pattern: &[u8], message: &Message) -> Message {
 }
 
 fn find(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
-    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
+    let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
+    let regex = pattern.on(context, args.str(1))?;
     Ok(Value::str(regex.find(args.str(1)).map_or(&[][..], |found| found.as_bytes())))
 }
 
 fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
-    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
+    let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
+    let regex = pattern.on(context, args.str(1))?;
     let mut found = Vec::new();
     for part in regex.find_iter(args.str(1)).take(at_most(args.int(2))) {
         context.spend(1)?;
@@ -93,7 +99,8 @@ fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Valu
 }
 
 fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) -> Result<Value, Message> {
-    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
+    let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
+    let regex = pattern.on(context, args.str(1))?;
     let (text, replacement) = (args.str(1), args.str(2));
     let mut out = Vec::new();
     let mut copied = 0;
@@ -114,7 +121,8 @@ fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) 
 }
 
 fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
-    let regex = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
+    let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
+    let regex = pattern.on(context, args.str(1))?;
     let (text, count) = (args.str(1), args.int(2));
     let most = at_most(count);
     if most == 0 {

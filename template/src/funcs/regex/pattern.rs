@@ -5,29 +5,60 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::context::Context;
 use crate::error::Message;
 use crate::text::first_rune;
 
-/// Memory of one compiled pattern; a pattern that wants more is an attack or a mistake.
-const SIZE_LIMIT: usize = 1 << 20;
+/// Bytes that a compiled pattern may take, in steps. Matching takes time in proportion to the size and the text, so
+/// the step that a pattern fits decides how long a text may be.
+const SIZES: [usize; 4] = [16 << 10, 64 << 10, 256 << 10, 1 << 20];
+/// Product of the text's bytes and the pattern's size, in units of the first of [`SIZES`]: some seconds at worst.
+const MAX_WORK: usize = 1 << 20;
+/// How much of that work counts as a step.
+const WORK_PER_STEP: usize = 64;
 /// Groups inside each other; the parser of the crate recurses.
 const NEST_LIMIT: u32 = 100;
 /// Longest pattern that is compiled.
 const MAX_PATTERN: usize = 16 << 10;
 
-/// Compiles a pattern of Go's syntax.
-pub(crate) fn compile(pattern: &[u8]) -> Result<Regex, Message> {
-    if pattern.len() > MAX_PATTERN {
-        return Err(format!("pattern is longer than {MAX_PATTERN} bytes; make it shorter").into());
+/// A compiled pattern.
+pub(crate) struct Pattern {
+    regex: Regex,
+    /// Its size in units of the first of [`SIZES`].
+    weight: usize,
+}
+
+impl Pattern {
+    /// Compiles a pattern of Go's syntax.
+    pub(crate) fn compile(pattern: &[u8]) -> Result<Self, Message> {
+        if pattern.len() > MAX_PATTERN {
+            return Err(format!("pattern is longer than {MAX_PATTERN} bytes; make it shorter").into());
+        }
+        let mut rewriter = Rewriter { pattern, at: 0, out: String::new(), parens: Vec::new(), repeatable: false };
+        rewriter.run()?;
+        for size in SIZES {
+            let mut builder = RegexBuilder::new(&rewriter.out);
+            match builder.size_limit(size).dfa_size_limit(1 << 20).nest_limit(NEST_LIMIT).build() {
+                Ok(regex) => return Ok(Self { regex, weight: size / SIZES[0] }),
+                Err(regex::Error::CompiledTooBig(_)) => {}
+                Err(_) => return Err(complaint("invalid pattern", pattern)),
+            }
+        }
+        Err(complaint("expression too large", pattern))
     }
-    let mut rewriter = Rewriter { pattern, at: 0, out: String::new(), parens: Vec::new(), repeatable: false };
-    rewriter.run()?;
-    RegexBuilder::new(&rewriter.out)
-        .size_limit(SIZE_LIMIT)
-        .dfa_size_limit(SIZE_LIMIT)
-        .nest_limit(NEST_LIMIT)
-        .build()
-        .map_err(|_| complaint("invalid or too large pattern", pattern))
+
+    /// The pattern, ready to search a text; refuses one that would take too long.
+    pub(super) fn on(&self, context: &Context, text: &[u8]) -> Result<&Regex, Message> {
+        let work = text.len().saturating_mul(self.weight);
+        context.spend(work / WORK_PER_STEP)?;
+        if work > MAX_WORK {
+            let most = MAX_WORK / self.weight;
+            return Err(
+                format!("text is longer than the {most} bytes that this pattern may search; simplify it").into()
+            );
+        }
+        Ok(&self.regex)
+    }
 }
 
 /// The text with all signs of the syntax escaped.
