@@ -4,7 +4,7 @@
 //! The controller of a test file is one process for all of its tests; a test that needs other flags starts its own with a
 //! class of its own.
 
-#![allow(dead_code, reason = "each test file compiles this module for itself and uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file compiles this module for itself and uses a part of it")]
 
 pub mod manifest;
 mod scene;

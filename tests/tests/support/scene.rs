@@ -39,7 +39,7 @@ impl Ready {
 /// See the module documentation.
 pub struct Scene {
     pub bed: &'static Bed,
-    pub controller: &'static Process,
+    controller: Option<&'static Process>,
     pub namespace: String,
     pub client: Client,
 }
@@ -47,8 +47,15 @@ pub struct Scene {
 impl Scene {
     pub async fn new(prefix: &str) -> Result<Self> {
         let bed = Bed::shared().await?;
-        let controller = super::controller(bed).await?;
+        let controller = Some(super::controller(bed).await?);
         Ok(Self { bed, controller, namespace: bed.namespace(prefix).await?, client: bed.admin()? })
+    }
+
+    /// A scene whose controllers the test starts itself.
+    pub async fn without_controller(prefix: &str) -> Result<Self> {
+        let bed = Bed::shared().await?;
+        bed.install().await?;
+        Ok(Self { bed, controller: None, namespace: bed.namespace(prefix).await?, client: bed.admin()? })
     }
 
     /// A scene with the store `store`, which holds `password: first`, and the ExternalSecret `app`, which has synced it. The
@@ -218,10 +225,11 @@ impl Scene {
         .await
     }
 
-    async fn count(&self, metric: &str, name: &str) -> Result<f64> {
+    /// The value of one of the controller's metrics about an object of this namespace; zero while there is none.
+    pub async fn count(&self, metric: &str, name: &str) -> Result<f64> {
+        let controller = self.controller.ok_or_else(|| Failure::new("this scene has no controller of its own"))?;
         let labels = [format!("name=\"{name}\""), format!("namespace=\"{}\"", self.namespace)];
-        let count = self.controller.metric(metric, &labels.each_ref().map(String::as_str)).await?;
-        Ok(count.unwrap_or_default())
+        Ok(controller.metric(metric, &labels.each_ref().map(String::as_str)).await?.unwrap_or_default())
     }
 }
 
