@@ -1,9 +1,10 @@
 //! Instants, zones and durations as Go has them.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 mod duration;
 mod format;
@@ -53,12 +54,15 @@ pub(crate) struct Civil {
     pub(crate) year_day: u16,
 }
 
+/// The tz database of the program itself; the system's, which is made of files, is never asked.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
 impl Zone {
     /// The zone of that name; an unknown one is UTC.
     pub(crate) fn named(name: &str) -> Self {
         match name {
             "" | "UTC" | "Local" => Self::Utc,
-            name => TimeZone::get(name).map_or(Self::Utc, Self::Named),
+            name => ZONES.get(name).map_or(Self::Utc, Self::Named),
         }
     }
 
