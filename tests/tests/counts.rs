@@ -46,6 +46,22 @@ async fn first_sync_is_one_read_and_three_writes() -> Result {
 }
 
 #[tokio::test]
+async fn store_applied_together_with_its_user_costs_the_user_nothing_more() -> Result {
+    let (alone, store) = Alone::with_kubernetes_auth("together").await?;
+    let controller = alone.controller().await?;
+    let before = alone.moment().await?;
+    alone.create([store, alone.external_secret("db", "1h")]).await?;
+    synced(alone.bed, &alone.namespace, "db").await?;
+    alone.valid().await?;
+    settled(&controller, &[("externalsecret", 1.0), ("secretstore", 1.0)]).await?;
+    let happened = alone.since(before).await?;
+    assert_eq!(happened.reads.len(), 1, "{}", happened.reads);
+    let status = happened.api.writes().resource("externalsecrets/status");
+    assert_eq!(status.len(), 1, "no failure is told on the way: {}", happened.api);
+    Ok(())
+}
+
+#[tokio::test]
 async fn refresh_without_change_is_one_read_and_one_status_patch() -> Result {
     let alone = Alone::with_token("refresh").await?;
     let _controller = alone.controller().await?;
@@ -77,10 +93,8 @@ async fn fifty_external_secrets_of_one_store_share_one_login() -> Result {
     for name in &names {
         synced(alone.bed, &alone.namespace, name).await?;
     }
-    // No other test of this file logs in.
-    let logins = alone.logins_since(before)?;
-    assert_eq!(logins.len(), 1, "{logins}");
     let happened = alone.since(before).await?;
+    assert_eq!(happened.logins.len(), 1, "{}", happened.logins);
     assert_eq!(happened.api.resource("serviceaccounts/token").len(), 1, "{}", happened.api);
     assert!((1..=names.len()).contains(&happened.reads.len()), "{}", happened.reads);
     assert_eq!(happened.api.resource("secrets").writes().len(), names.len(), "{}", happened.api);

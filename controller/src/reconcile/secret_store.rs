@@ -309,9 +309,10 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
     }
 }
 
-fn is_ready<K>(object: &Watched<K>) -> bool {
+/// None before the first check.
+fn is_ready<K>(object: &Watched<K>) -> Option<bool> {
     let status: StoreStatus = object.status();
-    condition::find(&status.conditions, READY).is_some_and(Condition::is_true)
+    condition::find(&status.conditions, READY).map(Condition::is_true)
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub struct Happened {
     pub api: Requests<ApiRequest>,
     /// Reads of the namespace's entries.
     pub reads: Requests<StoreRequest>,
+    /// Logins at the namespace's own mount of Kubernetes auth.
+    pub logins: Requests<StoreRequest>,
 }
 
 impl Alone {
@@ -60,9 +62,9 @@ impl Alone {
         let alone = Self::prepared(prefix).await?;
         let namespace = alone.namespace.as_str();
         alone.create([json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app"}})]).await?;
-        alone.bao.kubernetes_role(alone.bed.admin()?, namespace, (namespace, "app"), &[namespace]).await?;
+        alone.auth_mount().await?;
         let auth = json!({"kubernetes": {
-            "mountPath": "kubernetes", "role": namespace, "serviceAccountRef": {"name": "app"},
+            "mountPath": namespace, "role": namespace, "serviceAccountRef": {"name": "app"},
         }});
         let store = alone.store(&auth);
         Ok((alone, store))
@@ -78,6 +80,18 @@ impl Alone {
         let alone = Self { bed, bao, namespace };
         alone.put(&json!({"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"})).await?;
         Ok(alone)
+    }
+
+    /// Kubernetes auth at a mount of its own, which tells its logins from those of other tests.
+    async fn auth_mount(&self) -> Result {
+        let Self { bed, bao, namespace } = self;
+        bao.kubernetes_role(bed.admin()?, namespace, (namespace, "app"), &[namespace]).await?;
+        bao.write(&format!("sys/auth/{namespace}"), &json!({"type": "kubernetes"})).await?;
+        for path in ["config".to_owned(), format!("role/{namespace}")] {
+            let same = bao.read(&format!("auth/kubernetes/{path}")).await?;
+            bao.write(&format!("auth/{namespace}/{path}"), &same["data"]).await?;
+        }
+        Ok(())
     }
 
     fn store(&self, auth: &Value) -> Value {
@@ -139,15 +153,11 @@ impl Alone {
 
     pub async fn since(&self, moment: Moment) -> Result<Happened> {
         let api = self.bed.api_requests_since(moment.api).await?;
-        let reads = self.bao.requests_since(moment.bao)?;
+        let store = self.bao.requests_since(moment.bao)?;
         Ok(Happened {
             api: api.of(Binary::Controller).in_namespace(&self.namespace),
-            reads: reads.path_prefix(&format!("secret/data/{}/", self.namespace)),
+            reads: store.path_prefix(&format!("secret/data/{}/", self.namespace)),
+            logins: store.logins().path_prefix(&format!("auth/{}/", self.namespace)),
         })
-    }
-
-    /// Logins by any method since the moment, of every namespace.
-    pub fn logins_since(&self, moment: Moment) -> Result<Requests<StoreRequest>> {
-        Ok(self.bao.requests_since(moment.bao)?.logins())
     }
 }

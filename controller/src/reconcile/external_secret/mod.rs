@@ -17,7 +17,11 @@ mod stores;
 mod target;
 mod values;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use api::{
     external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
@@ -41,9 +45,12 @@ use crate::{
         object::Watched,
         run::{Next, Reconcile},
     },
-    error::{Code, Error},
+    error::{Class, Code, Error},
     provider::Values,
 };
+
+/// When to look again at a store whose first check is under way. Its end wakes its users, so this is for an event that was missed.
+const FIRST_CHECK: Duration = Duration::from_secs(10);
 
 /// Reconciles ExternalSecrets.
 pub struct ExternalSecrets {
@@ -104,6 +111,10 @@ impl Turn<'_> {
                 let after = status::after(&before, &told, &version, now);
                 status::write(self.ctx, self.key, self.uid(), &after).await?;
                 Ok(refresh::next_after(&plan.refresh, self.uid(), now).map_or(Next::Rest, |at| until(at, now)))
+            }
+            // Whoever applies a store together with its users shall not read that they failed.
+            Err(error) if error.code() == Code::StoreNotReady && error.class() == Class::Retry => {
+                Ok(Next::After(FIRST_CHECK))
             }
             Err(error) => self.fail(error).await,
         }

@@ -47,13 +47,11 @@ pub fn usable(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Result<St
         }
     }
     if ctx.settings.flood_gate && !found.ready {
-        return Err(Error::wait(
-            Code::StoreNotReady,
-            format!(
-                "{store} is not ready: {}",
-                found.why_not_ready.as_deref().unwrap_or("it has not been checked yet")
-            ),
-        ));
+        return Err(match found.why_not_ready {
+            Some(why) => Error::wait(Code::StoreNotReady, format!("{store} is not ready: {why}")),
+            // Its first check is under way.
+            None => Error::retry(Code::StoreNotReady, format!("{store} is not ready: it has not been checked yet")),
+        });
     }
     Ok(StoreHandle {
         kind: store.kind,
