@@ -15,26 +15,32 @@ mod steps;
 
 use std::{process::ExitCode, time::Instant};
 
-use tests::Result;
+use tests::{Bed, Failure, Result};
 
-use crate::{scene::Scene, screen::say, steps::STEPS};
+use crate::{
+    scene::Scene,
+    screen::{act, say},
+    steps::STEPS,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    say("Everything runs on this machine, at 127.0.0.1; servers in the examples are replaced by their addresses.\n");
     let started = Instant::now();
-    match run(started).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Its debug form names the folder of the logs, which stays.
-            eprintln!("\n\nthe demo failed: {failure:?}");
-            ExitCode::FAILURE
-        }
+    let outcome = match act("Kubernetes: etcd, kube-apiserver, kube-controller-manager", Bed::start()).await {
+        Ok(bed) => show(&bed, started).await.inspect_err(tell),
+        Err(failure) => Err(failure).inspect_err(tell),
+    };
+    // The bed is gone by now, and all its servers with it.
+    if outcome.is_err() {
+        return ExitCode::FAILURE;
     }
+    say("Everything that was started is stopped.");
+    ExitCode::SUCCESS
 }
 
-async fn run(started: Instant) -> Result {
-    say("Everything runs on this machine, at 127.0.0.1; servers in the examples are replaced by their addresses.\n");
-    let scene = Scene::set().await?;
+async fn show(bed: &Bed, started: Instant) -> Result {
+    let scene = Scene::set(bed).await?;
     for (number, step) in STEPS.iter().enumerate() {
         screen::title(number + 1, step.title);
         (step.act)(&scene).await?;
@@ -43,7 +49,10 @@ async fn run(started: Instant) -> Result {
     if std::env::var("KEEP").is_ok_and(|keep| !matches!(keep.as_str(), "" | "0")) {
         scene.keep().await?;
     }
-    drop(scene);
-    say("Everything that was started is stopped.");
     Ok(())
+}
+
+/// While the bed lives: the debug form of a failure keeps its logs and names their folder.
+fn tell(failure: &Failure) {
+    eprintln!("\n\nthe demo failed: {failure:?}");
 }

@@ -1,4 +1,4 @@
-//! Everything that runs while the demo does. It ends when the scene is dropped.
+//! What runs on the bed while the demo does. Our processes end when the scene is dropped.
 
 use std::time::Duration;
 
@@ -10,25 +10,23 @@ use crate::screen::{act, answer, command, say};
 const KUBELET: Duration = Duration::from_secs(1);
 
 /// See the module documentation.
-pub struct Scene {
-    // In the order of their end: those that use others first.
+pub struct Scene<'bed> {
+    pub bed: &'bed Bed,
     _controller: Process,
     _admission: Admission,
-    pub bed: Bed,
 }
 
-impl Scene {
+impl<'bed> Scene<'bed> {
     /// Starts it all, with a line for each part.
-    pub async fn set() -> Result<Self> {
-        let bed = act("Kubernetes: etcd, kube-apiserver, kube-controller-manager", Bed::start()).await?;
+    pub async fn set(bed: &'bed Bed) -> Result<Self> {
         act("our CRDs, roles and ServiceAccounts", bed.install()).await?;
         act("OpenBao, which serves Vault's API", async { bed.bao().await.map(drop) }).await?;
         act("moto, which serves AWS's API", async { bed.moto().await.map(drop) }).await?;
-        act("what the examples need: entries, policies, roles, credentials", examples::prepare(&bed)).await?;
+        act("what the examples need: entries, policies, roles, credentials", examples::prepare(bed)).await?;
         let admission = act("cert-controller and webhook, with a certificate", bed.admission(KUBELET)).await?;
         let aws = bed.moto().await?.environment();
         let controller = act("controller", bed.operator_with(Binary::Controller, &[], &aws)).await?;
-        Ok(Self { _controller: controller, _admission: admission, bed })
+        Ok(Self { bed, _controller: controller, _admission: admission })
     }
 
     /// Runs `kubectl` as a user does, shows command and answer, and fails when it fails.

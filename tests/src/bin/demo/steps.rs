@@ -26,7 +26,7 @@ use crate::{
 /// A step and what it shows.
 pub struct Step {
     pub title: &'static str,
-    pub act: for<'a> fn(&'a Scene) -> BoxFuture<'a, Result>,
+    pub act: for<'a> fn(&'a Scene<'a>) -> BoxFuture<'a, Result>,
 }
 
 /// In the order of their showing.
@@ -47,7 +47,7 @@ const MANAGED: &str = "reconcile.external-secrets.io/managed=true";
 /// The webhook looks at its certificate every 10 s, after the kubelet has brought it.
 const RELOADED: Duration = Duration::from_secs(30);
 
-async fn apply(scene: &Scene) -> Result {
+async fn apply(scene: &Scene<'_>) -> Result {
     let vault = &scene.bed.bao().await?.address;
     for name in FOLDERS {
         let folder = examples::folder(name);
@@ -63,20 +63,20 @@ async fn apply(scene: &Scene) -> Result {
     Ok(())
 }
 
-async fn stores(scene: &Scene) -> Result {
+async fn stores(scene: &Scene<'_>) -> Result {
     for name in ["vault", "vault-backend"] {
-        valid_cluster_store(&scene.bed, name).await?;
+        valid_cluster_store(scene.bed, name).await?;
     }
     for (namespace, name) in
         [("orders", "aws-secret-store"), ("payments", "aws-secretsmanager"), ("payments", "vault-backend")]
     {
-        valid_store(&scene.bed, namespace, name).await?;
+        valid_store(scene.bed, namespace, name).await?;
     }
     scene.kubectl("get clustersecretstores").await?;
     scene.kubectl("get secretstores -A").await.map(drop)
 }
 
-async fn external_secrets(scene: &Scene) -> Result {
+async fn external_secrets(scene: &Scene<'_>) -> Result {
     for (namespace, name) in [
         ("shop", "myapp"),
         ("web", "myapp"),
@@ -86,12 +86,12 @@ async fn external_secrets(scene: &Scene) -> Result {
         ("payments", "payments-db"),
         ("payments", "fraud-feed"),
     ] {
-        synced(&scene.bed, namespace, name).await?;
+        synced(scene.bed, namespace, name).await?;
     }
     scene.kubectl("get externalsecrets -A").await.map(drop)
 }
 
-async fn secrets(scene: &Scene) -> Result {
+async fn secrets(scene: &Scene<'_>) -> Result {
     let all: Api<Secret> = Api::all(scene.bed.admin()?);
     for secret in all.list(&ListParams::default().labels(MANAGED)).await?.items {
         let data = secret.data.iter().flatten();
@@ -102,7 +102,7 @@ async fn secrets(scene: &Scene) -> Result {
     Ok(())
 }
 
-async fn rotation(scene: &Scene) -> Result {
+async fn rotation(scene: &Scene<'_>) -> Result {
     let secrets: Api<Secret> = Api::namespaced(scene.bed.admin()?, "payments");
     let before = secrets.get("payments-db-secret").await?.data;
     command("vault kv put kv/payments/db username=app_user password=…");
@@ -115,7 +115,7 @@ async fn rotation(scene: &Scene) -> Result {
     if arrived { Ok(()) } else { Err(Failure::new("the Secret changed, but not to what is in Vault")) }
 }
 
-async fn refusal(scene: &Scene) -> Result {
+async fn refusal(scene: &Scene<'_>) -> Result {
     let manifest = r#"apiVersion: external-secrets.io/v1
 kind: ExternalSecret
 metadata: {name: mistaken, namespace: shop}
@@ -139,8 +139,8 @@ spec:
     if refused { Ok(()) } else { Err(Failure::new(format!("it was not refused: {}", output.stderr))) }
 }
 
-async fn certificate(scene: &Scene) -> Result {
-    let before = served(&scene.bed).await?;
+async fn certificate(scene: &Scene<'_>) -> Result {
+    let before = served(scene.bed).await?;
     answer(&format!("serial number now: {}", serial(&before)?));
     scene.kubectl(&format!("delete secret {SECRET} -n {OPERATOR_NAMESPACE}")).await?;
     let secrets: Api<Secret> = Api::namespaced(scene.bed.admin()?, OPERATOR_NAMESPACE);
@@ -155,13 +155,13 @@ async fn certificate(scene: &Scene) -> Result {
 }
 
 /// Asks for admission over and over until the webhook serves another certificate; how often it was asked.
-async fn reload(scene: &Scene, before: &[u8]) -> Result<(Vec<u8>, usize)> {
+async fn reload(scene: &Scene<'_>, before: &[u8]) -> Result<(Vec<u8>, usize)> {
     let end = Instant::now() + RELOADED;
     let mut admitted = 0;
     loop {
         try_out(scene).await.map_err(|failure| failure.during("admission while the certificate is rotated"))?;
         admitted += 1;
-        let after = served(&scene.bed).await?;
+        let after = served(scene.bed).await?;
         if after != before {
             return Ok((after, admitted));
         }
@@ -172,7 +172,7 @@ async fn reload(scene: &Scene, before: &[u8]) -> Result<(Vec<u8>, usize)> {
 }
 
 /// Has a good ExternalSecret judged, and stores nothing.
-async fn try_out(scene: &Scene) -> Result {
+async fn try_out(scene: &Scene<'_>) -> Result {
     let object: ExternalSecret = serde_json::from_value(json!({
         "metadata": {"name": "tried-out"},
         "spec": {
@@ -184,7 +184,7 @@ async fn try_out(scene: &Scene) -> Result {
     api.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await.map(drop).map_err(Failure::from)
 }
 
-async fn deletion(scene: &Scene) -> Result {
+async fn deletion(scene: &Scene<'_>) -> Result {
     scene.kubectl("delete externalsecret payments-db -n payments").await?;
     let secrets: Api<Secret> = Api::namespaced(scene.bed.admin()?, "payments");
     act("the Secret payments-db-secret is collected", wait::gone(&secrets, "payments-db-secret", SOON)).await?;
