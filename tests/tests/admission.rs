@@ -49,7 +49,7 @@ impl Scene {
         let scene = Self { namespace, admission };
         wait::until("the webhook to be asked", SOON, || async {
             let verdict = scene.judge(bed, "v1", "ExternalSecret", INVALID).await.map_err(|error| error.to_string())?;
-            if by_webhook(&verdict).is_some() { Ok(()) } else { Err(format!("{verdict:?}")) }
+            if by_webhook(verdict.as_deref()).is_some() { Ok(()) } else { Err(format!("{verdict:?}")) }
         })
         .await?;
         Ok(scene)
@@ -94,8 +94,8 @@ fn api(client: Client, version: &str, kind: &str, namespace: &str) -> Api<Dynami
 }
 
 /// The webhook's words, if it was the webhook that refused.
-fn by_webhook(verdict: &Option<String>) -> Option<&str> {
-    let (webhook, words) = verdict.as_deref()?.split_once("denied the request: ")?;
+fn by_webhook(verdict: Option<&str>) -> Option<&str> {
+    let (webhook, words) = verdict?.split_once("denied the request: ")?;
     webhook.contains(".external-secrets.io\"").then_some(words)
 }
 
@@ -123,7 +123,9 @@ async fn table_in(versions: &[&str], kind: &str, rows: &[Row]) -> Result {
     let judged = rows.iter().flat_map(|row| versions.iter().map(move |version| (row, *version)));
     let judged = judged.map(|((spec, wanted), version)| async move {
         let verdict = scene.judge(bed, version, kind, spec).await?;
-        Ok::<_, Failure>(surprise(wanted, &verdict).map(|surprise| format!("{version} {kind} {spec}\n    {surprise}")))
+        Ok::<_, Failure>(
+            surprise(wanted, verdict.as_deref()).map(|surprise| format!("{version} {kind} {spec}\n    {surprise}")),
+        )
     });
     let mut surprises = Vec::new();
     for outcome in join_all(judged).await {
@@ -133,9 +135,9 @@ async fn table_in(versions: &[&str], kind: &str, rows: &[Row]) -> Result {
     Ok(())
 }
 
-fn surprise(wanted: &Verdict, verdict: &Option<String>) -> Option<String> {
+fn surprise(wanted: &Verdict, verdict: Option<&str>) -> Option<String> {
     let lacks = |said: &str, words: &[&str]| words.iter().any(|word| !said.contains(word));
-    match (wanted, verdict.as_deref(), by_webhook(verdict)) {
+    match (wanted, verdict, by_webhook(verdict)) {
         (Admitted, None, _) => None,
         (Refused(words), _, Some(said)) if !lacks(said, words) => None,
         (Schema(words), Some(said), None) if !lacks(said, words) => None,
@@ -554,7 +556,7 @@ async fn every_problem_is_told_at_once_each_on_its_line() -> Result {
           - {extract: {key: k}, find: {name: {regexp: "["}}}
     "#;
     let verdict = scene.judge(bed, "v1", "ExternalSecret", spec).await?;
-    let said = by_webhook(&verdict).unwrap_or_default();
+    let said = by_webhook(verdict.as_deref()).unwrap_or_default();
     let fields = [
         "spec.target.deletionPolicy: ",
         "spec.target.template.type: ",
@@ -655,8 +657,8 @@ async fn update_is_judged_like_creation() -> Result {
     let bad = json!({"spec": {"provider": {"vault": {"server": "nonsense"}}}});
     let refused = stores.patch("updated", &PatchParams::default(), &Patch::Merge(bad)).await;
     says(&refused.err().map(|error| error.to_string()).unwrap_or_default(), &["spec.provider.vault.server: "]);
-    let stored = stores.get("updated").await?;
-    assert_eq!(stored.data["spec"]["provider"]["vault"]["server"], "https://v");
+    let kept = stores.get("updated").await?;
+    assert_eq!(kept.data["spec"]["provider"]["vault"]["server"], "https://v");
     stores.delete("updated", &DeleteParams::default()).await?;
     Ok(())
 }

@@ -18,7 +18,7 @@ use support::{
 use tests::{Binary, OpenBao, Result, wait};
 
 /// Longer than any test.
-const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+const TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// Gives `app` another spec, and returns what it then says; the Secret must be as before.
 async fn refused(scene: &Scene, before: &Secret, spec: &Value, code: &str) -> Result<String> {

@@ -140,8 +140,10 @@ async fn creation_policy_decides_what_becomes_of_each_target() -> Result {
         ("None", Ours, outcome(synced, Some(before), [true, true, true])),
     ];
     let scene = &scene;
-    all(rows.map(|(policy, target, wanted)| (format!("{policy} {target:?}"), create(scene, policy, target, wanted))))
-        .await
+    let rows = rows.map(|(policy, target, wanted)| {
+        (format!("{policy} {target:?}"), Box::pin(create(scene, policy, target, wanted)))
+    });
+    all(rows).await
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use support::{
 };
 use tests::{Binary, OpenBao, Process, Result, wait};
 
-const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+const TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 /// A token that may read below `secret/NAMESPACE`, where `db` holds a password.
 async fn token_for(scene: &Scene, bao: &OpenBao) -> Result<String> {
