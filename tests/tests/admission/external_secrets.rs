@@ -1,0 +1,179 @@
+//! ExternalSecrets: policies, entries, templates.
+
+use tests::Result;
+
+use crate::{
+    Verdict::{Admitted, Refused, Schema},
+    table,
+};
+
+#[tokio::test]
+async fn external_secrets_policies_are_judged() -> Result {
+    table(
+        "ExternalSecret",
+        &[
+            ("{secretStoreRef: {name: s}, data: [{secretKey: a, remoteRef: {key: k}}]}", Admitted),
+            (
+                "{secretStoreRef: {name: s}, target: {deletionPolicy: Delete}, dataFrom: [{extract: {key: k}}]}",
+                Admitted,
+            ),
+            (
+                "{secretStoreRef: {name: s}, target: {creationPolicy: Orphan, deletionPolicy: Delete}, \
+                 dataFrom: [{extract: {key: k}}]}",
+                Admitted,
+            ),
+            (
+                "{secretStoreRef: {name: s}, target: {creationPolicy: Merge, deletionPolicy: Delete}, \
+                 dataFrom: [{extract: {key: k}}]}",
+                Refused(&["spec.target.deletionPolicy: ", "creationPolicy Merge", "creationPolicy: Owner"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, target: {creationPolicy: None, deletionPolicy: Delete}, \
+                 dataFrom: [{extract: {key: k}}]}",
+                Refused(&["spec.target.deletionPolicy: ", "creationPolicy None"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, target: {creationPolicy: None, deletionPolicy: Merge}, \
+                 dataFrom: [{extract: {key: k}}]}",
+                Refused(&["spec.target.deletionPolicy: ", "creationPolicy None", "Retain"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, target: {creationPolicy: Merge, deletionPolicy: Merge}, \
+                 dataFrom: [{extract: {key: k}}]}",
+                Admitted,
+            ),
+            ("{secretStoreRef: {name: s}}", Refused(&["spec: names nothing to fetch", "spec.data or spec.dataFrom"])),
+            ("{secretStoreRef: {name: s}, data: []}", Refused(&["spec: names nothing to fetch"])),
+            (
+                "{secretStoreRef: {name: s}, target: {creationPolicy: Sometimes}, dataFrom: [{extract: {key: k}}]}",
+                Schema(&["spec.target.creationPolicy", "Owner"]),
+            ),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn external_secrets_entries_are_judged() -> Result {
+    table(
+        "ExternalSecret",
+        &[
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}, find: {name: {regexp: a}}}]}",
+                Refused(&["spec.dataFrom[0]: ", "extract and find"]),
+            ),
+            ("{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}, {}]}", Refused(&["spec.dataFrom[1]: "])),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{find: {name: {regexp: \"a(\"}}}]}",
+                Refused(&["spec.dataFrom[0].find.name.regexp: ", "RE2"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{find: {name: {regexp: \"(?=a)\"}}}]}",
+                Refused(&["spec.dataFrom[0].find.name.regexp: "]),
+            ),
+            ("{secretStoreRef: {name: s}, dataFrom: [{find: {name: {regexp: \"^a\\\\d+$\"}}}]}", Admitted),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}, \
+                 rewrite: [{regexp: {source: \"a\", target: b}}, {regexp: {source: \"[\", target: b}}]}]}",
+                Refused(&["spec.dataFrom[0].rewrite[1].regexp.source: "]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}, \
+                 rewrite: [{transform: {template: \"{{ .value | uper }}\"}}]}]}",
+                Refused(&["spec.dataFrom[0].rewrite[0].transform.template: ", "uper"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, data: [{secretKey: a, remoteRef: {key: k}}, {secretKey: a, remoteRef: {key: l}}]}",
+                Refused(&["spec.data[1].secretKey: ", "\"a\""]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, target: {deletionPolicy: Delete}, \
+                 data: [{secretKey: a, remoteRef: {key: k}}, {secretKey: a, remoteRef: {key: l}}]}",
+                Admitted,
+            ),
+            (
+                "{secretStoreRef: {name: s}, data: [{secretKey: a, remoteRef: {key: \"\"}}]}",
+                Refused(&["spec.data[0].remoteRef.key: "]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, data: [{secretKey: \"a/b\", remoteRef: {key: k}}]}",
+                Schema(&["spec.data[0].secretKey"]),
+            ),
+            (
+                "{data: [{secretKey: a, remoteRef: {key: k}}]}",
+                Refused(&["spec.data[0]: ", "spec.secretStoreRef", "sourceRef.storeRef"]),
+            ),
+            (
+                "{data: [{secretKey: a, remoteRef: {key: k}, sourceRef: {storeRef: {name: s, kind: ClusterSecretStore}}}]}",
+                Admitted,
+            ),
+            ("{secretStoreRef: {name: s}, refreshInterval: 1h30m, dataFrom: [{extract: {key: k}}]}", Admitted),
+            ("{secretStoreRef: {name: s}, refreshInterval: \"0\", dataFrom: [{extract: {key: k}}]}", Admitted),
+            (
+                "{secretStoreRef: {name: s}, refreshInterval: 1d, dataFrom: [{extract: {key: k}}]}",
+                Refused(&["spec.refreshInterval: ", "\"1d\"", "1h30m"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{sourceRef: {generatorRef: {kind: Password, name: g}}}]}",
+                Refused(&["spec.dataFrom[0].sourceRef.generatorRef: ", "not supported by this build yet"]),
+            ),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn external_secrets_templates_are_judged() -> Result {
+    table(
+        "ExternalSecret",
+        &[
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {data: {a: \"{{ .a | upper | b64enc }}\", b: \"{{ if .x }}y{{ else }}z{{ end }}\"}}}}",
+                Admitted,
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], target: {template: {data: {a: \"{{ .a \"}}}}",
+                Refused(&["spec.target.template.data[a]: "]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {data: {a: \"{{ .a | base46 }}\"}}}}",
+                Refused(&["spec.target.template.data[a]: ", "base46"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {metadata: {labels: {l: \"{{ end }}\"}, annotations: {n: \"{{ if }}\"}}}}}",
+                Refused(&["spec.target.template.metadata.labels[l]: ", "spec.target.template.metadata.annotations[n]: "]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {templateFrom: [{literal: \"a: b\"}, {literal: \"{{ range }}\"}]}}}",
+                Refused(&["spec.target.template.templateFrom[1].literal: "]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {type: kubernetes.io/service-account-token, \
+                 metadata: {annotations: {kubernetes.io/service-account.name: admin}}}}}",
+                Refused(&["spec.target.template.type: ", "kubernetes.io/service-account.name"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {type: kubernetes.io/service-account-token, \
+                 templateFrom: [{target: Annotations, literal: \"a: b\"}]}}}",
+                Refused(&["spec.target.template.type: ", "templateFrom[0]"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {type: kubernetes.io/service-account-token}}}",
+                Admitted,
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {type: bootstrap.kubernetes.io/token}}}",
+                Refused(&["spec.target.template.type: ", "bootstrap.kubernetes.io/token"]),
+            ),
+        ],
+    )
+    .await
+}

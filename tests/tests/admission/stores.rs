@@ -1,0 +1,195 @@
+//! SecretStores and ClusterSecretStores: themselves, and the blocks of Vault, AWS and Fake.
+
+use tests::Result;
+
+use crate::{
+    Row,
+    Verdict::{Admitted, Refused, Schema},
+    table,
+};
+
+#[tokio::test]
+async fn stores_themselves_are_judged() -> Result {
+    let both: &[Row] = &[
+        ("{provider: {fake: {data: [{key: a, value: b}]}}}", Admitted),
+        ("{provider: {}}", Schema(&["spec.provider"])),
+        ("{provider: {fake: {data: []}, vault: {server: \"https://v\"}}}", Schema(&["spec.provider"])),
+        (
+            "{provider: {vualt: {server: \"https://vault.example.com\"}}}",
+            Refused(&["spec.provider.vualt: ", "did you mean vault?"]),
+        ),
+        (
+            "{provider: {gcpsm: {projectID: p}}}",
+            Refused(&["spec.provider.gcpsm: ", "not part of this build", "vault, aws, fake"]),
+        ),
+        ("{refreshInterval: 60, provider: {fake: {data: [{key: a, value: b}]}}}", Admitted),
+        (
+            "{retrySettings: {maxRetries: -1, retryInterval: soon}, provider: {fake: {data: [{key: a, value: b}]}}}",
+            Refused(&["spec.retrySettings.maxRetries: ", "spec.retrySettings.retryInterval: "]),
+        ),
+        (
+            "{provider: {fake: {data: [{key: \"\", value: \"\"}]}}}",
+            Refused(&["spec.provider.fake.data[0].key: ", "spec.provider.fake.data[0].value: "]),
+        ),
+    ];
+    table("SecretStore", both).await?;
+    table("ClusterSecretStore", both).await?;
+    table(
+        "ClusterSecretStore",
+        &[
+            (
+                "{conditions: [{namespaces: [a]}, {namespaceRegexes: [\"^a\", \"b(\"]}], \
+                 provider: {fake: {data: [{key: a, value: b}]}}}",
+                Refused(&["spec.conditions[1].namespaceRegexes[1]: "]),
+            ),
+            (
+                "{conditions: [{namespaceSelector: {matchExpressions: [{key: a, operator: Like, values: [b]}]}}], \
+                 provider: {fake: {data: [{key: a, value: b}]}}}",
+                Refused(&["spec.conditions[0].namespaceSelector: "]),
+            ),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn vault_blocks_are_judged() -> Result {
+    table(
+        "SecretStore",
+        &[
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {tokenSecretRef: {name: t, key: k}}}}}",
+                Admitted,
+            ),
+            ("{provider: {vault: {server: \"https://v:8200/prefix\"}}}", Admitted),
+            ("{provider: {vault: {server: \"\"}}}", Refused(&["spec.provider.vault.server: is empty"])),
+            (
+                "{provider: {vault: {server: \"vault.example.com:8200\"}}}",
+                Refused(&["spec.provider.vault.server: ", "https://"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://me:hunter2@v\"}}}",
+                Refused(&["spec.provider.vault.server: holds a user name or password"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {tokenSecretRef: {name: t}}}}}",
+                Refused(&["spec.provider.vault.auth.tokenSecretRef.key: "]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {tokenSecretRef: {name: t, key: k, namespace: elsewhere}}}}}",
+                Refused(&["spec.provider.vault.auth.tokenSecretRef.namespace: ", "\"elsewhere\"", "ClusterSecretStore"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {kubernetes: {mountPath: k, role: r, \
+                 serviceAccountRef: {name: a, namespace: elsewhere}}}}}}",
+                Refused(&["spec.provider.vault.auth.kubernetes.serviceAccountRef.namespace: "]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {kubernetes: {mountPath: k, role: r, \
+                 secretRef: {name: a, namespace: elsewhere}}}}}}",
+                Refused(&["spec.provider.vault.auth.kubernetes.secretRef.namespace: "]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", caProvider: {type: Secret, name: a, namespace: elsewhere}}}}",
+                Refused(&["spec.provider.vault.caProvider.namespace: "]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", caBundle: bm9uc2Vuc2U=}}}",
+                Refused(&["spec.provider.vault.caBundle: ", "PEM"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {tokenSecretRef: {name: t, key: k}, \
+                 kubernetes: {mountPath: k, role: r}}}}}",
+                Refused(&["spec.provider.vault.auth: ", "tokenSecretRef, kubernetes", "keep one"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {appRole: {path: approle, secretRef: {name: s, key: k}}}}}}",
+                Refused(&["spec.provider.vault.auth.appRole: names no role ID"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {jwt: {path: jwt}}}}}",
+                Refused(&["spec.provider.vault.auth.jwt: names no token"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {userPass: {path: u, username: me, \
+                 secretRef: {name: s, key: k, namespace: elsewhere}}}}}}",
+                Refused(&["spec.provider.vault.auth.userPass.secretRef.namespace: ", "not supported by this build yet"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", tls: {certSecretRef: {name: c}}}}}",
+                Refused(&["spec.provider.vault.tls.keySecretRef: "]),
+            ),
+            ("{provider: {vault: {server: \"https://v\", version: v3}}}", Schema(&["spec.provider.vault.version"])),
+        ],
+    )
+    .await?;
+    table(
+        "ClusterSecretStore",
+        &[
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {tokenSecretRef: {name: t, key: k, namespace: anywhere}}}}}",
+                Admitted,
+            ),
+            ("{provider: {vault: {server: \"https://v\", auth: {tokenSecretRef: {name: t, key: k}}}}}", Admitted),
+            (
+                "{provider: {vault: {server: \"https://v\", caProvider: {type: ConfigMap, name: a, key: b}}}}",
+                Refused(&["spec.provider.vault.caProvider.namespace: "]),
+            ),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn aws_blocks_are_judged() -> Result {
+    table(
+        "SecretStore",
+        &[
+            ("{provider: {aws: {service: SecretsManager, region: eu-central-1}}}", Admitted),
+            (
+                "{provider: {aws: {service: SecretsManager, region: eu-central-1, auth: {secretRef: {\
+                 accessKeyIDSecretRef: {name: a, key: b}, secretAccessKeySecretRef: {name: a, key: c}}}}}}",
+                Admitted,
+            ),
+            (
+                "{provider: {aws: {service: SecretsManager, region: eu-central-1, auth: {jwt: {serviceAccountRef: {name: a}}}}}}",
+                Admitted,
+            ),
+            ("{provider: {aws: {service: SecretsManager, region: eu-nowhere-1}}}", Admitted),
+            ("{provider: {aws: {service: SecretsManager, region: \"\"}}}", Refused(&["spec.provider.aws.region: is empty"])),
+            (
+                "{provider: {aws: {service: SecretsManager, region: \"EU (Frankfurt)\"}}}",
+                Refused(&["spec.provider.aws.region: ", "eu-central-1"]),
+            ),
+            (
+                "{provider: {aws: {service: ParameterStore, region: eu-central-1}}}",
+                Refused(&["spec.provider.aws.service: ", "not supported by this build yet"]),
+            ),
+            ("{provider: {aws: {service: S3, region: eu-central-1}}}", Schema(&["spec.provider.aws.service"])),
+            (
+                "{provider: {aws: {service: SecretsManager, region: eu-central-1, \
+                 secretsManager: {recoveryWindowInDays: 3}}}}",
+                Refused(&["spec.provider.aws.secretsManager.recoveryWindowInDays: ", "7 to 30"]),
+            ),
+            (
+                "{provider: {aws: {service: SecretsManager, region: eu-central-1, \
+                 secretsManager: {recoveryWindowInDays: 7, forceDeleteWithoutRecovery: true}}}}",
+                Refused(&["spec.provider.aws.secretsManager.recoveryWindowInDays: ", "forceDeleteWithoutRecovery"]),
+            ),
+            (
+                "{provider: {aws: {service: SecretsManager, region: eu-central-1, auth: {secretRef: {\
+                 accessKeyIDSecretRef: {name: a}, secretAccessKeySecretRef: {name: a, key: c, namespace: elsewhere}}}}}}",
+                Refused(&[
+                    "spec.provider.aws.auth.secretRef.accessKeyIDSecretRef.key: ",
+                    "spec.provider.aws.auth.secretRef.secretAccessKeySecretRef.namespace: ",
+                ]),
+            ),
+            (
+                "{provider: {aws: {service: SecretsManager, region: eu-central-1, auth: {jwt: {\
+                 serviceAccountRef: {name: a, namespace: elsewhere}}}}}}",
+                Refused(&["spec.provider.aws.auth.jwt.serviceAccountRef.namespace: "]),
+            ),
+        ],
+    )
+    .await
+}
