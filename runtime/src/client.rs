@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, header};
 use kube::client::{Body, ClientBuilder, retry::RetryPolicy};
-use kube::config::KubeConfigOptions;
+use kube::config::{KubeConfigOptions, KubeconfigError};
 use kube::{Client, Config};
 use prometheus::{IntCounterVec, Opts, Registry};
 use tokio::time::Instant;
@@ -71,11 +71,24 @@ pub async fn connect(options: Options, registry: &Registry) -> Result<Client, Er
 }
 
 async fn find_cluster() -> Result<Config, Error> {
+    let found = Config::from_kubeconfig(&KubeConfigOptions::default()).await;
+    let cause = match found {
+        Ok(config) => return Ok(config),
+        Err(error) => cause(&error),
+    };
     // A KUBECONFIG that cannot be read is an error, not a reason to try another cluster.
-    if std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty()) {
-        Config::from_kubeconfig(&KubeConfigOptions::default()).await.map_err(Error::Kubeconfig)
-    } else {
-        Config::infer().await.map_err(Error::NoCluster)
+    match std::env::var("KUBECONFIG") {
+        Ok(path) if !path.is_empty() => Err(Error::Kubeconfig { path, cause }),
+        _ => Config::incluster().map_err(|_| Error::NoCluster { cause }),
+    }
+}
+
+/// What is wrong with a kubeconfig, without a word of what stands in it.
+fn cause(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(_) => "it is not the YAML of a kubeconfig".to_owned(),
+        KubeconfigError::ParseCertificates(_) => "its certificates are not PEM".to_owned(),
+        other => other.to_string(),
     }
 }
 

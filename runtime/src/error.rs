@@ -23,11 +23,12 @@ pub enum Error {
     #[error("listening on {address}: {source}; choose another address or stop the program that uses it")]
     Listen { address: String, source: io::Error },
 
-    #[error("reading the kubeconfig named by KUBECONFIG: {0}")]
-    Kubeconfig(#[source] kube::config::KubeconfigError),
+    /// The cause is text because the parser's own error quotes the file, which holds credentials.
+    #[error("reading the kubeconfig {path} that KUBECONFIG names: {cause}; correct the file or the variable")]
+    Kubeconfig { path: String, cause: String },
 
-    #[error("finding the cluster: {0}; set KUBECONFIG or run inside a cluster")]
-    NoCluster(#[source] kube::config::InferConfigError),
+    #[error("finding the cluster: the default kubeconfig: {cause}; set KUBECONFIG or run inside a cluster")]
+    NoCluster { cause: String },
 
     #[error("building the Kubernetes client: {0}")]
     Client(#[source] kube::Error),

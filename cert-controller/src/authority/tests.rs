@@ -128,3 +128,10 @@ fn authority_of_the_go_operator_is_readable_and_signs() {
     let leaf = issue_leaf(&authority, &names(), now()).unwrap();
     assert!(authority.certificate.has_signed(&leaf.certificate));
 }
+
+#[test]
+fn certificate_without_the_long_form_of_its_name_is_kept() {
+    let authority = issue_authority(now()).unwrap();
+    let leaf = Ok(issue_leaf(&authority, &["webhook.es.svc".to_owned(), "127.0.0.1".to_owned()], now()).unwrap());
+    assert_eq!(assess_leaf(&leaf, &authority, &names(), now()), Verdict::Keep);
+}
