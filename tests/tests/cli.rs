@@ -223,7 +223,12 @@ async fn one_candidate_works_and_the_next_takes_over() -> Result {
     scene.apply(&external_secret("app", &reads("store", &[("password", "password")]))).await?;
     scene.holds("app", &[("password", "first")]).await?;
     let worked = |count: Option<f64>| count.unwrap_or_default() > 0.0;
-    assert!(worked(first.metric("externalsecret_sync_calls_total", &[]).await?));
+    // The Secret is there a moment before the reconcile that wrote it is counted.
+    wait::until("the leader to count its work", SOON, || async {
+        let count = first.metric("externalsecret_sync_calls_total", &[]).await.map_err(|error| error.to_string())?;
+        if worked(count) { Ok(()) } else { Err(format!("it counts {count:?}")) }
+    })
+    .await?;
     assert!(!worked(second.metric("externalsecret_sync_calls_total", &[]).await?), "a standby has worked");
 
     // Killed: the Lease runs out.

@@ -22,7 +22,7 @@ use serde_json::json;
 
 use crate::{
     ctx::Ctx,
-    engine::{ObjectKey, object::Watched},
+    engine::{ObjectKey, cache::Cache, object::Watched},
     error::Error,
 };
 
@@ -86,11 +86,19 @@ pub async fn write(ctx: &Ctx, key: &ObjectKey, uid: &str, new: &ExternalSecretSt
     let patch = json!({"metadata": {"uid": uid}, "status": new});
     match api.patch_status(key.name(), &PatchParams::default(), &Patch::Merge(patch)).await {
         Ok(updated) => {
-            ctx.external_secrets.put(key.clone(), Arc::new(updated));
+            remember(&ctx.external_secrets, key, updated);
             Ok(())
         }
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
         Err(error) => Err(Error::kube(&format!("writing the status of externalsecret {key}"), &error)),
+    }
+}
+
+/// Keeps the answer to a write of ours, unless it shows a user's change that the watch has yet to bring: kept here, that
+/// change would be no news when it comes, and nobody would act on it.
+fn remember(cache: &Cache<Watched<ExternalSecret>>, key: &ObjectKey, updated: Watched<ExternalSecret>) {
+    if cache.find(key).is_some_and(|there| !updated.differs_for_users(&there)) {
+        cache.put(key.clone(), Arc::new(updated));
     }
 }
 
@@ -131,7 +139,7 @@ fn shortened(mut note: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Code;
+    use crate::{engine::cache::Versioned as _, error::Code};
 
     fn now() -> Timestamp {
         "2026-01-01T12:00:00.5Z".parse().expect("time")
@@ -158,6 +166,25 @@ mod tests {
         let second = after(&first, &told("b"), "1-x", later);
         assert_eq!(second.conditions[0].last_transition_time, first.conditions[0].last_transition_time);
         assert_eq!(serde_json::to_value(&second).expect("json")["refreshTime"], "2026-01-01T13:00:00Z");
+    }
+
+    #[test]
+    fn change_by_a_user_in_the_answer_to_our_write_stays_news() {
+        let object = |version: u32, label: &str| -> Watched<ExternalSecret> {
+            serde_json::from_value(json!({
+                "metadata": {
+                    "name": "es", "namespace": "n", "uid": "u", "generation": 1,
+                    "resourceVersion": version.to_string(), "labels": {"any": label},
+                },
+            }))
+            .expect("object")
+        };
+        let (cache, key) = (Cache::default(), ObjectKey::new("n", "es"));
+        cache.put(key.clone(), Arc::new(object(1, "old")));
+        remember(&cache, &key, object(2, "old"));
+        assert_eq!(cache.find(&key).expect("kept").version(), 2);
+        remember(&cache, &key, object(4, "new"));
+        assert_eq!(cache.find(&key).expect("kept").version(), 2, "the event of version 3 must find the old label");
     }
 
     #[test]
