@@ -51,18 +51,35 @@ impl<T> Cache<T> {
         state.objects.iter().filter(|(key, object)| matches(key, object)).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Puts an object in place unless a newer version of it is there.
+    /// Puts what the watch brought in place unless a newer version is there: an event may be older than a write of
+    /// ours. While a list is being received it counts as it is, since a restored cluster starts from older versions.
     pub fn put(&self, key: ObjectKey, object: Arc<T>) -> Before<T>
     where
         T: Versioned,
     {
         let mut state = self.write();
-        if let Some(seen) = &mut state.seen {
-            seen.insert(key.clone());
-        }
+        let listing = state.seen.as_mut().map(|seen| seen.insert(key.clone())).is_some();
         match state.objects.get(&key) {
-            Some(there) if there.uid() == object.uid() && there.version() >= object.version() => Before::Newer,
+            Some(there) if there.uid() == object.uid() && there.version() == object.version() => Before::Newer,
+            Some(there) if !listing && there.uid() == object.uid() && there.version() > object.version() => {
+                Before::Newer
+            }
             _ => state.objects.insert(key, object).map_or(Before::Nothing, Before::Older),
+        }
+    }
+
+    /// Puts the answer to a write of ours in place of an older version for which `replaces` holds, in one step.
+    pub fn put_answer(&self, key: &ObjectKey, object: Arc<T>, replaces: impl FnOnce(&T) -> bool)
+    where
+        T: Versioned,
+    {
+        let mut state = self.write();
+        if let Some(there) = state.objects.get_mut(key)
+            && there.uid() == object.uid()
+            && there.version() < object.version()
+            && replaces(there)
+        {
+            *there = object;
         }
     }
 
@@ -131,5 +148,8 @@ mod tests {
         assert_eq!(cache.put(key.clone(), Arc::new(Thing("u", 5))), Before::Nothing);
         assert_eq!(cache.put(key.clone(), Arc::new(Thing("u", 4))), Before::Newer);
         assert_eq!(cache.put(key.clone(), Arc::new(Thing("w", 3))), Before::Older(Arc::new(Thing("u", 5))));
+        cache.begin_list();
+        let restored = cache.put(key.clone(), Arc::new(Thing("w", 2)));
+        assert_eq!(restored, Before::Older(Arc::new(Thing("w", 3))), "a list counts as it is");
     }
 }

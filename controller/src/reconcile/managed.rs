@@ -11,7 +11,7 @@ use std::{
 };
 
 use api::{
-    hash::data_hash,
+    hash::{data_hash, metadata_hash},
     names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, OWNER_LABEL},
 };
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -41,6 +41,9 @@ pub struct Managed {
     pub created_by: Option<String>,
     /// UID of the controlling owner.
     pub owner_uid: Option<String>,
+    metadata_hash: String,
+    /// Whether labels and annotations are known to be as this process wrote them or found them to be right.
+    pub metadata_settled: bool,
 }
 
 impl Versioned for Managed {
@@ -65,15 +68,23 @@ impl From<&Secret> for Managed {
 }
 
 impl Managed {
+    fn is_same_version(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.version == other.version
+    }
+
     fn new(meta: &ObjectMeta, data_hash: String) -> Self {
         let recorded = meta.annotations.as_ref().and_then(|annotations| annotations.get(DATA_HASH_ANNOTATION));
         let owners = meta.owner_references.iter().flatten();
+        let none = BTreeMap::new();
+        let (labels, annotations) = (meta.labels.as_ref(), meta.annotations.as_ref());
         Self {
             uid: meta.uid.clone().unwrap_or_default(),
             version: version_number(meta.resource_version.as_deref()),
             intact: recorded == Some(&data_hash),
             data_hash,
             created_by: meta.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).cloned(),
+            metadata_hash: metadata_hash(labels.unwrap_or(&none), annotations.unwrap_or(&none)),
+            metadata_settled: false,
             owner_uid: owners.into_iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone()),
         }
     }
@@ -149,22 +160,40 @@ pub fn selector() -> String {
 pub struct ManagedSecrets {
     cache: Cache<Managed>,
     by_creator: Mutex<HashMap<String, HashSet<ObjectKey>>>,
+    /// The newest version that the watch has brought, of any Secret; held while it is being acted on.
+    brought: Mutex<u64>,
     /// Called with a Secret's key when its data or owner is not what was written, or when it is gone.
     drifted: Box<dyn Fn(&ObjectKey) + Send + Sync>,
 }
 
 impl ManagedSecrets {
     pub fn new(drifted: impl Fn(&ObjectKey) + Send + Sync + 'static) -> Self {
-        Self { cache: Cache::default(), by_creator: Mutex::default(), drifted: Box::new(drifted) }
+        Self {
+            cache: Cache::default(),
+            by_creator: Mutex::default(),
+            brought: Mutex::default(),
+            drifted: Box::new(drifted),
+        }
     }
 
     pub fn find(&self, key: &ObjectKey) -> Option<Arc<Managed>> {
         self.cache.find(key)
     }
 
-    /// Remembers what the API server answered to a write of ours, ahead of the watch.
+    /// Remembers a Secret that is as it should be, from the API server's answer, ahead of the watch.
+    ///
+    /// The watch brings versions in order. One that it has passed is not news: the Secret may be gone again by now.
     pub fn record(&self, secret: &Secret) {
-        self.put(ObjectKey::of(secret), Managed::from(secret));
+        let key = ObjectKey::of(secret);
+        let managed = Managed { metadata_settled: true, ..Managed::from(secret) };
+        let brought = self.brought();
+        let is_there = || self.cache.find(&key).is_some_and(|there| there.is_same_version(&managed));
+        if managed.version > *brought {
+            self.put(key, managed);
+        } else if is_there() {
+            self.cache.remove(&key);
+            self.put(key, managed);
+        }
     }
 
     /// Forgets a Secret that was deleted by us, ahead of the watch.
@@ -206,6 +235,11 @@ impl ManagedSecrets {
         }
     }
 
+    /// Locks out the watch, and takes note of the version that it brings.
+    fn brought(&self) -> MutexGuard<'_, u64> {
+        self.brought.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn index(&self) -> MutexGuard<'_, HashMap<String, HashSet<ObjectKey>>> {
         self.by_creator.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -218,8 +252,13 @@ impl Sink<HashedSecret> for ManagedSecrets {
 
     fn applied(&self, secret: HashedSecret) {
         let key = ObjectKey::of(&secret);
-        let now = secret.managed.clone();
-        let changed = match self.put(key.clone(), secret.managed) {
+        let mut now = secret.managed;
+        let mut brought = self.brought();
+        *brought = now.version.max(*brought);
+        now.metadata_settled = self.cache.find(&key).is_some_and(|there| {
+            there.metadata_settled && there.uid == now.uid && there.metadata_hash == now.metadata_hash
+        });
+        let changed = match self.put(key.clone(), now.clone()) {
             Before::Newer => false,
             Before::Nothing => !now.intact,
             Before::Older(before) => {
@@ -234,6 +273,8 @@ impl Sink<HashedSecret> for ManagedSecrets {
 
     fn deleted(&self, secret: HashedSecret) {
         let key = ObjectKey::of(&secret);
+        let mut brought = self.brought();
+        *brought = secret.managed.version.max(*brought);
         if self.cache.find(&key).is_some_and(|there| there.uid == secret.managed.uid) {
             self.forget(&key);
             (self.drifted)(&key);
@@ -290,6 +331,41 @@ mod tests {
         secrets.applied(secret(5, "dmFsdWUx", HASH));
         secrets.applied(secret(4, "ZWRpdGVk", HASH));
         assert!(woken.lock().expect("lock").is_empty());
+    }
+
+    fn answer(version: u64) -> Secret {
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": "s", "namespace": "n", "uid": "u", "resourceVersion": version.to_string(),
+                "annotations": {DATA_HASH_ANNOTATION: HASH}, "labels": {OWNER_LABEL: "creator"},
+            },
+            "data": {"foo": "dmFsdWUx", "bar": "dmFsdWUy"},
+        }))
+        .expect("secret")
+    }
+
+    #[test]
+    fn answer_to_our_write_does_not_bring_back_a_secret_that_was_deleted_meanwhile() {
+        let (secrets, woken) = watched();
+        secrets.applied(secret(5, "dmFsdWUx", HASH));
+        secrets.deleted(secret(6, "dmFsdWUx", HASH));
+        secrets.record(&answer(5));
+        assert_eq!(secrets.find(&ObjectKey::new("n", "s")), None);
+        assert_eq!(woken.lock().expect("lock").len(), 1);
+    }
+
+    #[test]
+    fn metadata_is_settled_by_our_write_until_somebody_changes_it() {
+        let (secrets, _) = watched();
+        let settled = || secrets.find(&ObjectKey::new("n", "s")).expect("there").metadata_settled;
+        secrets.applied(secret(5, "dmFsdWUx", HASH));
+        assert!(!settled(), "nobody has looked at it");
+        secrets.record(&answer(5));
+        assert!(settled());
+        let mut relabelled = answer(6);
+        relabelled.metadata.labels = None;
+        secrets.applied(serde_json::from_value(json!(relabelled)).expect("secret"));
+        assert!(!settled());
     }
 
     #[test]

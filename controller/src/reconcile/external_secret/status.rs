@@ -97,9 +97,8 @@ pub async fn write(ctx: &Ctx, key: &ObjectKey, uid: &str, new: &ExternalSecretSt
 /// Keeps the answer to a write of ours, unless it shows a user's change that the watch has yet to bring: kept here, that
 /// change would be no news when it comes, and nobody would act on it.
 fn remember(cache: &Cache<Watched<ExternalSecret>>, key: &ObjectKey, updated: Watched<ExternalSecret>) {
-    if cache.find(key).is_some_and(|there| !updated.differs_for_users(&there)) {
-        cache.put(key.clone(), Arc::new(updated));
-    }
+    let updated = Arc::new(updated);
+    cache.put_answer(key, updated.clone(), |there| !updated.differs_for_users(there));
 }
 
 /// One event on the ExternalSecret. Never awaited by a reconcile and never a reason for it to fail.

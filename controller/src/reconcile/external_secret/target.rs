@@ -87,7 +87,7 @@ fn is_as_desired(known: &Managed, desired: &Desired) -> bool {
     let rebuilt = matches!(desired.creation, CreationPolicy::Owner | CreationPolicy::Orphan);
     let owned = desired.creation != CreationPolicy::Owner
         || (known.owner_uid.as_ref() == Some(&desired.author.uid) && known.created_by.is_some());
-    rebuilt && owned && known.intact && known.data_hash == data_hash(&desired.content.data)
+    rebuilt && owned && known.intact && known.metadata_settled && known.data_hash == data_hash(&desired.content.data)
 }
 
 async fn create(ctx: &Ctx, secrets: &Api<Secret>, desired: &Desired) -> Result<Written, Error> {
