@@ -100,6 +100,11 @@ impl Message {
     pub(crate) fn exact(&self) -> &str {
         &self.exact
     }
+
+    /// The text with every value of the data replaced.
+    pub(crate) fn redacted(&self) -> &str {
+        &self.redacted
+    }
 }
 
 impl From<&str> for Message {

@@ -41,3 +41,4 @@ pub use error::{Error, Phase};
 pub use funcs::{FunctionDoc, functions};
 pub use limits::{Delimiters, Limits, MissingKey, Options};
 pub use template::{Template, check};
+pub use yaml::{YamlError, yaml_texts};

@@ -5,6 +5,8 @@ mod key;
 mod parse;
 mod problem;
 mod resolve;
+mod texts;
 
 pub(crate) use emit::emit;
 pub(crate) use parse::parse;
+pub use texts::{YamlError, yaml_texts};

@@ -1,4 +1,6 @@
-//! The first document of a YAML text as a value of JSON's types: all numbers are floats, all keys strings.
+//! The first document of a YAML text as a value: of JSON's types, so that all numbers are floats, or with exact numbers.
+//!
+//! Keys are strings either way.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,19 +15,17 @@ use crate::data::Bytes;
 use crate::error::Message;
 use crate::fmt::float::format_float;
 use crate::funcs::copied;
-use crate::value::{Elem, List, Map, Value};
+use crate::value::{Elem, List, Map, UintKind, Value};
 
 /// The value of a text. The outer error is a limit; the inner one says what is wrong with the text, as Go says it.
 pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
-    let value = problem::before_parsing(text).map_err(Problem::Text).and_then(|text| {
-        let options = granit_parser::options! { emit_comments: false, emit_unresolved_aliases: true };
-        let parser = Parser::new_from_str_with_options(text, options);
-        Reader { context, text, parser, anchors: HashMap::new() }.document()
-    });
+    let value = problem::before_parsing(text)
+        .map_err(|(_, message)| Problem::Syntax(message))
+        .and_then(|text| Reader::new(context, text, Numbers::Json).document());
     match value {
         Ok(value) => Ok(Ok(value)),
         Err(Problem::Limit(message)) => Err(message),
-        Err(Problem::Text(message)) => {
+        Err(Problem::Syntax(message) | Problem::Meaning(message)) => {
             let mut whole = Message::plain("error converting YAML to JSON: ");
             whole.append(&message);
             Ok(Err(whole))
@@ -33,39 +33,82 @@ pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Mess
     }
 }
 
-enum Problem {
-    Text(Message),
+/// Why there is no value.
+pub(super) enum Problem {
+    /// The text is not YAML.
+    Syntax(Message),
+    /// The text is YAML, but stands for nothing.
+    Meaning(Message),
+    /// The budget is used up.
     Limit(Message),
 }
 
-struct Reader<'r, 'o> {
-    context: &'r Context<'o>,
-    text: &'r str,
-    parser: Parser<'r, StrInput<'r>>,
-    anchors: HashMap<usize, Value>,
+/// What numbers become.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// Finite floats, the only numbers of JSON.
+    Json,
+    /// Integers where they are written so, and floats of any kind.
+    Exact,
 }
 
-impl<'r> Reader<'r, '_> {
+/// Turns the events of a parser into values.
+pub(super) struct Reader<'r, 'o> {
+    context: &'r Context<'o>,
+    text: &'r str,
+    numbers: Numbers,
+    parser: Parser<'r, StrInput<'r>>,
+    anchors: HashMap<usize, Value>,
+    line: usize,
+}
+
+impl<'r, 'o> Reader<'r, 'o> {
+    pub(super) fn new(context: &'r Context<'o>, text: &'r str, numbers: Numbers) -> Self {
+        let options = granit_parser::options! { emit_comments: false, emit_unresolved_aliases: true };
+        let parser = Parser::new_from_str_with_options(text, options);
+        Self { context, text, numbers, parser, anchors: HashMap::new(), line: 1 }
+    }
+
+    /// The line of the last event or mistake, counted from 1.
+    pub(super) fn line(&self) -> usize {
+        self.line
+    }
+
     fn document(&mut self) -> Result<Value, Problem> {
+        match self.first()? {
+            Some(event) => self.node(event),
+            None => Ok(Value::Nil),
+        }
+    }
+
+    /// The event that opens the content of the first document, if it has any.
+    pub(super) fn first(&mut self) -> Result<Option<Event<'r>>, Problem> {
         loop {
             match self.event()? {
                 Event::StreamStart | Event::DocumentStart(..) => {}
-                Event::StreamEnd | Event::DocumentEnd => return Ok(Value::Nil),
-                event => return self.node(event),
+                Event::StreamEnd | Event::DocumentEnd => return Ok(None),
+                event => return Ok(Some(event)),
             }
         }
     }
 
-    fn event(&mut self) -> Result<Event<'r>, Problem> {
+    pub(super) fn event(&mut self) -> Result<Event<'r>, Problem> {
         self.context.spend(1).map_err(Problem::Limit)?;
         match self.parser.next_event() {
             None => Ok(Event::StreamEnd),
-            Some(Ok((event, _))) => Ok(event),
-            Some(Err(error)) => Err(Problem::Text(problem::worded(&error, self.text))),
+            Some(Ok((event, span))) => {
+                self.line = span.start.line();
+                Ok(event)
+            }
+            Some(Err(error)) => {
+                self.line = error.marker().line();
+                Err(Problem::Syntax(problem::worded(&error, self.text)))
+            }
         }
     }
 
-    fn node(&mut self, event: Event<'r>) -> Result<Value, Problem> {
+    /// The value that begins with an event.
+    pub(super) fn node(&mut self, event: Event<'r>) -> Result<Value, Problem> {
         let (anchor, value) = match event {
             Event::Alias(anchor) => {
                 let value = self.anchors.get(&anchor).unwrap_or(&Value::Nil);
@@ -73,10 +116,10 @@ impl<'r> Reader<'r, '_> {
             }
             Event::UnresolvedAlias(name) => {
                 let message = Message::plain("yaml: unknown anchor '").data(name.as_bytes()).text("' referenced");
-                return Err(Problem::Text(message));
+                return Err(Problem::Meaning(message));
             }
             Event::Scalar(text, style, anchor, tag) => {
-                (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain)?)
+                (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain, self.numbers)?)
             }
             Event::SequenceStart(_, anchor, _) => {
                 let _nested = self.context.nest().map_err(Problem::Limit)?;
@@ -89,10 +132,15 @@ impl<'r> Reader<'r, '_> {
             _ => return Ok(Value::Nil),
         };
         self.context.account(&value).map_err(Problem::Limit)?;
+        self.remember(anchor, &value);
+        Ok(value)
+    }
+
+    /// Keeps the value of an anchor, where 0 means none, for the aliases of it.
+    pub(super) fn remember(&mut self, anchor: usize, value: &Value) {
         if anchor != 0 {
             self.anchors.insert(anchor, value.clone());
         }
-        Ok(value)
     }
 
     fn sequence(&mut self) -> Result<Value, Problem> {
@@ -132,13 +180,14 @@ impl<'r> Reader<'r, '_> {
     }
 }
 
-fn is_merge(event: &Event<'_>) -> bool {
+/// Whether an event is the key `<<`.
+pub(super) fn is_merge(event: &Event<'_>) -> bool {
     matches!(event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<")
 }
 
 /// The maps that `<<` merges.
-fn sources(value: Value) -> Result<Vec<Map>, Problem> {
-    let wrong = || Problem::Text("yaml: map merge requires map or sequence of maps as the value".into());
+pub(super) fn sources(value: Value) -> Result<Vec<Map>, Problem> {
+    let wrong = || Problem::Meaning("yaml: map merge requires map or sequence of maps as the value".into());
     match value {
         Value::Map(map) => Ok(vec![map]),
         Value::List(list) => list
@@ -153,47 +202,53 @@ fn sources(value: Value) -> Result<Vec<Map>, Problem> {
     }
 }
 
-fn scalar(text: &str, tag: Option<&Tag>, plain: bool) -> Result<Value, Problem> {
+fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Result<Value, Problem> {
     let Some(tag) = tag else {
-        return if plain { resolved(text) } else { Ok(Value::text(text)) };
+        return if plain { resolved(text, numbers) } else { Ok(Value::text(text)) };
     };
     if ["int", "float", "bool", "null"].iter().any(|known| tag.is_yaml_core_schema_tag(known)) {
-        return resolved(text);
+        return resolved(text, numbers);
     }
     if tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == "binary" {
         let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         return match STANDARD.decode(kept) {
             Ok(bytes) => Ok(Value::str(bytes)),
-            Err(_) => Err(Problem::Text("yaml: !!binary value contains invalid base64 data".into())),
+            Err(_) => Err(Problem::Meaning("yaml: !!binary value contains invalid base64 data".into())),
         };
     }
     Ok(Value::text(text))
 }
 
-fn resolved(text: &str) -> Result<Value, Problem> {
+fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {
     #[expect(clippy::cast_precision_loss, reason = "JSON numbers are floats, and Go rounds the same way")]
     Ok(match resolve(text) {
         Scalar::Null => Value::Nil,
         Scalar::Bool(value) => Value::Bool(value),
+        Scalar::Int(value) if numbers == Numbers::Exact => Value::int64(value),
+        Scalar::Uint(value) if numbers == Numbers::Exact => Value::Uint(UintKind::Uint64, value),
+        Scalar::Float(value) if numbers == Numbers::Exact => Value::Float(value),
         Scalar::Int(value) => Value::Float(value as f64),
         Scalar::Uint(value) => Value::Float(value as f64),
         Scalar::Float(value) if value.is_finite() => Value::Float(value),
         Scalar::Float(value) => {
             let text = format_float(value, 'g', None);
-            return Err(Problem::Text(format!("json: unsupported value: {text}").into()));
+            return Err(Problem::Meaning(format!("json: unsupported value: {text}").into()));
         }
         Scalar::Timestamp | Scalar::Merge | Scalar::Str => Value::text(text),
     })
 }
 
-fn key_text(key: &Value) -> Result<Bytes, Problem> {
+/// A key as text.
+pub(super) fn key_text(key: &Value) -> Result<Bytes, Problem> {
     match key {
         Value::Str(bytes) => Ok(bytes.clone()),
         Value::Bool(value) => Ok(value.to_string().into_bytes().into()),
+        Value::Int(_, value) => Ok(value.to_string().into_bytes().into()),
+        Value::Uint(_, value) => Ok(value.to_string().into_bytes().into()),
         Value::Float(value) => {
             let text = crate::funcs::json::number_text(*value).unwrap_or_default();
             Ok(text.into_bytes().into())
         }
-        other => Err(Problem::Text(format!("unsupported map key of type: {}", other.type_name()).into())),
+        other => Err(Problem::Meaning(format!("unsupported map key of type: {}", other.type_name()).into())),
     }
 }

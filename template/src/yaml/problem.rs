@@ -3,18 +3,20 @@
 use granit_parser::{ErrorKind, ScanError};
 
 use crate::error::Message;
-use crate::text::{line_ends, runes};
+use crate::text::line_ends;
 
-/// The text, if it is one that YAML allows at all.
-pub(super) fn before_parsing(text: &[u8]) -> Result<&str, Message> {
-    let Ok(text) = std::str::from_utf8(text) else { return Err("yaml: invalid leading UTF-8 octet".into()) };
+/// The text, if it is one that YAML allows at all; else the offset of the first wrong byte, and what is wrong.
+pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
+    let text = std::str::from_utf8(text)
+        .map_err(|error| (error.valid_up_to(), Message::plain("yaml: invalid leading UTF-8 octet")))?;
     let is_control = |char: char| char.is_control() && !matches!(char, '\t' | '\n' | '\r' | '\u{85}');
-    if runes(text.as_bytes()).any(|(_, rune)| is_control(rune.char)) {
-        return Err("yaml: control characters are not allowed".into());
+    if let Some(at) = text.find(is_control) {
+        return Err((at, "yaml: control characters are not allowed".into()));
     }
     // A tab cannot indent, not even the first line.
-    if text.trim_start_matches([' ', '\n', '\r']).starts_with('\t') && !text.trim().is_empty() {
-        return Err("yaml: found character that cannot start any token".into());
+    let content = text.trim_start_matches([' ', '\n', '\r']);
+    if content.starts_with('\t') && !content.trim().is_empty() {
+        return Err((text.len() - content.len(), "yaml: found character that cannot start any token".into()));
     }
     Ok(text)
 }

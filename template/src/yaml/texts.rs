@@ -1,0 +1,164 @@
+//! A YAML mapping from text to text, as the Go operator reads one into `map[string]string`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use granit_parser::Event;
+
+use super::parse::{Numbers, Problem, Reader, is_merge, key_text, sources};
+use super::problem::before_parsing;
+use crate::context::Context;
+use crate::data::Bytes;
+use crate::fmt::float::format_float;
+use crate::limits::Options;
+use crate::text::{line_ends, lossy};
+use crate::value::{Map, Value};
+
+/// Why a text is no mapping from text to text.
+///
+/// Says the line and the kind of mistake, and never quotes the text, which may hold secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YamlError {
+    line: usize,
+    mistake: Mistake,
+}
+
+impl YamlError {
+    /// The line of the mistake, counted from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+}
+
+impl fmt::Display for YamlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
+        match &self.mistake {
+            Mistake::Encoding => f.write_str("a byte or control character that YAML does not allow"),
+            Mistake::Syntax => f.write_str("not valid YAML"),
+            Mistake::Meaning(words) => f.write_str(words),
+            Mistake::NoMapping => f.write_str("the document is not a mapping; write `key: value` lines"),
+            Mistake::NoText => f.write_str("the value is a mapping or list, not text; quote it to keep it as text"),
+            Mistake::TooMuch => f.write_str("the document is too large or nested too deeply; make it simpler"),
+        }
+    }
+}
+
+impl std::error::Error for YamlError {}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mistake {
+    Encoding,
+    Syntax,
+    /// Words that hold no part of the text.
+    Meaning(String),
+    NoMapping,
+    NoText,
+    TooMuch,
+}
+
+impl From<Problem> for Mistake {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Syntax(_) => Self::Syntax,
+            Problem::Meaning(message) => Self::Meaning(message.redacted().to_owned()),
+            Problem::Limit(_) => Self::TooMuch,
+        }
+    }
+}
+
+/// The entries of the mapping that the first document of a YAML text is; none if the document is empty.
+///
+/// Scalars mean what they mean in YAML 1.1 and are then written as Go writes them: `yes` gives `true`, `012` gives
+/// `10`, `1.50` gives `1.5`, and null gives the empty text. Quoted scalars and block scalars are kept as they are, and
+/// the last of equal keys wins. Fails on anything that is not such a mapping, and on one that takes more than the
+/// default [`Limits`](crate::Limits) allow a template.
+pub fn yaml_texts(text: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, YamlError> {
+    let options = Options::default();
+    let context = Context::new(&options);
+    if context.check_bytes(text.len()).is_err() {
+        return Err(YamlError { line: 1, mistake: Mistake::TooMuch });
+    }
+    let text = before_parsing(text).map_err(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default();
+        YamlError { line: line_ends(before) + 1, mistake: Mistake::Encoding }
+    })?;
+    let mut reader = Reader::new(&context, text, Numbers::Exact);
+    entries(&mut reader).map_err(|mistake| YamlError { line: reader.line(), mistake })
+}
+
+fn entries(reader: &mut Reader<'_, '_>) -> Result<BTreeMap<String, Vec<u8>>, Mistake> {
+    match reader.first()? {
+        None => return Ok(BTreeMap::new()),
+        // An alias of the whole within itself finds a mapping, which is no text.
+        Some(Event::MappingStart(_, anchor, _)) => reader.remember(anchor, &Value::Map(Map::empty())),
+        Some(event @ Event::Scalar(..)) => {
+            return if matches!(reader.node(event)?, Value::Nil) {
+                Ok(BTreeMap::new())
+            } else {
+                Err(Mistake::NoMapping)
+            };
+        }
+        Some(_) => return Err(Mistake::NoMapping),
+    }
+    let mut entries = BTreeMap::new();
+    let mut inherited = Vec::new();
+    loop {
+        let event = reader.event()?;
+        if matches!(event, Event::MappingEnd | Event::StreamEnd) {
+            break;
+        }
+        if is_merge(&event) {
+            let event = reader.event()?;
+            for (key, value) in sources(reader.node(event)?)?.into_iter().flat_map(|map| map.entries()) {
+                inherited.push((lossy(&key), value_text(value)?));
+            }
+            continue;
+        }
+        let key = reader.node(event)?;
+        let key = lossy(&text_of_key(&key)?);
+        let event = reader.event()?;
+        // Refused before it is read, so that the error has the line where it begins.
+        if matches!(event, Event::MappingStart(..) | Event::SequenceStart(..)) {
+            return Err(Mistake::NoText);
+        }
+        let value = value_text(reader.node(event)?)?;
+        entries.insert(key, value);
+    }
+    // Own keys win over merged ones, and earlier sources over later ones.
+    for (key, value) in inherited {
+        entries.entry(key).or_insert(value);
+    }
+    Ok(entries)
+}
+
+fn value_text(value: Value) -> Result<Vec<u8>, Mistake> {
+    Ok(match value {
+        Value::Nil => Vec::new(),
+        Value::Bool(value) => value.to_string().into_bytes(),
+        Value::Int(_, value) => value.to_string().into_bytes(),
+        Value::Uint(_, value) => value.to_string().into_bytes(),
+        Value::Float(value) => format_float(value, 'g', None).into_bytes(),
+        // Only `!!binary` gives bytes that are not UTF-8; on their way through JSON Go replaces them.
+        Value::Str(bytes) => lossy(&bytes).into_bytes(),
+        Value::List(_) | Value::Map(_) | Value::Object(_) => return Err(Mistake::NoText),
+    })
+}
+
+fn text_of_key(key: &Value) -> Result<Bytes, Mistake> {
+    let Value::Float(value) = key else { return Ok(key_text(key)?) };
+    #[expect(clippy::cast_possible_truncation, reason = "Go writes keys with the digits of a 32-bit float")]
+    let short = *value as f32;
+    // Back to 64 bits by way of the digits: widening would bring more of them.
+    let digits = short.to_string().parse().unwrap_or(*value);
+    let text = match format_float(digits, 'g', None).as_str() {
+        "+Inf" => ".inf".to_owned(),
+        "-Inf" => "-.inf".to_owned(),
+        "NaN" => ".nan".to_owned(),
+        text => text.to_owned(),
+    };
+    Ok(text.into_bytes().into())
+}
+
+#[cfg(test)]
+mod tests;
