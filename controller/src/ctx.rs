@@ -6,10 +6,11 @@ use api::{
     external_secret::ExternalSecret,
     store::{ClusterSecretStore, SecretStore},
 };
-use kube::{Client, runtime::events::Recorder};
+use kube::Client;
 
 use crate::{
     engine::{cache::Cache, object::Watched},
+    events::Events,
     metrics::Metrics,
     provider::pool::Pool,
     reconcile::{managed::ManagedSecrets, namespaces::Namespaces},
@@ -39,8 +40,8 @@ pub struct Ctx {
     pub namespaces: Arc<Namespaces>,
     pub pool: Arc<Pool>,
     /// Events on ExternalSecrets.
-    pub events: Recorder,
+    pub events: Events,
     /// Events on stores.
-    pub store_events: Recorder,
+    pub store_events: Events,
     pub metrics: Metrics,
 }

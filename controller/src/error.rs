@@ -118,6 +118,11 @@ impl Error {
         self
     }
 
+    /// Whether both say the same of different places.
+    pub fn is_same_cause(&self, other: &Self) -> bool {
+        self.code == other.code && self.message == other.message
+    }
+
     /// Names further causes of the same failure, at most `limit` of them.
     #[must_use]
     pub fn with_others(mut self, others: &[String], limit: usize) -> Self {
@@ -141,7 +146,6 @@ impl Error {
     }
 
     /// Where in the spec it happened, if known.
-    #[cfg(test)]
     pub fn context(&self) -> Option<&str> {
         self.context.as_deref()
     }
@@ -159,12 +163,18 @@ impl Error {
     fn kube_status(act: &str, status: &kube::core::Status) -> Self {
         let said = &status.message;
         match status.code {
+            403 if said.contains("being terminated") => {
+                Self::wait(Code::KubernetesForbidden, format!("{act}: its namespace is being deleted"))
+            }
             401 | 403 => Self::wait(
                 Code::KubernetesForbidden,
                 format!("{act}: not permitted: {said}; check the operator's RBAC"),
             ),
             404 => Self::wait(Code::ReferenceNotFound, format!("{act}: not found: {said}")),
             409 => Self::retry(Code::KubernetesConflict, format!("{act}: changed by another writer meanwhile")),
+            413 => {
+                Self::fix(Code::KubernetesInvalid, format!("{act}: larger than the API server takes; make it smaller"))
+            }
             400 | 422 => Self::fix(Code::KubernetesInvalid, format!("{act}: refused by the API server: {said}")),
             code => Self::retry(Code::KubernetesUnavailable, format!("{act}: the API server answered {code}: {said}")),
         }

@@ -5,6 +5,7 @@ mod args;
 mod ctx;
 mod engine;
 mod error;
+mod events;
 mod http;
 mod metrics;
 mod provider;

@@ -14,11 +14,7 @@ use api::{
     store::{ClusterSecretStore, SecretStore},
 };
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
-use kube::{
-    Api, Client, Resource,
-    core::PartialObjectMeta,
-    runtime::events::{Recorder, Reporter},
-};
+use kube::{Api, Client, Resource, core::PartialObjectMeta};
 use prometheus::Registry;
 use runtime::{
     admin::{Admin, Health},
@@ -37,6 +33,7 @@ use crate::{
         run::{Reconcile, Workers, run as work},
         watch::{FIRST_LIST_PATIENCE, Synced, follow},
     },
+    events::Events,
     metrics::Metrics,
     provider::{self, pool::Pool},
     reconcile::{
@@ -93,8 +90,8 @@ pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error + Send + Sy
     tokio::select! {
         () = stop.cancelled() => tracing::info!("asked to stop; finishing what is in hand"),
         () = lost.cancelled(), if started => {
-            tracing::error!("the Lease was lost; stopping at once");
             workers.shutdown().await;
+            return Err("the Lease was lost, another process may be writing; a restart competes for it again".into());
         }
     }
     parts.close();
@@ -167,9 +164,7 @@ impl Parts {
                 }
             })
         };
-        let recorder = |controller: &str| {
-            Recorder::new(client.clone(), Reporter { controller: controller.to_owned(), instance: None })
-        };
+        let events = |controller: &str| Events::start(client.clone(), controller);
         let resolver = Arc::new(Resolver::new(client.clone()));
         let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone()));
         let limit = usize::try_from(args.vault_token_cache_size).unwrap_or(usize::MAX);
@@ -186,8 +181,8 @@ impl Parts {
             managed: Arc::new(managed),
             namespaces: Arc::new(namespaces),
             pool: Pool::new(resolver, opener, limit),
-            events: recorder(names::EXTERNAL_SECRET_COMPONENT),
-            store_events: recorder(names::SECRET_STORE_COMPONENT),
+            events: events(names::EXTERNAL_SECRET_COMPONENT),
+            store_events: events(names::SECRET_STORE_COMPONENT),
             metrics: metrics.clone(),
             client: client.clone(),
         };
@@ -222,10 +217,9 @@ impl Parts {
                 ),
             ),
         ];
-        if args.enable_secret_store_reconciler {
-            let source = self.store_source::<SecretStore>(ctx.secret_stores.clone(), &self.secret_stores);
-            synced.push(("SecretStore", follow(scoped(&ctx.client, namespace), "", Arc::new(source), stop.clone())));
-        }
+        // Also when another process checks them: ExternalSecrets use them all the same.
+        let source = self.store_source::<SecretStore>(ctx.secret_stores.clone(), &self.secret_stores);
+        synced.push(("SecretStore", follow(scoped(&ctx.client, namespace), "", Arc::new(source), stop.clone())));
         if args.enable_cluster_store_reconciler {
             let source =
                 self.store_source::<ClusterSecretStore>(ctx.cluster_secret_stores.clone(), &self.cluster_secret_stores);
@@ -269,15 +263,16 @@ impl Parts {
                     () = stop.cancelled() => return,
                 };
                 let uid = match uid {
-                    Ok(uid) => uid,
-                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => continue,
+                    Ok(uid) => Some(uid),
+                    // More recovered than were remembered: any may be among them.
+                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => None,
                     Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
                 };
-                for key in ctx.secret_stores.keys_where(|_, store| store.meta.uid.as_ref() == Some(&uid)) {
+                for key in ctx.secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid == uid) {
                     namespaced.add(&key, Lane::Interactive);
                     users.wake(StoreKind::SecretStore, &key);
                 }
-                for key in ctx.cluster_secret_stores.keys_where(|_, store| store.meta.uid.as_ref() == Some(&uid)) {
+                for key in ctx.cluster_secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid == uid) {
                     cluster.add(&key, Lane::Interactive);
                     users.wake(StoreKind::ClusterSecretStore, &key);
                 }
@@ -314,7 +309,7 @@ impl Parts {
             let settings = Workers { controller, concurrent, deadline: DEADLINE };
             workers.spawn(work(settings, queue.clone(), ctx.metrics.engine.run(controller), reconcile));
         };
-        spawn("externalsecret", &self.external_secrets, Arc::new(ExternalSecrets { ctx: ctx.clone() }));
+        spawn("externalsecret", &self.external_secrets, Arc::new(ExternalSecrets::new(ctx.clone())));
         if args.enable_secret_store_reconciler {
             spawn("secretstore", &self.secret_stores, Arc::new(Stores::<SecretStore>::new(ctx.clone())));
         }

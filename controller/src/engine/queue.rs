@@ -138,7 +138,13 @@ impl Queue {
     /// The object is gone: no timer and no count stays behind.
     pub fn forget(&self, key: &ObjectKey) {
         self.timers.cancel(key.clone());
-        self.reset(key);
+        let mut state = self.state();
+        if let Some(item) = state.items.get_mut(key) {
+            item.failures = 0;
+            if item.running.is_none() && item.waiting.is_none() {
+                state.items.remove(key);
+            }
+        }
     }
 
     /// The next key; `None` once the queue is closed.

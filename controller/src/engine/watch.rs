@@ -26,8 +26,8 @@ pub trait Sink<K>: Send + Sync + 'static {
     fn listed(&self);
 }
 
-/// Objects per list page: bounds what a page of large objects can cost in memory.
-const PAGE: u32 = 250;
+/// Objects per list page: bounds what a page of large objects, such as Secrets of 1 MiB, can cost in memory.
+const PAGE: u32 = 50;
 
 /// Which watches have seen their first full list; workers start when all have.
 #[derive(Clone)]

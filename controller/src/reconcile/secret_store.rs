@@ -112,15 +112,16 @@ impl<K: StoreResource> Stores<K> {
         store.check().await
     }
 
-    async fn tell(&self, key: &ObjectKey, object: &Watched<K>, outcome: Result<Readiness, &Error>) {
+    /// Returns the status as it is now meant to be.
+    async fn tell(&self, key: &ObjectKey, object: &Watched<K>, outcome: Result<Readiness, &Error>) -> StoreStatus {
         let before: StoreStatus = object.status();
         let waits = outcome.as_ref().is_err_and(|error| error.code() == Code::BreakerOpen);
         if waits && condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true()) {
-            return;
+            return before;
         }
         let after = status_after(&before, outcome, Timestamp::now());
         if before == after {
-            return;
+            return after;
         }
         let ready = condition::find(&after.conditions, READY);
         if ready.map(|ready| (&ready.status, &ready.message))
@@ -135,6 +136,7 @@ impl<K: StoreResource> Stores<K> {
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
             Err(error) => tracing::warn!("writing the status of {} {key}: {error}", K::KIND),
         }
+        after
     }
 
     fn publish(&self, object: &Watched<K>, ready: &Condition) {
@@ -145,12 +147,7 @@ impl<K: StoreResource> Stores<K> {
             action: "Validate".to_owned(),
             secondary: None,
         };
-        let (events, reference) = (self.ctx.store_events.clone(), object.object_ref(&()));
-        tokio::spawn(async move {
-            if let Err(error) = events.publish(&event, &reference).await {
-                tracing::debug!("an event was not recorded: {error}");
-            }
-        });
+        self.ctx.store_events.publish(event, object.object_ref(&()));
     }
 
     /// Upstream's finalizer waits for PushSecrets, which this build does not reconcile: it must not keep a store.
@@ -189,8 +186,7 @@ impl<K: StoreResource> Reconcile for Stores<K> {
             (Ok(_), Err(error)) => Err(error.clone()),
             (Ok(spec), Ok(_)) => self.validate(&object, spec, work.since).await,
         };
-        self.tell(&work.key, &object, outcome.as_ref().copied()).await;
-        let status: StoreStatus = K::cache(&self.ctx).find(&work.key).map(|object| object.status()).unwrap_or_default();
+        let status = self.tell(&work.key, &object, outcome.as_ref().copied()).await;
         self.ctx.metrics.object(K::METRICS, &work.key, &status.conditions, started.elapsed());
         outcome?;
         let interval = interval.ok().flatten().flatten().unwrap_or(self.ctx.settings.store_requeue);

@@ -140,6 +140,12 @@ const NAMED: usize = 4;
 fn together(errors: Vec<Error>) -> Error {
     let mut errors = errors.into_iter();
     let Some(first) = errors.next() else { return Error::bug(Code::Panicked, "no error to report") };
-    let others: Vec<String> = errors.map(|error| error.to_string()).filter(|text| *text != first.to_string()).collect();
-    first.with_others(&others, NAMED)
+    let (same, others): (Vec<_>, Vec<_>) = errors.partition(|error| error.is_same_cause(&first));
+    let mut also: Vec<String> = others.iter().map(ToString::to_string).collect();
+    also.dedup();
+    if !same.is_empty() {
+        let places = same.iter().filter_map(Error::context).take(NAMED).collect::<Vec<_>>().join(", ");
+        also.insert(0, format!("the same at {places} ({} entries in all)", same.len() + 1));
+    }
+    first.with_others(&also, NAMED)
 }

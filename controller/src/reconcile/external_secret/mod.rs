@@ -8,6 +8,7 @@
 mod cleanup;
 mod desired;
 mod fetch;
+mod missing;
 mod refresh;
 mod render;
 mod rewrite;
@@ -34,6 +35,7 @@ use kube::runtime::events::EventType;
 
 use self::{
     desired::{Author, Desired},
+    missing::Missing,
     refresh::{Due, Seen},
     status::Told,
     target::{Metadata, Written},
@@ -54,15 +56,29 @@ const FIRST_CHECK: Duration = Duration::from_secs(10);
 
 /// Reconciles ExternalSecrets.
 pub struct ExternalSecrets {
-    pub ctx: Arc<Ctx>,
+    ctx: Arc<Ctx>,
+    missing: Missing,
+}
+
+impl ExternalSecrets {
+    pub fn new(ctx: Arc<Ctx>) -> Self {
+        Self { ctx, missing: Missing::default() }
+    }
+
+    fn turn<'a>(&'a self, work: &'a Work, object: &'a Watched<ExternalSecret>) -> Turn<'a> {
+        Turn { ctx: &self.ctx, missing: &self.missing, key: &work.key, object, since: work.since }
+    }
 }
 
 #[async_trait]
 impl Reconcile for ExternalSecrets {
     async fn reconcile(&self, work: &Work) -> Result<Next, Error> {
-        let Some(object) = self.ctx.external_secrets.find(&work.key) else { return Ok(Next::Rest) };
+        let Some(object) = self.ctx.external_secrets.find(&work.key) else {
+            self.missing.forget(&work.key);
+            return Ok(Next::Rest);
+        };
         let started = Instant::now();
-        let outcome = Turn { ctx: &self.ctx, key: &work.key, object: &object, since: work.since }.run().await;
+        let outcome = self.turn(work, &object).run().await;
         if let Some(now) = self.ctx.external_secrets.find(&work.key) {
             self.ctx.metrics.external_secret(&work.key, &now.status(), started.elapsed(), outcome.is_err());
         }
@@ -71,14 +87,14 @@ impl Reconcile for ExternalSecrets {
 
     async fn report(&self, work: &Work, error: &Error) {
         let Some(object) = self.ctx.external_secrets.find(&work.key) else { return };
-        let turn = Turn { ctx: &self.ctx, key: &work.key, object: &object, since: work.since };
-        turn.tell_failure(error).await;
+        self.turn(work, &object).tell_failure(error).await;
     }
 }
 
 /// One reconcile of one object.
 struct Turn<'a> {
     ctx: &'a Ctx,
+    missing: &'a Missing,
     key: &'a ObjectKey,
     object: &'a Watched<ExternalSecret>,
     since: Instant,
@@ -137,9 +153,8 @@ impl Turn<'_> {
 
     async fn refresh(&self, plan: &Plan, before: &ExternalSecretStatus, version: &str) -> Result<Told, Error> {
         let fetched = fetch::fetch(self.ctx, self.key.namespace(), plan, self.since).await?;
-        for missing in &fetched.missing {
-            let note = format!("the provider has no secret for {missing}; its keys are left out");
-            status::publish(self.ctx, self.object, EventType::Normal, event_reason::MISSING_PROVIDER_SECRET, note);
+        if let Some(news) = self.missing.news(self.key, &fetched.missing) {
+            self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
         if fetched.values.is_empty() {
             match plan.target.deletion {

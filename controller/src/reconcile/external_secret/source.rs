@@ -42,6 +42,8 @@ impl Source {
     fn gone(&self, key: &ObjectKey) {
         self.targets.forget(key);
         self.queue.forget(key);
+        // One more turn, which finds nothing, lets go of what the reconcile remembers.
+        self.queue.add(key, Lane::Periodic);
         self.metrics.forget(Kind::ExternalSecret, key);
     }
 }

@@ -101,7 +101,7 @@ fn remember(cache: &Cache<Watched<ExternalSecret>>, key: &ObjectKey, updated: Wa
     cache.put_answer(key, updated.clone(), |there| !updated.differs_for_users(there));
 }
 
-/// One event on the ExternalSecret. Never awaited by a reconcile and never a reason for it to fail.
+/// One event on the ExternalSecret, told in the background.
 pub fn publish(ctx: &Ctx, object: &Watched<ExternalSecret>, type_: EventType, reason: &str, note: String) {
     let event = Event {
         type_,
@@ -110,12 +110,7 @@ pub fn publish(ctx: &Ctx, object: &Watched<ExternalSecret>, type_: EventType, re
         action: "Reconcile".to_owned(),
         secondary: None,
     };
-    let (events, reference) = (ctx.events.clone(), object.object_ref(&()));
-    tokio::spawn(async move {
-        if let Err(error) = events.publish(&event, &reference).await {
-            tracing::debug!("an event was not recorded: {error}");
-        }
-    });
+    ctx.events.publish(event, object.object_ref(&()));
 }
 
 /// The warning that goes with a failure.

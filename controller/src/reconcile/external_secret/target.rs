@@ -74,6 +74,8 @@ pub async fn write(ctx: &Ctx, mut desired: Desired, metadata: Metadata, settled:
         };
         match attempt {
             Err(error) if error.code() == Code::KubernetesConflict => {}
+            // Deleted between being read and being patched.
+            Err(error) if error.code() == Code::ReferenceNotFound && existing.is_some() => {}
             done => return done,
         }
         let read = secrets.get_opt(&desired.target).await;
