@@ -1,6 +1,6 @@
 //! Our schema of v1 against the list of the Go operator's fields, field by field.
 //!
-//! The list is found through `SPEC_DIR`, the folder that holds `crd-fields.md`.
+//! The list is `fixtures/crd-fields.md`; `SPEC_DIR` names a folder with another one.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -115,11 +115,10 @@ type Fields = BTreeMap<String, Facts>;
 
 fn list() -> String {
     let directory = env::var_os("SPEC_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/spec"), PathBuf::from);
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"), PathBuf::from);
     let path = directory.join("crd-fields.md");
-    fs::read_to_string(&path).unwrap_or_else(|error| {
-        panic!("{}: {error}; set SPEC_DIR to the folder that holds crd-fields.md", path.display())
-    })
+    fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; unset SPEC_DIR to use the list kept here", path.display()))
 }
 
 /// The lines about a kind.

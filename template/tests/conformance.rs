@@ -1,6 +1,8 @@
 //! The cases that real Go rendered: the outputs byte for byte, the errors word for word.
 //!
-//! A table of counts per group keeps what works working. Run with `--nocapture` to see the misses.
+//! They are kept in `fixtures`; `CONFORMANCE_DIR` names a folder with others. The keys and certificates among them were
+//! made for these tests and protect nothing. A table of counts per group keeps what works working. Run with
+//! `--nocapture` to see the misses.
 #![expect(clippy::expect_used, clippy::panic, reason = "a broken cases file must fail the test loudly")]
 
 use std::collections::BTreeMap;
@@ -126,11 +128,11 @@ fn decoded(text: &str) -> Vec<u8> {
 
 fn cases() -> File {
     let folder = std::env::var_os("CONFORMANCE_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance"), PathBuf::from);
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"), PathBuf::from);
     let path = folder.join("templates.json");
     let text = std::fs::read(&path).unwrap_or_else(|error| {
         panic!(
-            "THE CONFORMANCE CASES ARE NOT THERE: {}: {error}. Nothing was tested. Set CONFORMANCE_DIR to their folder.",
+            "THE CONFORMANCE CASES ARE NOT THERE: {}: {error}. Nothing was tested. Unset CONFORMANCE_DIR to use the ones kept here.",
             path.display()
         )
     });

@@ -79,8 +79,8 @@ impl Random {
 
 fn templates() -> Vec<Vec<u8>> {
     let folder = std::env::var_os("CONFORMANCE_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance"), PathBuf::from);
-    let text = std::fs::read(folder.join("templates.json")).expect("the conformance cases; set CONFORMANCE_DIR");
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"), PathBuf::from);
+    let text = std::fs::read(folder.join("templates.json")).expect("the conformance cases, here or in CONFORMANCE_DIR");
     let file: serde_json::Value = serde_json::from_slice(&text).expect("the cases file is JSON");
     let cases = file["cases"].as_array().expect("the file has cases");
     cases.iter().filter_map(|case| case["template"].as_str()).map(|text| text.as_bytes().to_vec()).collect()
