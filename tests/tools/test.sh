@@ -22,6 +22,7 @@ main() {
   tests "unit tests" cargo test --workspace --locked --no-fail-fast --lib --bins
   tests "examples in the documentation" cargo test --workspace --locked --no-fail-fast --doc
   tests "integration, conformance, end to end" cargo test --workspace --locked --no-fail-fast --test '*'
+  check "demo" env KEEP= "${CARGO_TARGET_DIR:-target}/debug/demo"
   summary
 }
 

@@ -71,24 +71,15 @@ impl Desired {
         let what = format!("secret {}/{}", self.author.namespace, self.target);
         let owners = self.owners(existing, &what)?;
         let mine = Written::by(&field_manager(&self.author.name), existing);
-        let data = self.data(existing, &mine);
-        let data_patch = difference(&before(existing.data.as_ref(), |value| value.0.as_slice()), &data);
-        self.check_type_and_immutability(existing, data_patch.is_some(), &what)?;
-
-        let mut labels = pruned(existing.metadata.labels.as_ref(), &mine.labels);
-        if self.creation != CreationPolicy::Owner {
-            labels.remove(OWNER_LABEL);
+        let now = before(existing.data.as_ref(), |value| value.0.as_slice());
+        // Written once and for all, as the spec asks: new values at the provider change nothing and are no failure.
+        let frozen = self.immutable && existing.immutable == Some(true);
+        let data = if frozen { now.clone() } else { self.data(existing, &mine) };
+        let data_patch = difference(&now, &data);
+        if !frozen {
+            self.check_type_and_immutability(existing, data_patch.is_some(), &what)?;
         }
-        labels.extend(self.content.labels.clone());
-        labels.extend(self.bookkeeping_labels());
-        let mut annotations = pruned(existing.metadata.annotations.as_ref(), &mine.annotations);
-        annotations.extend(self.content.annotations.clone());
-        annotations.insert(DATA_HASH_ANNOTATION.to_owned(), data_hash(&data));
-
-        let mut metadata = Map::new();
-        put(&mut metadata, "labels", texts_difference(existing.metadata.labels.as_ref(), &labels));
-        put(&mut metadata, "annotations", texts_difference(existing.metadata.annotations.as_ref(), &annotations));
-        put(&mut metadata, "finalizers", self.finalizers(existing));
+        let mut metadata = self.metadata_patch(existing, &mine, data_hash(&data));
         if owners != *existing.metadata.owner_references.as_deref().unwrap_or_default() {
             metadata.insert("ownerReferences".to_owned(), json!(owners));
         }
@@ -104,6 +95,24 @@ impl Desired {
         metadata.insert("uid".to_owned(), json!(existing.metadata.uid));
         patch.insert("metadata".to_owned(), Value::Object(metadata));
         Ok(Some(Value::Object(patch)))
+    }
+
+    /// What changes of labels, annotations and finalizers.
+    fn metadata_patch(&self, existing: &Secret, mine: &Written, hash: String) -> Map<String, Value> {
+        let mut labels = pruned(existing.metadata.labels.as_ref(), &mine.labels);
+        if self.creation != CreationPolicy::Owner {
+            labels.remove(OWNER_LABEL);
+        }
+        labels.extend(self.content.labels.clone());
+        labels.extend(self.bookkeeping_labels());
+        let mut annotations = pruned(existing.metadata.annotations.as_ref(), &mine.annotations);
+        annotations.extend(self.content.annotations.clone());
+        annotations.insert(DATA_HASH_ANNOTATION.to_owned(), hash);
+        let mut patch = Map::new();
+        put(&mut patch, "labels", texts_difference(existing.metadata.labels.as_ref(), &labels));
+        put(&mut patch, "annotations", texts_difference(existing.metadata.annotations.as_ref(), &annotations));
+        put(&mut patch, "finalizers", self.finalizers(existing));
+        patch
     }
 
     fn bookkeeping_labels(&self) -> BTreeMap<String, String> {

@@ -221,21 +221,12 @@ fn file(content: &mut Content, part: Part, key: String, value: SecretBytes) -> R
     Ok(())
 }
 
-/// Parses rendered YAML whose top level maps texts to texts.
+/// Parses rendered YAML whose top level maps names to values; values that are not text are written as Go writes them.
 fn keys_and_values(rendered: &SecretBytes) -> Result<Values, Error> {
-    // The parser's own message quotes the text, which is data.
-    let invalid = || {
-        Error::fix(
-            Code::TemplateFailed,
-            "the rendered text is not lines of \"key: value\" with text values; quote numbers and booleans",
-        )
-    };
-    let text = std::str::from_utf8(rendered.expose()).map_err(|_| invalid())?;
-    if text.trim().is_empty() {
-        return Ok(Values::new());
-    }
-    let map: BTreeMap<String, String> = serde_saphyr::from_str(text).map_err(|_| invalid())?;
-    Ok(map.into_iter().map(|(key, value)| (key, SecretBytes::from(value))).collect())
+    let map = template::yaml_texts(rendered.expose()).map_err(|error| {
+        Error::fix(Code::TemplateFailed, format!("the rendered text is not lines of \"key: value\": {error}"))
+    })?;
+    Ok(map.into_iter().map(|(key, value)| (key, SecretBytes::new(value))).collect())
 }
 
 #[cfg(test)]
@@ -253,14 +244,16 @@ mod tests {
     #[test]
     fn later_jobs_win_and_bytes_pass_through() {
         let jobs = vec![
-            job("a", "user: {{ .user }}\nport: 5432\n", Output::KeysAndValues(Part::Data)),
+            job("a", "user: {{ .user }}\nport: 5432\non: yes\nnone:\n", Output::KeysAndValues(Part::Data)),
             job("b", "{{ .user }}!", Output::Value(Part::Data, "user".into())),
             job("c", "{{ .bin }}", Output::Value(Part::Data, "bin".into())),
             job("d", "{{ .user }}", Output::Value(Part::Labels, "who".into())),
         ];
         let content = run(jobs, &values(), Content::default()).expect("rendered");
         let data: Vec<_> = content.data.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
-        assert_eq!(data, [("bin", &[0xff, 0][..]), ("port", b"5432"), ("user", b"bob!")]);
+        let expected =
+            [("bin", &[0xff, 0][..]), ("none", b""), ("port", b"5432"), ("true", b"true"), ("user", b"bob!")];
+        assert_eq!(data, expected, "YAML 1.1 as Go reads it");
         assert_eq!(content.labels["who"], "bob");
     }
 

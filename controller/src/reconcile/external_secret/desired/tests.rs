@@ -118,6 +118,9 @@ fn immutable_secret_and_another_type_are_refused_without_a_write() {
     existing.immutable = Some(true);
     let changed = desired(CreationPolicy::Owner, &[("a", "2")]);
     assert_eq!(changed.patch(&existing).expect_err("immutable").code(), Code::TargetImmutable);
+    let mut frozen = desired(CreationPolicy::Owner, &[("a", "2")]);
+    frozen.immutable = true;
+    assert_eq!(frozen.patch(&existing).expect("asked for"), None, "it stays as it was written");
     let mut typed = desired(CreationPolicy::Owner, &[("a", "1")]);
     typed.content.type_ = Some("kubernetes.io/tls".into());
     assert_eq!(typed.patch(&existing).expect_err("type").code(), Code::TargetImmutable);
