@@ -1,6 +1,10 @@
 //! Kubeconfig files: how `kubectl` and each binary under test find the API server, and as whom.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -30,8 +34,12 @@ impl Access<'_> {
         })
     }
 
+    /// In one step: a process that is being started beside this one may be reading the file.
     pub fn write(&self, path: &Path) -> Result {
-        fs::write(path, serde_json::to_string_pretty(&self.document())?)?;
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
+        let draft = path.with_extension(format!("draft-{}", WRITTEN.fetch_add(1, Ordering::Relaxed)));
+        fs::write(&draft, serde_json::to_string_pretty(&self.document())?)?;
+        fs::rename(draft, path)?;
         Ok(())
     }
 }
