@@ -9,11 +9,14 @@ use std::{
 };
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
 use serde_json::json;
 use support::{
     SOON, Scene,
-    manifest::{external_secret, fake, reads, secret_store},
+    manifest::{cluster_secret_store, external_secret, fake, reads, reads_cluster, secret_store},
     says,
 };
 use tests::{Bed, Binary, Failure, OPERATOR_NAMESPACE, Process, Result, wait};
@@ -244,4 +247,40 @@ async fn one_candidate_works_and_the_next_takes_over() -> Result {
     scene.delete_secret("app").await?;
     scene.holds("app", &[("password", "first")]).await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn flags_have_their_effect() -> Result {
+    let scene = Scene::without_controller("flags").await?;
+    let namespace = ["--namespace", &scene.namespace];
+    let store = scene.unique("store");
+    scene.apply(&cluster_secret_store(&store, &fake(&[("password", "first")]))).await?;
+    scene.apply(&secret_store("store", &fake(&[("password", "first")]))).await?;
+    scene.apply(&external_secret("of-cluster", &reads_cluster(&store, &[("password", "password")]))).await?;
+    scene.apply(&external_secret("app", &reads("store", &[("password", "password")]))).await?;
+
+    // Somebody else checks stores, and ClusterSecretStores are nobody's business.
+    let unchecked =
+        ["--concurrent=3", "--enable-secret-store-reconciler=false", "--enable-cluster-store-reconciler=false"];
+    let mut controller = scene.bed.operator(Binary::Controller, &[&namespace[..], &unchecked].concat()).await?;
+    let workers = controller.metric("controller_runtime_max_concurrent_reconciles", &["controller=\"externalsecret\""]);
+    assert_eq!(workers.await?, Some(3.0));
+    let checked = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Valid"}]}});
+    let stores = scene.ours("SecretStore");
+    stores.patch_status("store", &PatchParams::default(), &Patch::Merge(checked)).await?;
+    scene.holds("app", &[("password", "first")]).await?;
+    let ignored = scene.ours("ExternalSecret").get("of-cluster").await?;
+    assert_eq!(ignored.data.get("status"), None, "it uses a ClusterSecretStore");
+    assert_eq!(controller.kill().await?, 0);
+
+    // Every second a check.
+    let often = [&namespace[..], &["--store-requeue-interval=1s"]].concat();
+    let controller = scene.bed.operator(Binary::Controller, &often).await?;
+    scene.holds("of-cluster", &[("password", "first")]).await?;
+    wait::until("three checks of the store", SOON, || async {
+        let checks = controller.metric("controller_runtime_reconcile_total", &["controller=\"secretstore\""]).await;
+        let checks = checks.map_err(|error| error.to_string())?.unwrap_or_default();
+        if checks >= 3.0 { Ok(()) } else { Err(format!("{checks} checks")) }
+    })
+    .await
 }

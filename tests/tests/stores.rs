@@ -321,3 +321,32 @@ async fn store_that_goes_leaves_the_secrets() -> Result {
     assert_eq!(before.name_any(), "app");
     Ok(())
 }
+
+#[tokio::test]
+async fn metrics_of_a_store_follow_its_condition() -> Result {
+    let scene = Scene::new("metrics").await?;
+    let bao = scene.bed.bao().await?;
+    scene.apply(&secret("token", &[("token", "wrong")])).await?;
+    scene.apply(&secret_store("vault", &vault(&bao.address))).await?;
+    scene.store_fails("SecretStore", "vault", "VaultLoginDenied").await?;
+    shows(&scene, 0.0).await?;
+    scene.edit_secret("token", &json!({"stringData": {"token": token_for(&scene, bao).await?}})).await?;
+    scene.change("SecretStore", "vault", &json!({"metadata": {"annotations": {"look": "again"}}})).await?;
+    scene.store_is_valid("SecretStore", "vault").await?;
+    shows(&scene, 1.0).await
+}
+
+/// Waits until the condition's series say whether the store is ready.
+async fn shows(scene: &Scene, ready: f64) -> Result {
+    let controller = support::controller(scene.bed).await?;
+    let namespace = format!("namespace=\"{}\"", scene.namespace);
+    wait::until("the series of the condition", SOON, || async {
+        let labels = |status| ["name=\"vault\"", namespace.as_str(), status];
+        let series = |status| controller.metric("secretstore_status_condition", status);
+        let (yes, no) = (labels("status=\"True\""), labels("status=\"False\""));
+        let (yes, no) = (series(&yes).await, series(&no).await);
+        let (yes, no) = (yes.map_err(|error| error.to_string())?, no.map_err(|error| error.to_string())?);
+        if yes == Some(ready) && no == Some(1.0 - ready) { Ok(()) } else { Err(format!("True {yes:?}, False {no:?}")) }
+    })
+    .await
+}

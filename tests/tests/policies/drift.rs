@@ -6,8 +6,11 @@ use kube::ResourceExt;
 use serde_json::json;
 use tests::{Result, wait};
 
-use crate::store;
-use crate::support::{SOON, Scene, data};
+use crate::support::{
+    SOON, Scene, data,
+    manifest::{external_secret, reads, with},
+};
+use crate::{all, store};
 
 #[tokio::test]
 async fn drift_is_repaired_at_once() -> Result {
@@ -55,4 +58,40 @@ async fn labels_and_annotations_of_others_are_left_alone() -> Result {
     assert_eq!(secret.labels().get("team").map(String::as_str), Some("a"));
     assert_eq!(secret.annotations().get("note").map(String::as_str), Some("b"));
     Ok(())
+}
+
+#[tokio::test]
+async fn labels_copied_from_the_external_secret_return_with_the_next_refresh() -> Result {
+    let scene = Scene::new("own-labels").await?;
+    store(&scene, "first").await?;
+    let labelled = json!({"metadata": {"labels": {"team": "x"}, "annotations": {"note": "hello"}}});
+    let spec = with(reads("store", &[("password", "password")]), &json!({"refreshInterval": "1s"}));
+    scene.apply(&with(external_secret("app", &spec), &labelled)).await?;
+    scene.holds("app", &[("password", "first")]).await?;
+    scene
+        .edit_secret("app", &json!({"metadata": {"labels": {"team": null}, "annotations": {"note": "edited"}}}))
+        .await?;
+    let returned = |secret: &Secret| {
+        secret.labels().get("team").is_some_and(|team| team == "x")
+            && secret.annotations().get("note").is_some_and(|note| note == "hello")
+    };
+    wait::object(&scene.secrets(), "app", "its labels and annotations to return", SOON, returned).await.map(drop)
+}
+
+/// The Secret is deleted the moment it appears, while the reconcile that wrote it is not over.
+#[tokio::test]
+async fn secret_deleted_as_it_is_created_is_created_again() -> Result {
+    let scene = Scene::new("at-once").await?;
+    store(&scene, "first").await?;
+    scene.store_is_valid("SecretStore", "store").await?;
+    let rows = (0..30).map(|n| (format!("app-{n}"), deleted_at_once(&scene, format!("app-{n}"))));
+    all(rows).await
+}
+
+async fn deleted_at_once(scene: &Scene, name: String) -> Result {
+    scene.apply(&external_secret(&name, &reads("store", &[("password", "password")]))).await?;
+    let first = wait::object(&scene.secrets(), &name, "to be created", SOON, |_| true).await?;
+    scene.delete_secret(&name).await?;
+    let again = |secret: &Secret| secret.uid() != first.uid() && !data(secret).is_empty();
+    wait::object(&scene.secrets(), &name, "to be created again", SOON, again).await.map(drop)
 }
