@@ -154,6 +154,10 @@ impl Error {
     pub fn kube(act: &str, error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::kube_status(act, status),
+            // The decoder's own words quote what it could not read, which may be the value of a Secret.
+            kube::Error::SerdeError(_) => {
+                Self::retry(Code::KubernetesUnavailable, format!("{act}: the API server's answer could not be read"))
+            }
             other => {
                 Self::retry(Code::KubernetesUnavailable, format!("{act}: the Kubernetes API did not answer: {other}"))
             }
@@ -195,6 +199,14 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answer_that_cannot_be_read_is_not_quoted() {
+        let unread = serde_json::from_str::<u8>("\"canary\"").expect_err("text is no number");
+        assert!(unread.to_string().contains("canary"), "or there is nothing to keep out");
+        let error = Error::kube("reading secret n/s", &kube::Error::SerdeError(unread)).to_string();
+        assert!(error.contains("n/s") && !error.contains("canary"), "{error}");
+    }
 
     #[test]
     fn code_opens_the_message_and_the_innermost_context_wins() {

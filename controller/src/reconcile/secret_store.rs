@@ -134,7 +134,9 @@ impl<K: StoreResource> Stores<K> {
         match K::api(&self.ctx, key).patch_status(key.name(), &PatchParams::default(), &Patch::Merge(patch)).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
-            Err(error) => tracing::warn!("writing the status of {} {key}: {error}", K::KIND),
+            Err(error) => {
+                tracing::warn!("{}", Error::kube(&format!("writing the status of {} {key}", K::KIND), &error));
+            }
         }
         after
     }
