@@ -22,18 +22,17 @@ pub struct Difference {
 
 impl Difference {
     /// What kind of disagreement it is; making the case shorter keeps it.
-    pub fn class(&self) -> (usize, usize) {
-        (rank(&self.ours), rank(&self.gos))
+    pub fn class(&self) -> (String, String) {
+        (shape(&self.ours), shape(&self.gos))
     }
 }
 
-fn rank(outcome: &Outcome) -> usize {
-    match outcome {
-        Outcome::Output(_) => 0,
-        Outcome::Error { phase, .. } if phase == "parse" => 1,
-        Outcome::Error { .. } => 2,
-        Outcome::Skip(_) => 3,
-    }
+/// The kind of an outcome, and the words of an error without what it quotes.
+fn shape(outcome: &Outcome) -> String {
+    let Outcome::Error { phase, text } = outcome else { return "output".to_owned() };
+    let told = text.rsplit_once(">: ").map_or(text.as_str(), |(_, told)| told);
+    let words = told.split_whitespace().filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    format!("{phase}: {}", words.take(5).collect::<Vec<_>>().join(" "))
 }
 
 /// Our outcome.

@@ -50,7 +50,7 @@ compact l=l|mustCompact a=l|slice lc*=a|mustSlice ac*=a|chunk cl=a|mustChunk ca=
 dict =m|dict ka=m|dict kaka=m|dict kakaka=m|dict a*=m|get mk=a|set mka=m|unset mk=m|hasKey mk=b|keys m*=S|values m=l
 pluck km*=l|pick mk*=m|omit mk*=m|dig kam=a|dig kkam=a|dig a*=a|merge mm*=a|mustMerge mm*=a|mergeOverwrite mm*=a
 mustMergeOverwrite mm*=a
-b64enc s=6|b64dec 6=s|b32enc s=3|b32dec 3=s|hexdec h=s|sha1sum s=h|sha256sum s=h|sha512sum s=h|adler32sum s=n
+b64enc s=6|b64dec 6=s|b32enc s=3|b32dec 3=s|hexdec h=s|sha256sum s=h|sha512sum s=h|adler32sum s=n
 toJson a=j|mustToJson a=j|toPrettyJson a=j|mustToPrettyJson a=j|toRawJson a=j|mustToRawJson a=j|fromJson j=a
 mustFromJson j=a|fromYaml y=m|toYaml a=y
 atoi n=i|int a=i|int N=i|int64 a=i|int64 N=i|float64 a=f|float64 N=f|toDecimal N=i|add N*=i|add1 N=i|sub NN=i|mul NN*=i

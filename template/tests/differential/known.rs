@@ -19,7 +19,7 @@ const LEFT_OUT: &[&str] = &[
     "gen",
     "bcrypt",
     "htpasswd",
-    "encryptAES",
+    "sha1sum", "decryptAES", "encryptAES",
     "derivePassword",
     "buildCustomCert",
     "pkcs12",

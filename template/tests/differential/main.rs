@@ -32,8 +32,10 @@ mod tokens;
 
 /// Cases sent to Go at once.
 const BATCH: usize = 1_000;
-/// Differences made short and shown; more of them would not be read.
-const MOST_SHOWN: usize = 40;
+/// Differences of one kind that are made short.
+const MOST_ALIKE: usize = 40;
+/// Groups of them that are shown; more would not be read.
+const MOST_SHOWN: usize = 60;
 
 #[test]
 fn random_templates_render_as_in_go() {
@@ -61,7 +63,8 @@ fn random_templates_render_as_in_go() {
             if !agree(&ours, &gos) {
                 total += 1;
                 let difference = Difference { case: case.clone(), ours, gos };
-                if found.values().map(Vec::len).sum::<usize>() < MOST_SHOWN * 4 {
+                let alike = found.values().flatten().filter(|other| other.class() == difference.class()).count();
+                if alike < MOST_ALIKE {
                     let short = minimise::minimised(&difference, |cases| judge(cases, &limits, &mut oracle));
                     found.entry(report::signature(&short)).or_default().push(short);
                 }

@@ -8,8 +8,9 @@ use crate::tokens::split;
 
 /// Rounds of making a case shorter; each asks for many variants at once.
 const ROUNDS: usize = 60;
-/// Variants asked for in one round.
+/// Variants asked for in one round, and how many of them at once; the first lot that helps ends the round.
 const VARIANTS: usize = 300;
+const AT_ONCE: usize = 40;
 
 /// Leaves out whatever may go without the difference going, too. `judge` finds the differences among some cases.
 pub fn minimised(found: &Difference, mut judge: impl FnMut(&[Case]) -> Vec<Option<Difference>>) -> Difference {
@@ -22,12 +23,13 @@ pub fn minimised(found: &Difference, mut judge: impl FnMut(&[Case]) -> Vec<Optio
             break;
         }
         tried.extend(variants.iter().cloned());
-        let differences = judge(&variants);
-        let shortest = differences
-            .into_iter()
-            .flatten()
-            .filter(|difference| difference.class() == found.class() && size(&difference.case) < size(&best.case))
-            .min_by_key(|difference| size(&difference.case));
+        let shortest = variants.chunks(AT_ONCE).find_map(|some| {
+            judge(some)
+                .into_iter()
+                .flatten()
+                .filter(|difference| difference.class() == found.class() && size(&difference.case) < size(&best.case))
+                .min_by_key(|difference| size(&difference.case))
+        });
         if let Some(shortest) = shortest {
             best = shortest;
         }
