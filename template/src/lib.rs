@@ -16,6 +16,7 @@
 
 mod ast;
 mod cast;
+mod category;
 mod context;
 mod data;
 mod error;

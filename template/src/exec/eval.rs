@@ -189,5 +189,5 @@ fn no_arguments(expr: &Expr, args: &[Expr], last: Option<&Operand>) -> Result<()
     if args.is_empty() && last.is_none() {
         return Ok(());
     }
-    Err(format!("can't give argument to non-function {}", expr.source_in_parens()).into())
+    Err(format!("can't give argument to non-function {}", expr.source()).into())
 }

@@ -2,7 +2,8 @@
 
 use super::Sink;
 use super::float::format_float;
-use super::quote::{can_backquote, char_of, is_print, quote, quote_char};
+use super::quote::{can_backquote, char_of, quote, quote_char};
+use crate::category::is_print;
 use crate::data::Bytes;
 use crate::text::{push_char, rune_count, runes};
 use crate::value::{List, Map, Value};

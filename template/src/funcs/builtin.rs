@@ -137,7 +137,7 @@ fn escape_js(text: &[u8]) -> Vec<u8> {
             '"' => out.extend_from_slice(b"\\\""),
             char @ ('<' | '>' | '&' | '=') => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
             char if char < ' ' => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
-            char if char.is_ascii() || crate::fmt::quote::is_print(char) => {
+            char if char.is_ascii() || crate::category::is_print(char) => {
                 out.extend_from_slice(&text[at..at + rune.width]);
             }
             char => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),

@@ -62,7 +62,11 @@ impl Zone {
     pub(crate) fn named(name: &str) -> Self {
         match name {
             "" | "UTC" | "Local" => Self::Utc,
-            name => ZONES.get(name).map_or(Self::Utc, Self::Named),
+            // The database finds names in any case, Go only in their own.
+            name => match ZONES.get(name) {
+                Ok(zone) if zone.iana_name() == Some(name) => Self::Named(zone),
+                _ => Self::Utc,
+            },
         }
     }
 

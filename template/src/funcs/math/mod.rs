@@ -5,7 +5,7 @@ use super::{Args, Function};
 use crate::cast::{to_float, to_int};
 use crate::context::Context;
 use crate::error::Message;
-use crate::number::{parse_float, parse_int};
+use crate::number::{parse_float, parse_int, parse_int_or_limit};
 use crate::value::{List, Value};
 
 mod decimal;
@@ -17,7 +17,7 @@ const STEPS_PER_DECIMAL: usize = 50;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("atoi", &[Str], Int, "The decimal number in a text, else 0.", |_, args| {
-        Ok(Value::int(parse_int(args.str(0), 10).unwrap_or(0)))
+        Ok(Value::int(parse_int_or_limit(args.str(0), 10)))
     }),
     Function::new("int", &[Any], Int, "The value as an int.", |_, args| Ok(Value::int(to_int(args.value(0))))),
     Function::new("int64", &[Any], Int64, "The value as an int64.", |_, args| Ok(Value::int64(to_int(args.value(0))))),

@@ -6,7 +6,9 @@ use crate::context::Context;
 use crate::error::Message;
 use crate::value::{List, Value};
 
+mod expand;
 mod pattern;
+mod syntax;
 
 pub(crate) use pattern::Pattern;
 
@@ -18,12 +20,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "Whether the text matches; false for a bad pattern.",
         |context, args| {
             let Ok(pattern) = context.regex(args.str(0)) else { return Ok(Value::Bool(false)) };
-            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
+            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match()))
         },
     ),
     Function::new("mustRegexMatch", &[Str, Str], Bool, "Whether the text matches.", |context, args| {
         let pattern = context.regex(args.str(0))?;
-        Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
+        Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match()))
     }),
     Function::new("regexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, loud)),
     Function::new("mustRegexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, plain)),
@@ -82,39 +84,40 @@ fn loud(pattern: &[u8], message: &Message) -> Message {
 
 fn find(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let regex = pattern.on(context, args.str(1))?;
-    Ok(Value::str(regex.find(args.str(1)).map_or(&[][..], |found| found.as_bytes())))
+    let text = args.str(1);
+    Ok(Value::str(pattern.on(context, text)?.find().map_or(&[][..], |(start, end)| &text[start..end])))
 }
 
 fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let regex = pattern.on(context, args.str(1))?;
+    let text = args.str(1);
+    let search = pattern.on(context, text)?;
     let mut found = Vec::new();
-    for part in regex.find_iter(args.str(1)).take(at_most(args.int(2))) {
+    for (start, end) in search.find_all().take(at_most(args.int(2))) {
         context.spend(1)?;
         context.check_elements(found.len())?;
-        found.push(part.as_bytes().to_vec());
+        found.push(&text[start..end]);
     }
     Ok(Value::List(List::of_strings(found)))
 }
 
 fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let regex = pattern.on(context, args.str(1))?;
     let (text, replacement) = (args.str(1), args.str(2));
+    let search = pattern.on(context, text)?;
     let mut out = Vec::new();
     let mut copied = 0;
-    for groups in regex.captures_iter(text) {
+    for groups in search.groups() {
         context.spend(1)?;
-        let Some(whole) = groups.get(0) else { continue };
-        out.extend_from_slice(&text[copied..whole.start()]);
+        let Some(&Some((start, end))) = groups.first() else { continue };
+        out.extend_from_slice(&text[copied..start]);
         if expands {
-            groups.expand(replacement, &mut out);
+            expand::expand(&mut out, replacement, text, &groups, &search);
         } else {
             out.extend_from_slice(replacement);
         }
         context.check_bytes(out.len())?;
-        copied = whole.end();
+        copied = end;
     }
     out.extend_from_slice(&text[copied..]);
     Ok(Value::str(out))
@@ -122,8 +125,8 @@ fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) 
 
 fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let regex = pattern.on(context, args.str(1))?;
     let (text, count) = (args.str(1), args.int(2));
+    let search = pattern.on(context, text)?;
     let most = at_most(count);
     if most == 0 {
         return Ok(Value::List(List::of_strings(Vec::<Vec<u8>>::new())));
@@ -133,21 +136,21 @@ fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, 
     }
     let mut parts = Vec::new();
     let (mut begin, mut end) = (0, 0);
-    for found in regex.find_iter(text).take(most) {
+    for (from, to) in search.find_all().take(most) {
         context.spend(1)?;
         context.check_elements(parts.len())?;
         if parts.len() == most - 1 {
             break;
         }
-        end = found.start();
+        end = from;
         // An empty match at the very start separates nothing.
-        if found.end() != 0 {
-            parts.push(text[begin..end].to_vec());
+        if to != 0 {
+            parts.push(&text[begin..end]);
         }
-        begin = found.end();
+        begin = to;
     }
     if end != text.len() {
-        parts.push(text[begin..].to_vec());
+        parts.push(&text[begin..]);
     }
     Ok(Value::List(List::of_strings(parts)))
 }
