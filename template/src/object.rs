@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::funcs::{Function, methods};
 use crate::semver::Version;
-use crate::time::{MONTHS, Time, WEEKDAYS, duration_text};
+use crate::time::{MONTHS, Time, WEEKDAYS, Zone, duration_text};
 
 /// A value that templates see only through its text and methods.
 pub(crate) enum Object {
@@ -51,6 +51,29 @@ impl Object {
         }
     }
 
+    /// Go's `==`: everything alike. Zones are compared by where they lie, and only UTC is always the same.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Version { pointer: true, .. }, _) => false,
+            (Self::Time(left), Self::Time(right)) => {
+                let in_utc = |time: &Time| matches!(time.zone, Zone::Utc);
+                left.order(right).is_eq() && in_utc(left) && in_utc(right)
+            }
+            _ => self.deep_equals(other),
+        }
+    }
+
+    /// Whether type and content are alike.
+    pub(crate) fn deep_equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Version { version: left, .. }, Self::Version { version: right, .. }) => {
+                left == right && self.type_name() == other.type_name()
+            }
+            (Self::Time(_), Self::Time(_)) => self.to_string() == other.to_string(),
+            _ => self.number().is_some() && self.number() == other.number() && self.type_name() == other.type_name(),
+        }
+    }
+
     /// The integer that the type is made of, if it is.
     pub(crate) fn number(&self) -> Option<i64> {
         match self {
@@ -74,8 +97,11 @@ impl Object {
             Self::Version { .. } => methods::VERSION,
             Self::Time(_) => methods::TIME,
             Self::Duration(_) => methods::DURATION,
-            Self::Month(_) | Self::Weekday(_) => methods::NONE,
+            Self::Month(_) | Self::Weekday(_) => methods::NAMED_NUMBER,
         };
+        if matches!(self, Self::Version { pointer: false, .. }) && methods::VERSION_POINTER_ONLY.contains(&name) {
+            return None;
+        }
         table.iter().find(|method| method.name == name)
     }
 }

@@ -1,9 +1,12 @@
 //! Pipelines, commands and operands.
 
+use std::rc::Rc;
+
 use super::{At, Machine, Operand, constant};
 use crate::ast::{Command, Expr, Number, Pipe, Term};
 use crate::error::Message;
 use crate::funcs::Type;
+use crate::object::Object;
 use crate::value::Value;
 
 impl<'p> Machine<'p, '_, '_> {
@@ -132,7 +135,10 @@ impl<'p> Machine<'p, '_, '_> {
             (Type::Str, _) => expected("string"),
             (Type::Int, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int(*value)),
             (Type::Int64, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int64(*value)),
-            (Type::Int | Type::Int64, _) => expected("integer"),
+            (Type::Object("time.Duration"), Term::Number(Number { int: Some(value), .. })) => {
+                Ok(Value::Object(Rc::new(Object::Duration(*value))))
+            }
+            (Type::Int | Type::Int64 | Type::Object("time.Duration"), _) => expected("integer"),
             (Type::Float, Term::Number(Number { float: Some(value), .. })) => Ok(Value::Float(*value)),
             (Type::Float, _) => expected("float"),
             _ => Err(format!("can't handle {} for arg of type {}", expr.source(), wanted.name()).into()),

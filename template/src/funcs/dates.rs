@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Type::{Any, Bool, Int, Int64, Object as ObjectType, Str};
+use super::Type::{Any, Bool, Float, Int, Int64, Object as ObjectType, Str};
 use super::{Args, Function};
 use crate::context::Context;
 use crate::error::Message;
@@ -20,6 +20,8 @@ const WEEKDAY: super::Type = ObjectType("time.Weekday");
 /// The layout of HTML's date fields.
 const HTML: &[u8] = b"2006-01-02";
 const SECOND: i64 = 1_000_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("now", &[], TIME, "The time of the render.", |context, _| Ok(wrap(Time::from_system(context.now())))),
@@ -50,7 +52,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::new("ago", &[Any], Str, "The time passed, to the second.", |context, args| {
         let passed = Time::from_system(context.now()).since(&moment(context, args.value(0)));
-        Ok(Value::text(&duration_text(rounded(passed))))
+        Ok(Value::text(&duration_text(rounded_to(passed, SECOND))))
     }),
     Function::new("duration", &[Any], Str, "Seconds as a duration.", |_, args| {
         let seconds = match args.value(0) {
@@ -115,13 +117,60 @@ pub(super) const TIME_METHODS: &[Function] = &[
         Ok(Value::Bool(time(args, 0).is_zero()))
     }),
     Function::new("UTC", &[], TIME, "The time in UTC.", |_, args| Ok(wrap(time(args, 0).in_zone(Zone::Utc)))),
+    Function::new("UnixMicro", &[], Int64, "Microseconds since 1970.", |_, args| {
+        let time = time(args, 0);
+        Ok(Value::int64(time.seconds.wrapping_mul(1_000_000).wrapping_add(i64::from(time.nanoseconds / 1_000))))
+    }),
+    Function::new("Compare", &[TIME], Int, "-1, 0 or 1, as it is earlier, equal or later.", |_, args| {
+        Ok(Value::int(time(args, 0).order(&time(args, 1)) as i64))
+    }),
+    Function::new("Truncate", &[DURATION], TIME, "The multiple of a duration before it.", |context, args| {
+        let time = time(args, 0);
+        let rest = time.beyond_multiple(span(context, args.value(1)));
+        Ok(wrap(time.plus(-rest)))
+    }),
+    Function::new("Round", &[DURATION], TIME, "The nearest multiple of a duration.", |context, args| {
+        let (time, unit) = (time(args, 0), span(context, args.value(1)));
+        let rest = time.beyond_multiple(unit);
+        Ok(wrap(time.plus(if rest < unit - rest { -rest } else { unit - rest })))
+    }),
     Function::new("Local", &[], TIME, "The time in the operator's zone, UTC.", |_, args| {
         Ok(wrap(time(args, 0).in_zone(Zone::Utc)))
     }),
 ];
 
+/// What a month or weekday answers.
+pub(super) const NAMED_NUMBER_METHODS: &[Function] = &[Function::new("String", &[], Str, "The name.", |_, args| {
+    Ok(match args.value(0) {
+        Value::Object(object) => Value::text(&object.to_string()),
+        _ => Value::text(""),
+    })
+})];
+
 /// What a duration answers.
 pub(super) const DURATION_METHODS: &[Function] = &[
+    Function::new("Hours", &[], Float, "As hours.", |context, args| Ok(in_units(span(context, args.value(0)), HOUR))),
+    Function::new("Minutes", &[], Float, "As minutes.", |context, args| {
+        Ok(in_units(span(context, args.value(0)), MINUTE))
+    }),
+    Function::new("Seconds", &[], Float, "As seconds.", |context, args| {
+        Ok(in_units(span(context, args.value(0)), SECOND))
+    }),
+    Function::new("Microseconds", &[], Int64, "As microseconds, cut.", |context, args| {
+        Ok(Value::int64(span(context, args.value(0)) / 1_000))
+    }),
+    Function::new("Abs", &[], DURATION, "Without its sign.", |context, args| {
+        Ok(object(Object::Duration(span(context, args.value(0)).saturating_abs())))
+    }),
+    Function::new("Truncate", &[DURATION], DURATION, "Cut to a multiple of a duration.", |context, args| {
+        let (duration, unit) = (span(context, args.value(0)), span(context, args.value(1)));
+        let rest = if unit <= 0 { 0 } else { duration % unit };
+        Ok(object(Object::Duration(duration - rest)))
+    }),
+    Function::new("Round", &[DURATION], DURATION, "The nearest multiple of a duration.", |context, args| {
+        let (duration, unit) = (span(context, args.value(0)), span(context, args.value(1)));
+        Ok(object(Object::Duration(if unit <= 0 { duration } else { rounded_to(duration, unit) })))
+    }),
     Function::new("String", &[], Str, "As `1h2m3s`.", |context, args| {
         Ok(Value::text(&duration_text(span(context, args.value(0)))))
     }),
@@ -171,7 +220,7 @@ fn moment(context: &Context, value: &Value) -> Time {
 /// A duration in nanoseconds: a number, a text, a duration, or the time since a time.
 fn span(context: &Context, value: &Value) -> i64 {
     match value {
-        Value::Str(text) => parse_duration(&lossy(text)).unwrap_or(0),
+        Value::Str(text) => parse_duration(text).unwrap_or(0),
         Value::Int(crate::value::IntKind::Int64, nanoseconds) => *nanoseconds,
         Value::Object(object) => match object.as_ref() {
             Object::Duration(nanoseconds) => *nanoseconds,
@@ -190,23 +239,27 @@ fn date_in_zone(context: &mut Context, args: &Args) -> Result<Value, Message> {
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a row")]
 fn date_modify(_: &mut Context, args: &Args) -> Result<Value, Message> {
-    let nanoseconds = parse_duration(&lossy(args.str(0))).unwrap_or(0);
+    let nanoseconds = parse_duration(args.str(0)).unwrap_or(0);
     Ok(wrap(time(args, 1).plus(nanoseconds)))
 }
 
 fn must_date_modify(_: &mut Context, args: &Args) -> Result<Value, Message> {
-    let nanoseconds = parse_duration(&lossy(args.str(0))).ok_or_else(|| {
-        let shown = crate::fmt::quote::quote(args.str(0), false);
-        Message::plain("time: invalid duration ").data(shown)
-    })?;
+    let nanoseconds = parse_duration(args.str(0))?;
     Ok(wrap(time(args, 1).plus(nanoseconds)))
 }
 
-/// To the nearest second, half a second away from zero.
-fn rounded(nanoseconds: i64) -> i64 {
-    let rest = nanoseconds % SECOND;
+/// To the nearest multiple, half of it away from zero.
+fn rounded_to(nanoseconds: i64, unit: i64) -> i64 {
+    let rest = nanoseconds % unit;
     let cut = nanoseconds - rest;
-    if rest.abs() * 2 >= SECOND { cut.saturating_add(SECOND * rest.signum()) } else { cut }
+    if rest.abs() >= unit - rest.abs() { cut.saturating_add(unit * rest.signum()) } else { cut }
+}
+
+/// A duration as a number of units, whole and fraction added as Go adds them.
+fn in_units(nanoseconds: i64, unit: i64) -> Value {
+    #[expect(clippy::cast_precision_loss, reason = "Go rounds the same way")]
+    let value = (nanoseconds / unit) as f64 + (nanoseconds % unit) as f64 / unit as f64;
+    Value::Float(value)
 }
 
 fn in_largest_unit(nanoseconds: i64) -> String {

@@ -39,7 +39,10 @@ pub(crate) mod methods {
     pub(crate) const VERSION: &[Function] = semver::METHODS;
     pub(crate) const TIME: &[Function] = dates::TIME_METHODS;
     pub(crate) const DURATION: &[Function] = dates::DURATION_METHODS;
-    pub(crate) const NONE: &[Function] = &[];
+    pub(crate) const NAMED_NUMBER: &[Function] = dates::NAMED_NUMBER_METHODS;
+    /// Methods that Go declares on the pointer, so that a version returned by value has none of them.
+    pub(crate) const VERSION_POINTER_ONLY: [&str; 7] =
+        ["Original", "Compare", "Equal", "LessThan", "GreaterThan", "LessThanEqual", "GreaterThanEqual"];
 }
 
 /// What the documentation and the checks need to know of one function.

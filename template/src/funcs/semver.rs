@@ -12,14 +12,15 @@ use crate::value::{UintKind, Value};
 
 /// Go's name of the type that `semver` returns.
 const POINTER: super::Type = ObjectType("*semver.Version");
+/// The type that methods return.
+const VALUE: super::Type = ObjectType("semver.Version");
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("semver", &[Str], POINTER, "The version that a text names.", |_, args| {
         parse(args.str(0)).map(|version| wrap(version, true))
     }),
     Function::new("semverCompare", &[Str, Str], Bool, "Whether the constraint holds for the version.", |_, args| {
-        let constraints = Constraints::parse(&lossy(args.str(0)))
-            .map_err(|part| Message::plain("improper constraint: ").data(part))?;
+        let constraints = Constraints::parse(&lossy(args.str(0)))?;
         Ok(Value::Bool(constraints.hold_for(&parse(args.str(1))?)))
     }),
 ];
@@ -41,13 +42,13 @@ pub(super) const METHODS: &[Function] = &[
     Function::new("String", &[], Str, "The version with all numbers.", |_, args| {
         field(args, |v| Value::text(&v.to_string()))
     }),
-    Function::new("IncMajor", &[], ObjectType("semver.Version"), "The next major version.", |_, args| {
+    Function::new("IncMajor", &[], VALUE, "The next major version.", |_, args| {
         field(args, |v| wrap(v.with_numbers(v.major.saturating_add(1), 0, 0), false))
     }),
-    Function::new("IncMinor", &[], ObjectType("semver.Version"), "The next minor version.", |_, args| {
+    Function::new("IncMinor", &[], VALUE, "The next minor version.", |_, args| {
         field(args, |v| wrap(v.with_numbers(v.major, v.minor.saturating_add(1), 0), false))
     }),
-    Function::new("IncPatch", &[], ObjectType("semver.Version"), "The next patch version.", |_, args| {
+    Function::new("IncPatch", &[], VALUE, "The next patch version.", |_, args| {
         field(args, |v| wrap(v.next_patch(), false))
     }),
     Function::new("Compare", &[POINTER], Int, "-1, 0 or 1, as it is less, equal or greater.", |_, args| {
@@ -62,10 +63,22 @@ pub(super) const METHODS: &[Function] = &[
     Function::new("GreaterThan", &[POINTER], Bool, "Whether it comes after.", |_, args| {
         with_both(args, |left, right| Value::Bool(left.order(right).is_gt()))
     }),
+    Function::new("LessThanEqual", &[POINTER], Bool, "Whether it does not come after.", |_, args| {
+        with_both(args, |left, right| Value::Bool(left.order(right).is_le()))
+    }),
+    Function::new("GreaterThanEqual", &[POINTER], Bool, "Whether it does not come before.", |_, args| {
+        with_both(args, |left, right| Value::Bool(left.order(right).is_ge()))
+    }),
+    Function::new("SetPrerelease", &[Str], VALUE, "The version with that prerelease.", |_, args| {
+        version(args, 0)?.with_prerelease(args.str(1)).map(|version| wrap(version, false))
+    }),
+    Function::new("SetMetadata", &[Str], VALUE, "The version with that metadata.", |_, args| {
+        version(args, 0)?.with_metadata(args.str(1)).map(|version| wrap(version, false))
+    }),
 ];
 
 fn parse(text: &[u8]) -> Result<Version, Message> {
-    Version::parse(&lossy(text)).ok_or_else(|| "invalid semantic version".into())
+    Version::parse(text)
 }
 
 fn wrap(version: Version, pointer: bool) -> Value {

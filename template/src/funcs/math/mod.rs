@@ -112,10 +112,10 @@ fn decimals(
     combine: impl Fn(&Decimal, &Decimal) -> Result<Decimal, Message>,
 ) -> Result<Value, Message> {
     let mut numbers = values.iter().map(|value| Decimal::from_float(to_float(value)));
-    let mut result = numbers.next().unwrap_or_else(|| Decimal::from_float(0.0));
+    let mut result = numbers.next().unwrap_or_else(|| Decimal::from_float(0.0))?;
     for number in numbers {
         context.spend(STEPS_PER_DECIMAL)?;
-        result = combine(&result, &number)?;
+        result = combine(&result, &number?)?;
     }
     Ok(Value::Float(parse_float(result.to_string().as_bytes()).unwrap_or(f64::INFINITY)))
 }

@@ -26,7 +26,7 @@ pub(super) fn expand(out: &mut Vec<u8>, replacement: &[u8], text: &[u8], groups:
         let of = |index: usize| groups.get(index).copied().flatten();
         let found = match number(name) {
             Some(index) => of(index),
-            None => search.named(&lossy(name)).and_then(of),
+            None => search.named(&lossy(name)).find_map(of),
         };
         if let Some((start, end)) = found {
             out.extend_from_slice(&text[start..end]);

@@ -109,9 +109,9 @@ impl<'p, 't> Search<'p, 't> {
         self.pattern.regex.captures_iter(&self.text).map(spans)
     }
 
-    /// The number of the group of that name.
-    pub(super) fn named(&self, name: &str) -> Option<usize> {
-        self.pattern.names.iter().find(|(known, _)| known == name).map(|(_, index)| *index)
+    /// The numbers of the groups of that name, in their order.
+    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.pattern.names.iter().filter(move |(known, _)| known == name).map(|(_, index)| *index)
     }
 
     fn span(&self, found: regex::Match) -> Span {

@@ -300,12 +300,8 @@ impl<'p> Translator<'p> {
         if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
             return Err(complaint("invalid named capture", &rest[..=end]));
         }
-        let name = lossy(name);
-        if self.names.iter().any(|(known, _)| *known == name) {
-            return Err(complaint("duplicate capture group name", name.as_bytes()));
-        }
         self.groups += 1;
-        self.names.push((name, self.groups));
+        self.names.push((lossy(name), self.groups));
         self.at += end + 1;
         self.open_group("(");
         Ok(())

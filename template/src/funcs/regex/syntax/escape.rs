@@ -70,11 +70,11 @@ impl Translator<'_> {
             Some(name) => (*sign == b'p', name),
             None => (*sign == b'P', name.as_str()),
         };
-        let class = format!("\\{}{{{name}}}", if negated { 'P' } else { 'p' });
-        let is_known = !name.is_empty()
-            && name.chars().all(|char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | ' '))
-            && regex::Regex::new(&class).is_ok();
-        if is_known { Ok(Some(class)) } else { Err(complaint("invalid character class range", self.since(start))) }
+        let sign = if negated { 'P' } else { 'p' };
+        if let Some(property) = known_property(name) {
+            return Ok(Some(format!("\\{sign}{{{property}}}")));
+        }
+        Err(complaint("invalid character class range", self.since(start)))
     }
 
     /// The content of `\d` and its like.
@@ -162,4 +162,34 @@ impl Translator<'_> {
 /// A pattern that matches nothing.
 pub(super) fn never() -> String {
     "[a&&b]".to_owned()
+}
+
+/// Scripts whose full name is as short as a code; Go knows no codes.
+const SHORT_SCRIPTS: [&str; 13] =
+    ["ahom", "cham", "kawi", "lao", "lisu", "miao", "modi", "mro", "newa", "nko", "thai", "toto", "vai"];
+/// General categories by their long names.
+const LONG_CATEGORIES: &str = "Letter CasedLetter UppercaseLetter LowercaseLetter TitlecaseLetter ModifierLetter OtherLetter \
+    Mark NonspacingMark SpacingMark EnclosingMark CombiningMark Number DecimalNumber LetterNumber OtherNumber digit \
+    Punctuation ConnectorPunctuation DashPunctuation OpenPunctuation ClosePunctuation InitialPunctuation \
+    FinalPunctuation OtherPunctuation punct Symbol MathSymbol CurrencySymbol ModifierSymbol OtherSymbol Separator \
+    SpaceSeparator LineSeparator ParagraphSeparator Other Control cntrl Format Surrogate PrivateUse Unassigned";
+
+/// The crate's name of a class that Go knows; Go ignores case, spaces and connectors.
+fn known_property(name: &str) -> Option<String> {
+    if !name.is_ascii() {
+        return None;
+    }
+    let plain: String =
+        name.chars().filter(|char| !matches!(char, ' ' | '_' | '-')).map(|char| char.to_ascii_lowercase()).collect();
+    let is_category = LONG_CATEGORIES.split_ascii_whitespace().any(|known| known.eq_ignore_ascii_case(&plain));
+    let is_special = matches!(plain.as_str(), "any" | "ascii" | "assigned");
+    let is_code = plain.len() <= 2 && plain != "yi";
+    let is_script = plain.len() > 4 || plain == "yi" || SHORT_SCRIPTS.contains(&plain.as_str());
+    let property = match () {
+        () if is_special => plain,
+        () if is_category || is_code => format!("gc={plain}"),
+        () if is_script => format!("sc={plain}"),
+        () => return None,
+    };
+    regex::Regex::new(&format!("\\p{{{property}}}")).is_ok().then_some(property)
 }
