@@ -1,7 +1,7 @@
 //! The functions of text/template itself, without the comparisons.
 
 use super::Type::{Any, Bool, Int, Reflect, Str};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::{print_verb, sprint, sprintf, sprintln};
@@ -9,34 +9,67 @@ use crate::text::{REPLACEMENT, push_char, runes};
 use crate::value::{List, Map, UintKind, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::variadic("and", &[Reflect], Reflect, Reflect, "The first empty argument, or the last.", last),
-    Function::variadic("or", &[Reflect], Reflect, Reflect, "The first argument that is not empty, or the last.", last),
-    Function::new("not", &[Reflect], Bool, "Whether the argument is empty.", |_, args| {
+    Function::variadic(
+        "and",
+        &[Reflect],
+        Reflect,
+        Reflect,
+        doc("The first empty argument, or the last.", "", ""),
+        last,
+    ),
+    Function::variadic(
+        "or",
+        &[Reflect],
+        Reflect,
+        Reflect,
+        doc("The first argument that is not empty, or the last.", "", ""),
+        last,
+    ),
+    Function::new("not", &[Reflect], Bool, doc("Whether the argument is empty.", "", ""), |_, args| {
         Ok(Value::Bool(!args.value(0).is_true()))
     }),
-    Function::variadic("call", &[Reflect], Reflect, Reflect, "Always an error: no value is a function.", last),
-    Function::new("len", &[Reflect], Int, "The number of bytes, elements or entries.", |_, args| len(args)),
-    Function::variadic("index", &[Reflect], Reflect, Reflect, "The element at each key in turn.", |_, args| {
-        index(args)
+    Function::variadic(
+        "call",
+        &[Reflect],
+        Reflect,
+        Reflect,
+        doc("Always an error: no value is a function.", "", ""),
+        last,
+    ),
+    Function::new("len", &[Reflect], Int, doc("The number of bytes, elements or entries.", "", ""), |_, args| {
+        len(args)
     }),
-    Function::variadic("print", &[], Any, Str, "The arguments as text.", |context, args| {
+    Function::variadic(
+        "index",
+        &[Reflect],
+        Reflect,
+        Reflect,
+        doc("The element at each key in turn.", "", ""),
+        |_, args| index(args),
+    ),
+    Function::variadic("print", &[], Any, Str, doc("The arguments as text.", "", ""), |context, args| {
         sprint(args.all(), context.value_bytes()).map(Value::str)
     }),
-    Function::variadic("println", &[], Any, Str, "The arguments as a line of text.", |context, args| {
+    Function::variadic("println", &[], Any, Str, doc("The arguments as a line of text.", "", ""), |context, args| {
         sprintln(args.all(), context.value_bytes()).map(Value::str)
     }),
-    Function::variadic("printf", &[Str], Any, Str, "The arguments by a format.", |context, args| {
+    Function::variadic("printf", &[Str], Any, Str, doc("The arguments by a format.", "", ""), |context, args| {
         sprintf(args.str(0), args.rest(1), context.value_bytes()).map(Value::str)
     }),
-    Function::variadic("html", &[], Any, Str, "Text escaped for HTML.", |context, args| {
+    Function::variadic("html", &[], Any, Str, doc("Text escaped for HTML.", "", ""), |context, args| {
         escaped(context, args, escape_html)
     }),
-    Function::variadic("js", &[], Any, Str, "Text escaped for JavaScript.", |context, args| {
+    Function::variadic("js", &[], Any, Str, doc("Text escaped for JavaScript.", "", ""), |context, args| {
         escaped(context, args, escape_js)
     }),
-    Function::variadic("urlquery", &[], Any, Str, "Text escaped for the query of a URL.", |context, args| {
-        escaped(context, args, escape_query)
-    }),
+    Function::variadic(
+        "urlquery",
+        &[],
+        Any,
+        Str,
+        doc("Text escaped for the query of a URL.", "", ""),
+        |context, args| escaped(context, args, escape_query),
+    ),
 ];
 
 /// `and`, `or` and `call` are carried out by the executor.

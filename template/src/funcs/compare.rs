@@ -3,27 +3,34 @@
 use std::cmp::Ordering;
 
 use super::Type::{Bool, Reflect};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::print_verb;
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::variadic("eq", &[Reflect], Reflect, Bool, "Whether the first equals any other argument.", eq),
-    Function::new("ne", &[Reflect, Reflect], Bool, "Whether the arguments differ.", |context, args| {
+    Function::variadic(
+        "eq",
+        &[Reflect],
+        Reflect,
+        Bool,
+        doc("Whether the first equals any other argument.", "", ""),
+        eq,
+    ),
+    Function::new("ne", &[Reflect, Reflect], Bool, doc("Whether the arguments differ.", "", ""), |context, args| {
         equal(context, args.value(0), args.value(1)).map(|equal| Value::Bool(!equal))
     }),
-    Function::new("lt", &[Reflect, Reflect], Bool, "Whether the first is less.", |_, args| {
+    Function::new("lt", &[Reflect, Reflect], Bool, doc("Whether the first is less.", "", ""), |_, args| {
         order(args, |order| order == Ordering::Less)
     }),
-    Function::new("le", &[Reflect, Reflect], Bool, "Whether the first is less or equal.", |_, args| {
+    Function::new("le", &[Reflect, Reflect], Bool, doc("Whether the first is less or equal.", "", ""), |_, args| {
         order(args, |order| order != Ordering::Greater)
     }),
-    Function::new("gt", &[Reflect, Reflect], Bool, "Whether the first is greater.", |_, args| {
+    Function::new("gt", &[Reflect, Reflect], Bool, doc("Whether the first is greater.", "", ""), |_, args| {
         order(args, |order| order == Ordering::Greater)
     }),
-    Function::new("ge", &[Reflect, Reflect], Bool, "Whether the first is greater or equal.", |_, args| {
+    Function::new("ge", &[Reflect, Reflect], Bool, doc("Whether the first is greater or equal.", "", ""), |_, args| {
         order(args, |order| order != Ordering::Less)
     }),
 ];

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Type::{Any, Bool, Int, Int64, Object as ObjectType, Str};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::number::parse_int;
@@ -22,37 +22,53 @@ const HTML: &[u8] = b"2006-01-02";
 const SECOND: i64 = 1_000_000_000;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("now", &[], TIME, "The time of the render.", |context, _| Ok(wrap(Time::from_system(context.now())))),
-    Function::new("date", &[Str, Any], Str, "A time in a layout.", |context, args| {
+    Function::new("now", &[], TIME, doc("The time of the render.", "", ""), |context, _| {
+        Ok(wrap(Time::from_system(context.now())))
+    }),
+    Function::new("date", &[Str, Any], Str, doc("A time in a layout.", "", ""), |context, args| {
         Ok(Value::str(moment(context, args.value(1)).in_zone(Zone::Utc).format(args.str(0))))
     }),
-    Function::new("dateInZone", &[Str, Any, Str], Str, "A time in a layout and zone.", date_in_zone),
-    Function::new("date_in_zone", &[Str, Any, Str], Str, "Same as dateInZone.", date_in_zone),
-    Function::new("htmlDate", &[Any], Str, "A time as `2006-01-02`.", |context, args| {
+    Function::new("dateInZone", &[Str, Any, Str], Str, doc("A time in a layout and zone.", "", ""), date_in_zone),
+    Function::new("date_in_zone", &[Str, Any, Str], Str, doc("Same as dateInZone.", "", ""), date_in_zone),
+    Function::new("htmlDate", &[Any], Str, doc("A time as `2006-01-02`.", "", ""), |context, args| {
         Ok(Value::str(moment(context, args.value(0)).in_zone(Zone::Utc).format(HTML)))
     }),
-    Function::new("htmlDateInZone", &[Any, Str], Str, "A time in a zone as `2006-01-02`.", |context, args| {
-        let zone = Zone::named(&lossy(args.str(1)));
-        Ok(Value::str(moment(context, args.value(0)).in_zone(zone).format(HTML)))
-    }),
-    Function::new("dateModify", &[Str, TIME], TIME, "The time a duration later.", date_modify),
-    Function::new("date_modify", &[Str, TIME], TIME, "Same as dateModify.", date_modify),
-    Function::new("mustDateModify", &[Str, TIME], TIME, "The time a duration later.", must_date_modify),
-    Function::new("must_date_modify", &[Str, TIME], TIME, "Same as mustDateModify.", must_date_modify),
-    Function::new("toDate", &[Str, Str], TIME, "The time that a text names in a layout, or year 1.", |_, args| {
-        Ok(wrap(parse(args.str(0), args.str(1)).unwrap_or_else(|_| Time::unix(ZERO))))
-    }),
-    Function::new("mustToDate", &[Str, Str], TIME, "The time that a text names in a layout.", |_, args| {
-        parse(args.str(0), args.str(1)).map(wrap)
-    }),
-    Function::new("unixEpoch", &[TIME], Str, "Seconds since 1970.", |_, args| {
+    Function::new(
+        "htmlDateInZone",
+        &[Any, Str],
+        Str,
+        doc("A time in a zone as `2006-01-02`.", "", ""),
+        |context, args| {
+            let zone = Zone::named(&lossy(args.str(1)));
+            Ok(Value::str(moment(context, args.value(0)).in_zone(zone).format(HTML)))
+        },
+    ),
+    Function::new("dateModify", &[Str, TIME], TIME, doc("The time a duration later.", "", ""), date_modify),
+    Function::new("date_modify", &[Str, TIME], TIME, doc("Same as dateModify.", "", ""), date_modify),
+    Function::new("mustDateModify", &[Str, TIME], TIME, doc("The time a duration later.", "", ""), must_date_modify),
+    Function::new("must_date_modify", &[Str, TIME], TIME, doc("Same as mustDateModify.", "", ""), must_date_modify),
+    Function::new(
+        "toDate",
+        &[Str, Str],
+        TIME,
+        doc("The time that a text names in a layout, or year 1.", "", ""),
+        |_, args| Ok(wrap(parse(args.str(0), args.str(1)).unwrap_or_else(|_| Time::unix(ZERO)))),
+    ),
+    Function::new(
+        "mustToDate",
+        &[Str, Str],
+        TIME,
+        doc("The time that a text names in a layout.", "", ""),
+        |_, args| parse(args.str(0), args.str(1)).map(wrap),
+    ),
+    Function::new("unixEpoch", &[TIME], Str, doc("Seconds since 1970.", "", ""), |_, args| {
         Ok(Value::text(&time(args, 0).seconds.to_string()))
     }),
-    Function::new("ago", &[Any], Str, "The time passed, to the second.", |context, args| {
+    Function::new("ago", &[Any], Str, doc("The time passed, to the second.", "", ""), |context, args| {
         let passed = Time::from_system(context.now()).since(&moment(context, args.value(0)));
         Ok(Value::text(&duration_text(rounded(passed))))
     }),
-    Function::new("duration", &[Any], Str, "Seconds as a duration.", |_, args| {
+    Function::new("duration", &[Any], Str, doc("Seconds as a duration.", "", ""), |_, args| {
         let seconds = match args.value(0) {
             Value::Str(text) => parse_int(text, 10).unwrap_or(0),
             Value::Int(crate::value::IntKind::Int64, seconds) => *seconds,
@@ -60,75 +76,89 @@ pub(super) const FUNCTIONS: &[Function] = &[
         };
         Ok(Value::text(&duration_text(seconds.wrapping_mul(SECOND))))
     }),
-    Function::new("durationRound", &[Any], Str, "A duration in its largest unit.", |context, args| {
+    Function::new("durationRound", &[Any], Str, doc("A duration in its largest unit.", "", ""), |context, args| {
         Ok(Value::text(&in_largest_unit(span(context, args.value(0)))))
     }),
 ];
 
 /// What a time answers.
 pub(super) const TIME_METHODS: &[Function] = &[
-    Function::new("Year", &[], Int, "The year.", |_, args| Ok(Value::int(time(args, 0).civil().year))),
-    Function::new("Month", &[], MONTH, "The month.", |_, args| Ok(object(Object::Month(time(args, 0).civil().month)))),
-    Function::new("Day", &[], Int, "The day of the month.", |_, args| Ok(int(time(args, 0).civil().day))),
-    Function::new("Hour", &[], Int, "The hour.", |_, args| Ok(int(time(args, 0).civil().hour))),
-    Function::new("Minute", &[], Int, "The minute.", |_, args| Ok(int(time(args, 0).civil().minute))),
-    Function::new("Second", &[], Int, "The second.", |_, args| Ok(int(time(args, 0).civil().second))),
-    Function::new("Nanosecond", &[], Int, "The nanosecond.", |_, args| {
+    Function::new("Year", &[], Int, doc("The year.", "", ""), |_, args| Ok(Value::int(time(args, 0).civil().year))),
+    Function::new("Month", &[], MONTH, doc("The month.", "", ""), |_, args| {
+        Ok(object(Object::Month(time(args, 0).civil().month)))
+    }),
+    Function::new("Day", &[], Int, doc("The day of the month.", "", ""), |_, args| Ok(int(time(args, 0).civil().day))),
+    Function::new("Hour", &[], Int, doc("The hour.", "", ""), |_, args| Ok(int(time(args, 0).civil().hour))),
+    Function::new("Minute", &[], Int, doc("The minute.", "", ""), |_, args| Ok(int(time(args, 0).civil().minute))),
+    Function::new("Second", &[], Int, doc("The second.", "", ""), |_, args| Ok(int(time(args, 0).civil().second))),
+    Function::new("Nanosecond", &[], Int, doc("The nanosecond.", "", ""), |_, args| {
         Ok(Value::int(i64::from(time(args, 0).nanoseconds)))
     }),
-    Function::new("Weekday", &[], WEEKDAY, "The day of the week.", |_, args| {
+    Function::new("Weekday", &[], WEEKDAY, doc("The day of the week.", "", ""), |_, args| {
         Ok(object(Object::Weekday(time(args, 0).civil().weekday)))
     }),
-    Function::new("YearDay", &[], Int, "The day of the year.", |_, args| Ok(int(time(args, 0).civil().year_day))),
-    Function::new("Unix", &[], Int64, "Seconds since 1970.", |_, args| Ok(Value::int64(time(args, 0).seconds))),
-    Function::new("UnixMilli", &[], Int64, "Milliseconds since 1970.", |_, args| {
+    Function::new("YearDay", &[], Int, doc("The day of the year.", "", ""), |_, args| {
+        Ok(int(time(args, 0).civil().year_day))
+    }),
+    Function::new("Unix", &[], Int64, doc("Seconds since 1970.", "", ""), |_, args| {
+        Ok(Value::int64(time(args, 0).seconds))
+    }),
+    Function::new("UnixMilli", &[], Int64, doc("Milliseconds since 1970.", "", ""), |_, args| {
         let time = time(args, 0);
         Ok(Value::int64(time.seconds.wrapping_mul(1_000) + i64::from(time.nanoseconds / 1_000_000)))
     }),
-    Function::new("UnixNano", &[], Int64, "Nanoseconds since 1970.", |_, args| {
+    Function::new("UnixNano", &[], Int64, doc("Nanoseconds since 1970.", "", ""), |_, args| {
         let time = time(args, 0);
         Ok(Value::int64(time.seconds.wrapping_mul(SECOND).wrapping_add(i64::from(time.nanoseconds))))
     }),
-    Function::new("Format", &[Str], Str, "The time in a layout.", |_, args| {
+    Function::new("Format", &[Str], Str, doc("The time in a layout.", "", ""), |_, args| {
         Ok(Value::str(time(args, 0).format(args.str(1))))
     }),
-    Function::new("String", &[], Str, "The time with its zone.", |_, args| Ok(Value::text(&time(args, 0).to_string()))),
-    Function::new("Add", &[DURATION], TIME, "The time a duration later.", |context, args| {
+    Function::new("String", &[], Str, doc("The time with its zone.", "", ""), |_, args| {
+        Ok(Value::text(&time(args, 0).to_string()))
+    }),
+    Function::new("Add", &[DURATION], TIME, doc("The time a duration later.", "", ""), |context, args| {
         Ok(wrap(time(args, 0).plus(span(context, args.value(1)))))
     }),
-    Function::new("AddDate", &[Int, Int, Int], TIME, "The time years, months and days later.", |_, args| {
-        Ok(wrap(time(args, 0).plus_date(args.int(1), args.int(2), args.int(3))))
-    }),
-    Function::new("Sub", &[TIME], DURATION, "The duration since another time.", |_, args| {
+    Function::new(
+        "AddDate",
+        &[Int, Int, Int],
+        TIME,
+        doc("The time years, months and days later.", "", ""),
+        |_, args| Ok(wrap(time(args, 0).plus_date(args.int(1), args.int(2), args.int(3)))),
+    ),
+    Function::new("Sub", &[TIME], DURATION, doc("The duration since another time.", "", ""), |_, args| {
         Ok(object(Object::Duration(time(args, 0).since(&time(args, 1)))))
     }),
-    Function::new("Before", &[TIME], Bool, "Whether it comes before.", |_, args| {
+    Function::new("Before", &[TIME], Bool, doc("Whether it comes before.", "", ""), |_, args| {
         Ok(Value::Bool(time(args, 0).order(&time(args, 1)).is_lt()))
     }),
-    Function::new("After", &[TIME], Bool, "Whether it comes after.", |_, args| {
+    Function::new("After", &[TIME], Bool, doc("Whether it comes after.", "", ""), |_, args| {
         Ok(Value::Bool(time(args, 0).order(&time(args, 1)).is_gt()))
     }),
-    Function::new("Equal", &[TIME], Bool, "Whether it is the same instant.", |_, args| {
+    Function::new("Equal", &[TIME], Bool, doc("Whether it is the same instant.", "", ""), |_, args| {
         Ok(Value::Bool(time(args, 0).order(&time(args, 1)).is_eq()))
     }),
-    Function::new("IsZero", &[], Bool, "Whether it is Go's zero time.", |_, args| {
+    Function::new("IsZero", &[], Bool, doc("Whether it is Go's zero time.", "", ""), |_, args| {
         Ok(Value::Bool(time(args, 0).is_zero()))
     }),
-    Function::new("UTC", &[], TIME, "The time in UTC.", |_, args| Ok(wrap(time(args, 0).in_zone(Zone::Utc)))),
-    Function::new("Local", &[], TIME, "The time in the operator's zone, UTC.", |_, args| {
+    Function::new("UTC", &[], TIME, doc("The time in UTC.", "", ""), |_, args| {
+        Ok(wrap(time(args, 0).in_zone(Zone::Utc)))
+    }),
+    Function::new("Local", &[], TIME, doc("The time in the operator's zone, UTC.", "", ""), |_, args| {
         Ok(wrap(time(args, 0).in_zone(Zone::Utc)))
     }),
 ];
 
 /// What a duration answers.
 pub(super) const DURATION_METHODS: &[Function] = &[
-    Function::new("String", &[], Str, "As `1h2m3s`.", |context, args| {
+    Function::new("String", &[], Str, doc("As `1h2m3s`.", "", ""), |context, args| {
         Ok(Value::text(&duration_text(span(context, args.value(0)))))
     }),
-    Function::new("Nanoseconds", &[], Int64, "As nanoseconds.", |context, args| {
+    Function::new("Nanoseconds", &[], Int64, doc("As nanoseconds.", "", ""), |context, args| {
         Ok(Value::int64(span(context, args.value(0))))
     }),
-    Function::new("Milliseconds", &[], Int64, "As milliseconds, cut.", |context, args| {
+    Function::new("Milliseconds", &[], Int64, doc("As milliseconds, cut.", "", ""), |context, args| {
         Ok(Value::int64(span(context, args.value(0)) / 1_000_000))
     }),
 ];

@@ -4,33 +4,35 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::Digest as _;
 
-use super::Function;
 use super::Type::Str;
+use super::{Function, doc};
 use crate::value::Value;
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("b64enc", &[Str], Str, "Base 64 of the text.", |_, args| {
+    Function::new("b64enc", &[Str], Str, doc("Base 64 of the text.", "", ""), |_, args| {
         Ok(Value::text(&STANDARD.encode(args.str(0))))
     }),
-    Function::new("b64dec", &[Str], Str, "The bytes that base 64 stands for.", |_, args| {
+    Function::new("b64dec", &[Str], Str, doc("The bytes that base 64 stands for.", "", ""), |_, args| {
         Ok(Value::str(base64_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
     }),
-    Function::new("b32enc", &[Str], Str, "Base 32 of the text.", |_, args| Ok(Value::str(base32_encoded(args.str(0))))),
-    Function::new("b32dec", &[Str], Str, "The bytes that base 32 stands for.", |_, args| {
+    Function::new("b32enc", &[Str], Str, doc("Base 32 of the text.", "", ""), |_, args| {
+        Ok(Value::str(base32_encoded(args.str(0))))
+    }),
+    Function::new("b32dec", &[Str], Str, doc("The bytes that base 32 stands for.", "", ""), |_, args| {
         Ok(Value::str(base32_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
     }),
-    Function::new("hexdec", &[Str], Str, "The bytes that hexadecimal digits stand for.", |_, args| {
+    Function::new("hexdec", &[Str], Str, doc("The bytes that hexadecimal digits stand for.", "", ""), |_, args| {
         Ok(Value::str(hex_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
     }),
-    Function::new("sha256sum", &[Str], Str, "SHA-256 in hexadecimal.", |_, args| {
+    Function::new("sha256sum", &[Str], Str, doc("SHA-256 in hexadecimal.", "", ""), |_, args| {
         Ok(Value::text(&hex(&sha2::Sha256::digest(args.str(0)))))
     }),
-    Function::new("sha512sum", &[Str], Str, "SHA-512 in hexadecimal.", |_, args| {
+    Function::new("sha512sum", &[Str], Str, doc("SHA-512 in hexadecimal.", "", ""), |_, args| {
         Ok(Value::text(&hex(&sha2::Sha512::digest(args.str(0)))))
     }),
-    Function::new("adler32sum", &[Str], Str, "Adler-32 in decimal.", |_, args| {
+    Function::new("adler32sum", &[Str], Str, doc("Adler-32 in decimal.", "", ""), |_, args| {
         Ok(Value::text(&adler32(args.str(0)).to_string()))
     }),
 ];

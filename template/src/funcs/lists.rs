@@ -2,43 +2,59 @@
 
 use super::Type::{Any, Bool, Int, List as ListType};
 use super::types::deep_equal;
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::{Elem, List, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::variadic("list", &[], Any, ListType, "The arguments as a list.", |_, args| list(args.all().to_vec())),
-    Function::variadic("tuple", &[], Any, ListType, "Same as list.", |_, args| list(args.all().to_vec())),
-    Function::new("first", &[Any], Any, "The first element.", |_, args| first(args, "first")),
-    Function::new("mustFirst", &[Any], Any, "The first element.", |_, args| first(args, "first")),
-    Function::new("last", &[Any], Any, "The last element.", |_, args| last(args, "last")),
-    Function::new("mustLast", &[Any], Any, "The last element.", |_, args| last(args, "last")),
-    Function::new("rest", &[Any], ListType, "All but the first element.", rest),
-    Function::new("mustRest", &[Any], ListType, "All but the first element.", rest),
-    Function::new("initial", &[Any], ListType, "All but the last element.", initial),
-    Function::new("mustInitial", &[Any], ListType, "All but the last element.", initial),
-    Function::new("append", &[Any, Any], ListType, "The list with one element more.", append),
-    Function::new("mustAppend", &[Any, Any], ListType, "The list with one element more.", append),
-    Function::new("push", &[Any, Any], ListType, "Same as append.", append),
-    Function::new("mustPush", &[Any, Any], ListType, "Same as append.", append),
-    Function::new("prepend", &[Any, Any], ListType, "The list with one element before it.", prepend),
-    Function::new("mustPrepend", &[Any, Any], ListType, "The list with one element before it.", prepend),
-    Function::variadic("concat", &[], Any, ListType, "The elements of all lists.", concat),
-    Function::new("reverse", &[Any], ListType, "The elements from the last to the first.", reverse),
-    Function::new("mustReverse", &[Any], ListType, "The elements from the last to the first.", reverse),
-    Function::new("uniq", &[Any], ListType, "The elements without repetitions.", uniq),
-    Function::new("mustUniq", &[Any], ListType, "The elements without repetitions.", uniq),
-    Function::variadic("without", &[Any], Any, ListType, "The elements that equal no other argument.", without),
-    Function::variadic("mustWithout", &[Any], Any, ListType, "The elements that equal no other argument.", without),
-    Function::new("has", &[Any, Any], Bool, "Whether the list has the element.", has),
-    Function::new("mustHas", &[Any, Any], Bool, "Whether the list has the element.", has),
-    Function::new("compact", &[Any], ListType, "The elements that are not empty.", compact),
-    Function::new("mustCompact", &[Any], ListType, "The elements that are not empty.", compact),
-    Function::variadic("slice", &[Any], Any, Any, "The elements from start to end.", slice),
-    Function::variadic("mustSlice", &[Any], Any, Any, "The elements from start to end.", slice),
-    Function::new("chunk", &[Int, Any], Any, "Lists of so many elements each.", chunk),
-    Function::new("mustChunk", &[Int, Any], Any, "Lists of so many elements each.", chunk),
+    Function::variadic("list", &[], Any, ListType, doc("The arguments as a list.", "", ""), |_, args| {
+        list(args.all().to_vec())
+    }),
+    Function::variadic("tuple", &[], Any, ListType, doc("Same as list.", "", ""), |_, args| list(args.all().to_vec())),
+    Function::new("first", &[Any], Any, doc("The first element.", "", ""), |_, args| first(args, "first")),
+    Function::new("mustFirst", &[Any], Any, doc("The first element.", "", ""), |_, args| first(args, "first")),
+    Function::new("last", &[Any], Any, doc("The last element.", "", ""), |_, args| last(args, "last")),
+    Function::new("mustLast", &[Any], Any, doc("The last element.", "", ""), |_, args| last(args, "last")),
+    Function::new("rest", &[Any], ListType, doc("All but the first element.", "", ""), rest),
+    Function::new("mustRest", &[Any], ListType, doc("All but the first element.", "", ""), rest),
+    Function::new("initial", &[Any], ListType, doc("All but the last element.", "", ""), initial),
+    Function::new("mustInitial", &[Any], ListType, doc("All but the last element.", "", ""), initial),
+    Function::new("append", &[Any, Any], ListType, doc("The list with one element more.", "", ""), append),
+    Function::new("mustAppend", &[Any, Any], ListType, doc("The list with one element more.", "", ""), append),
+    Function::new("push", &[Any, Any], ListType, doc("Same as append.", "", ""), append),
+    Function::new("mustPush", &[Any, Any], ListType, doc("Same as append.", "", ""), append),
+    Function::new("prepend", &[Any, Any], ListType, doc("The list with one element before it.", "", ""), prepend),
+    Function::new("mustPrepend", &[Any, Any], ListType, doc("The list with one element before it.", "", ""), prepend),
+    Function::variadic("concat", &[], Any, ListType, doc("The elements of all lists.", "", ""), concat),
+    Function::new("reverse", &[Any], ListType, doc("The elements from the last to the first.", "", ""), reverse),
+    Function::new("mustReverse", &[Any], ListType, doc("The elements from the last to the first.", "", ""), reverse),
+    Function::new("uniq", &[Any], ListType, doc("The elements without repetitions.", "", ""), uniq),
+    Function::new("mustUniq", &[Any], ListType, doc("The elements without repetitions.", "", ""), uniq),
+    Function::variadic(
+        "without",
+        &[Any],
+        Any,
+        ListType,
+        doc("The elements that equal no other argument.", "", ""),
+        without,
+    ),
+    Function::variadic(
+        "mustWithout",
+        &[Any],
+        Any,
+        ListType,
+        doc("The elements that equal no other argument.", "", ""),
+        without,
+    ),
+    Function::new("has", &[Any, Any], Bool, doc("Whether the list has the element.", "", ""), has),
+    Function::new("mustHas", &[Any, Any], Bool, doc("Whether the list has the element.", "", ""), has),
+    Function::new("compact", &[Any], ListType, doc("The elements that are not empty.", "", ""), compact),
+    Function::new("mustCompact", &[Any], ListType, doc("The elements that are not empty.", "", ""), compact),
+    Function::variadic("slice", &[Any], Any, Any, doc("The elements from start to end.", "", ""), slice),
+    Function::variadic("mustSlice", &[Any], Any, Any, doc("The elements from start to end.", "", ""), slice),
+    Function::new("chunk", &[Int, Any], Any, doc("Lists of so many elements each.", "", ""), chunk),
+    Function::new("mustChunk", &[Int, Any], Any, doc("Lists of so many elements each.", "", ""), chunk),
 ];
 
 /// A list of anything.

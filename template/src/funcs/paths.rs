@@ -1,24 +1,32 @@
 //! Paths with slashes. The `os…` functions are the same, because the operator runs on Linux.
 
-use super::Function;
 use super::Type::{Bool, Str};
+use super::{Function, doc};
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("base", &[Str], Str, "The last element of a path.", |_, args| Ok(Value::str(base(args.str(0))))),
-    Function::new("osBase", &[Str], Str, "Same as base.", |_, args| Ok(Value::str(base(args.str(0))))),
-    Function::new("dir", &[Str], Str, "All but the last element of a path.", |_, args| {
+    Function::new("base", &[Str], Str, doc("The last element of a path.", "", ""), |_, args| {
+        Ok(Value::str(base(args.str(0))))
+    }),
+    Function::new("osBase", &[Str], Str, doc("Same as base.", "", ""), |_, args| Ok(Value::str(base(args.str(0))))),
+    Function::new("dir", &[Str], Str, doc("All but the last element of a path.", "", ""), |_, args| {
         Ok(Value::str(dir(args.str(0))))
     }),
-    Function::new("osDir", &[Str], Str, "Same as dir.", |_, args| Ok(Value::str(dir(args.str(0))))),
-    Function::new("clean", &[Str], Str, "The shortest equal path.", |_, args| Ok(Value::str(clean(args.str(0))))),
-    Function::new("osClean", &[Str], Str, "Same as clean.", |_, args| Ok(Value::str(clean(args.str(0))))),
-    Function::new("ext", &[Str], Str, "The suffix from the last dot on.", |_, args| Ok(Value::str(ext(args.str(0))))),
-    Function::new("osExt", &[Str], Str, "Same as ext.", |_, args| Ok(Value::str(ext(args.str(0))))),
-    Function::new("isAbs", &[Str], Bool, "Whether the path begins at the root.", |_, args| {
+    Function::new("osDir", &[Str], Str, doc("Same as dir.", "", ""), |_, args| Ok(Value::str(dir(args.str(0))))),
+    Function::new("clean", &[Str], Str, doc("The shortest equal path.", "", ""), |_, args| {
+        Ok(Value::str(clean(args.str(0))))
+    }),
+    Function::new("osClean", &[Str], Str, doc("Same as clean.", "", ""), |_, args| Ok(Value::str(clean(args.str(0))))),
+    Function::new("ext", &[Str], Str, doc("The suffix from the last dot on.", "", ""), |_, args| {
+        Ok(Value::str(ext(args.str(0))))
+    }),
+    Function::new("osExt", &[Str], Str, doc("Same as ext.", "", ""), |_, args| Ok(Value::str(ext(args.str(0))))),
+    Function::new("isAbs", &[Str], Bool, doc("Whether the path begins at the root.", "", ""), |_, args| {
         Ok(Value::Bool(args.str(0).starts_with(b"/")))
     }),
-    Function::new("osIsAbs", &[Str], Bool, "Same as isAbs.", |_, args| Ok(Value::Bool(args.str(0).starts_with(b"/")))),
+    Function::new("osIsAbs", &[Str], Bool, doc("Same as isAbs.", "", ""), |_, args| {
+        Ok(Value::Bool(args.str(0).starts_with(b"/")))
+    }),
 ];
 
 fn base(path: &[u8]) -> &[u8] {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Type::{Any, Bool, Int, Str, StringMap, Strings};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
@@ -16,96 +16,149 @@ use crate::value::{List, Map, Value};
 const SORT_PASSES: usize = 16;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("trim", &[Str], Str, "Without white space at both ends.", |_, args| {
+    Function::new("trim", &[Str], Str, doc("Without white space at both ends.", "", ""), |_, args| {
         Ok(Value::str(trim_both(args.str(0), char::is_whitespace)))
     }),
     Function::new(
         "trimAll",
         &[Str, Str],
         Str,
-        "The second text without any of the first's characters at both ends.",
+        doc("The second text without any of the first's characters at both ends.", "", ""),
         trim_all,
     ),
-    Function::new("trimall", &[Str, Str], Str, "Same as trimAll.", trim_all),
-    Function::new("trimPrefix", &[Str, Str], Str, "The second text without the first before it.", |_, args| {
-        let text = args.str(1);
-        Ok(Value::str(text.strip_prefix(args.str(0)).unwrap_or(text)))
-    }),
-    Function::new("trimSuffix", &[Str, Str], Str, "The second text without the first behind it.", |_, args| {
-        let text = args.str(1);
-        Ok(Value::str(text.strip_suffix(args.str(0)).unwrap_or(text)))
-    }),
-    Function::new("contains", &[Str, Str], Bool, "Whether the second text contains the first.", |_, args| {
-        Ok(Value::Bool(find(args.str(1), args.str(0)).is_some()))
-    }),
-    Function::new("hasPrefix", &[Str, Str], Bool, "Whether the second text begins with the first.", |_, args| {
-        Ok(Value::Bool(args.str(1).starts_with(args.str(0))))
-    }),
-    Function::new("hasSuffix", &[Str, Str], Bool, "Whether the second text ends with the first.", |_, args| {
-        Ok(Value::Bool(args.str(1).ends_with(args.str(0))))
-    }),
+    Function::new("trimall", &[Str, Str], Str, doc("Same as trimAll.", "", ""), trim_all),
+    Function::new(
+        "trimPrefix",
+        &[Str, Str],
+        Str,
+        doc("The second text without the first before it.", "", ""),
+        |_, args| {
+            let text = args.str(1);
+            Ok(Value::str(text.strip_prefix(args.str(0)).unwrap_or(text)))
+        },
+    ),
+    Function::new(
+        "trimSuffix",
+        &[Str, Str],
+        Str,
+        doc("The second text without the first behind it.", "", ""),
+        |_, args| {
+            let text = args.str(1);
+            Ok(Value::str(text.strip_suffix(args.str(0)).unwrap_or(text)))
+        },
+    ),
+    Function::new(
+        "contains",
+        &[Str, Str],
+        Bool,
+        doc("Whether the second text contains the first.", "", ""),
+        |_, args| Ok(Value::Bool(find(args.str(1), args.str(0)).is_some())),
+    ),
+    Function::new(
+        "hasPrefix",
+        &[Str, Str],
+        Bool,
+        doc("Whether the second text begins with the first.", "", ""),
+        |_, args| Ok(Value::Bool(args.str(1).starts_with(args.str(0)))),
+    ),
+    Function::new(
+        "hasSuffix",
+        &[Str, Str],
+        Bool,
+        doc("Whether the second text ends with the first.", "", ""),
+        |_, args| Ok(Value::Bool(args.str(1).ends_with(args.str(0)))),
+    ),
     Function::new(
         "replace",
         &[Str, Str, Str],
         Str,
-        "The third text with the second for each first.",
+        doc("The third text with the second for each first.", "", ""),
         |context, args| replace(context, args.str(2), args.str(0), args.str(1)).map(Value::str),
     ),
-    Function::new("repeat", &[Int, Str], Str, "The text that many times.", repeat),
-    Function::new("substr", &[Int, Int, Str], Str, "The bytes from start to end; a negative one is open.", substr),
-    Function::new("trunc", &[Int, Str], Str, "The first bytes; a negative number: the last.", |_, args| {
-        Ok(Value::str(truncated(args.str(1), args.int(0))))
-    }),
-    Function::new("abbrev", &[Int, Str], Str, "Cut to a width with an ellipsis.", |_, args| {
+    Function::new("repeat", &[Int, Str], Str, doc("The text that many times.", "", ""), repeat),
+    Function::new(
+        "substr",
+        &[Int, Int, Str],
+        Str,
+        doc("The bytes from start to end; a negative one is open.", "", ""),
+        substr,
+    ),
+    Function::new(
+        "trunc",
+        &[Int, Str],
+        Str,
+        doc("The first bytes; a negative number: the last.", "", ""),
+        |_, args| Ok(Value::str(truncated(args.str(1), args.int(0)))),
+    ),
+    Function::new("abbrev", &[Int, Str], Str, doc("Cut to a width with an ellipsis.", "", ""), |_, args| {
         Ok(Value::str(abbreviate(args.str(1), 0, args.int(0))))
     }),
-    Function::new("abbrevboth", &[Int, Int, Str], Str, "Cut at both sides with ellipses.", |_, args| {
+    Function::new("abbrevboth", &[Int, Int, Str], Str, doc("Cut at both sides with ellipses.", "", ""), |_, args| {
         Ok(Value::str(abbreviate(args.str(2), args.int(0), args.int(1))))
     }),
-    Function::new("nospace", &[Str], Str, "Without white space.", |_, args| Ok(Value::str(without_space(args.str(0))))),
-    Function::variadic("quote", &[], Any, Str, "Each argument in double quotes with escapes.", |context, args| {
-        quoted(context, args, |text| quote(text, false))
+    Function::new("nospace", &[Str], Str, doc("Without white space.", "", ""), |_, args| {
+        Ok(Value::str(without_space(args.str(0))))
     }),
-    Function::variadic("squote", &[], Any, Str, "Each argument in single quotes.", |context, args| {
+    Function::variadic(
+        "quote",
+        &[],
+        Any,
+        Str,
+        doc("Each argument in double quotes with escapes.", "", ""),
+        |context, args| quoted(context, args, |text| quote(text, false)),
+    ),
+    Function::variadic("squote", &[], Any, Str, doc("Each argument in single quotes.", "", ""), |context, args| {
         quoted(context, args, |text| [b"'", text, b"'"].concat())
     }),
-    Function::variadic("cat", &[], Any, Str, "The arguments with spaces between.", cat),
-    Function::new("indent", &[Int, Str], Str, "Each line moved right.", |context, args| {
+    Function::variadic("cat", &[], Any, Str, doc("The arguments with spaces between.", "", ""), cat),
+    Function::new("indent", &[Int, Str], Str, doc("Each line moved right.", "", ""), |context, args| {
         indent(context, args.int(0), args.str(1)).map(Value::str)
     }),
-    Function::new("nindent", &[Int, Str], Str, "A new line and each line moved right.", |context, args| {
-        let text = indent(context, args.int(0), args.str(1))?;
-        Ok(Value::str([b"\n", text.as_slice()].concat()))
-    }),
-    Function::new("plural", &[Str, Str, Int], Str, "The first text for 1, else the second.", |_, args| {
+    Function::new(
+        "nindent",
+        &[Int, Str],
+        Str,
+        doc("A new line and each line moved right.", "", ""),
+        |context, args| {
+            let text = indent(context, args.int(0), args.str(1))?;
+            Ok(Value::str([b"\n", text.as_slice()].concat()))
+        },
+    ),
+    Function::new("plural", &[Str, Str, Int], Str, doc("The first text for 1, else the second.", "", ""), |_, args| {
         Ok(Value::str(args.str(usize::from(args.int(2) != 1))))
     }),
     Function::new(
         "split",
         &[Str, Str],
         StringMap,
-        "The parts of the second text as `_0`, `_1`, ….",
+        doc("The parts of the second text as `_0`, `_1`, ….", "", ""),
         |context, args| split_map(context, args.str(1), args.str(0), None),
     ),
     Function::new(
         "splitn",
         &[Str, Int, Str],
         StringMap,
-        "As split, in no more than so many parts.",
+        doc("As split, in no more than so many parts.", "", ""),
         |context, args| split_map(context, args.str(2), args.str(0), Some(args.int(1))),
     ),
-    Function::new("splitList", &[Str, Str], Strings, "The parts of the second text as a list.", |context, args| {
-        let parts = split(context, args.str(1), args.str(0), None)?;
-        Ok(Value::List(List::of_strings(parts)))
-    }),
-    Function::new("join", &[Str, Any], Str, "The elements with the text between.", join),
-    Function::new("toString", &[Any], Str, "The value as text.", |context, args| {
+    Function::new(
+        "splitList",
+        &[Str, Str],
+        Strings,
+        doc("The parts of the second text as a list.", "", ""),
+        |context, args| {
+            let parts = split(context, args.str(1), args.str(0), None)?;
+            Ok(Value::List(List::of_strings(parts)))
+        },
+    ),
+    Function::new("join", &[Str, Any], Str, doc("The elements with the text between.", "", ""), join),
+    Function::new("toString", &[Any], Str, doc("The value as text.", "", ""), |context, args| {
         to_text(context, args.value(0)).map(Value::Str)
     }),
-    Function::new("toStrings", &[Any], Strings, "The elements as texts.", |context, args| {
+    Function::new("toStrings", &[Any], Strings, doc("The elements as texts.", "", ""), |context, args| {
         Ok(Value::List(List::of_strings(texts(context, args.value(0))?)))
     }),
-    Function::new("sortAlpha", &[Any], Strings, "The elements as texts, sorted.", |context, args| {
+    Function::new("sortAlpha", &[Any], Strings, doc("The elements as texts, sorted.", "", ""), |context, args| {
         let mut texts = texts(context, args.value(0))?;
         // Sorting looks at each text several times.
         let bytes = texts.iter().fold(0usize, |sum, text| sum.saturating_add(text.len()));

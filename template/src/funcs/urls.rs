@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Type::{Map as MapType, Str};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::quote::quote;
@@ -11,8 +11,8 @@ use crate::url::{Part, Url, escape, userinfo};
 use crate::value::{Map, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("urlParse", &[Str], MapType, "The parts of a URL.", url_parse),
-    Function::new("urlJoin", &[MapType], Str, "The URL of parts as urlParse gives them.", url_join),
+    Function::new("urlParse", &[Str], MapType, doc("The parts of a URL.", "", ""), url_parse),
+    Function::new("urlJoin", &[MapType], Str, doc("The URL of parts as urlParse gives them.", "", ""), url_join),
 ];
 
 fn url_parse(_: &mut Context, args: &Args) -> Result<Value, Message> {

@@ -1,20 +1,24 @@
 //! Breaking lines at words.
 
-use super::Function;
 use super::Type::{Int, Str};
+use super::{Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("wrap", &[Int, Str], Str, "Lines no longer than a width; long words stay whole.", |context, args| {
-        wrap(context, args.str(1), args.int(0), b"\n", false).map(Value::str)
-    }),
+    Function::new(
+        "wrap",
+        &[Int, Str],
+        Str,
+        doc("Lines no longer than a width; long words stay whole.", "", ""),
+        |context, args| wrap(context, args.str(1), args.int(0), b"\n", false).map(Value::str),
+    ),
     Function::new(
         "wrapWith",
         &[Int, Str, Str],
         Str,
-        "As wrap, with a separator; long words are cut.",
+        doc("As wrap, with a separator; long words are cut.", "", ""),
         |context, args| wrap(context, args.str(2), args.int(0), args.str(1), true).map(Value::str),
     ),
 ];

@@ -1,20 +1,20 @@
 //! Upper and lower case, and names in the cases of programming languages.
 
-use super::Function;
 use super::Type::Str;
+use super::{Function, doc};
 use crate::text::{Rune, push_char, runes};
 use crate::value::Value;
 
 mod xstrings;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("upper", &[Str], Str, "All letters in upper case.", |_, args| {
+    Function::new("upper", &[Str], Str, doc("All letters in upper case.", "", ""), |_, args| {
         Ok(Value::str(mapped(args.str(0), upper)))
     }),
-    Function::new("lower", &[Str], Str, "All letters in lower case.", |_, args| {
+    Function::new("lower", &[Str], Str, doc("All letters in lower case.", "", ""), |_, args| {
         Ok(Value::str(mapped(args.str(0), lower)))
     }),
-    Function::new("title", &[Str], Str, "Each word with a capital.", |_, args| {
+    Function::new("title", &[Str], Str, doc("Each word with a capital.", "", ""), |_, args| {
         let mut before = ' ';
         let text = mapped(args.str(0), |char| {
             let changed = if is_separator(before) { title(char) } else { char };
@@ -23,7 +23,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         });
         Ok(Value::str(text))
     }),
-    Function::new("untitle", &[Str], Str, "The first letter of each word in lower case.", |_, args| {
+    Function::new("untitle", &[Str], Str, doc("The first letter of each word in lower case.", "", ""), |_, args| {
         let mut before = ' ';
         let text = mapped(args.str(0), |char| {
             let changed = if before.is_whitespace() { lower(char) } else { char };
@@ -32,7 +32,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         });
         Ok(Value::str(text))
     }),
-    Function::new("swapcase", &[Str], Str, "Upper and lower case exchanged.", |_, args| {
+    Function::new("swapcase", &[Str], Str, doc("Upper and lower case exchanged.", "", ""), |_, args| {
         let mut before = ' ';
         let text = mapped(args.str(0), |char| {
             let changed = if is_upper(char) || is_title(char) {
@@ -47,16 +47,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         });
         Ok(Value::str(text))
     }),
-    Function::new("initials", &[Str], Str, "The first letter of each word.", |_, args| {
+    Function::new("initials", &[Str], Str, doc("The first letter of each word.", "", ""), |_, args| {
         Ok(Value::str(initials(args.str(0))))
     }),
-    Function::new("camelcase", &[Str], Str, "`http_server` as `HttpServer`.", |_, args| {
+    Function::new("camelcase", &[Str], Str, doc("`http_server` as `HttpServer`.", "", ""), |_, args| {
         Ok(Value::str(xstrings::camel(args.str(0))))
     }),
-    Function::new("snakecase", &[Str], Str, "`HttpServer` as `http_server`.", |_, args| {
+    Function::new("snakecase", &[Str], Str, doc("`HttpServer` as `http_server`.", "", ""), |_, args| {
         Ok(Value::str(xstrings::separated(args.str(0), '_')))
     }),
-    Function::new("kebabcase", &[Str], Str, "`HttpServer` as `http-server`.", |_, args| {
+    Function::new("kebabcase", &[Str], Str, doc("`HttpServer` as `http-server`.", "", ""), |_, args| {
         Ok(Value::str(xstrings::separated(args.str(0), '-')))
     }),
 ];

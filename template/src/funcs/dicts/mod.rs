@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Type::{Any, Bool, List as ListType, Map as MapType, Str, Strings};
 use super::strings::to_text;
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::{List, Map, Value};
@@ -12,41 +12,62 @@ use crate::value::{List, Map, Value};
 mod merge;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::variadic("dict", &[], Any, MapType, "A map of keys and values in turn.", dict),
-    Function::new("get", &[MapType, Str], Any, "The value of a key, or an empty text.", |_, args| {
+    Function::variadic("dict", &[], Any, MapType, doc("A map of keys and values in turn.", "", ""), dict),
+    Function::new("get", &[MapType, Str], Any, doc("The value of a key, or an empty text.", "", ""), |_, args| {
         Ok(args.map(0).find(args.str(1)).unwrap_or_else(|| Value::text("")))
     }),
-    Function::new("set", &[MapType, Str, Any], MapType, "The map, now with that value.", set),
-    Function::new("unset", &[MapType, Str], MapType, "The map, now without that key.", |_, args| {
+    Function::new("set", &[MapType, Str, Any], MapType, doc("The map, now with that value.", "", ""), set),
+    Function::new("unset", &[MapType, Str], MapType, doc("The map, now without that key.", "", ""), |_, args| {
         let map = args.map(0);
         map.remove(args.str(1));
         Ok(Value::Map(map))
     }),
-    Function::new("hasKey", &[MapType, Str], Bool, "Whether the map has the key.", |_, args| {
+    Function::new("hasKey", &[MapType, Str], Bool, doc("Whether the map has the key.", "", ""), |_, args| {
         Ok(Value::Bool(args.map(0).find(args.str(1)).is_some()))
     }),
-    Function::variadic("keys", &[], MapType, Strings, "The keys of all maps.", keys),
-    Function::new("values", &[MapType], ListType, "The values.", |_, args| {
+    Function::variadic("keys", &[], MapType, Strings, doc("The keys of all maps.", "", ""), keys),
+    Function::new("values", &[MapType], ListType, doc("The values.", "", ""), |_, args| {
         super::lists::list(args.map(0).entries().into_iter().map(|(_, value)| value).collect())
     }),
-    Function::variadic("pluck", &[Str], MapType, ListType, "The key's value in each map that has it.", |_, args| {
-        let maps = args.rest(1).iter().filter_map(|value| match value {
-            Value::Map(map) => map.find(args.str(0)),
-            _ => None,
-        });
-        super::lists::list(maps.collect())
-    }),
-    Function::variadic("pick", &[MapType], Str, MapType, "A map of those keys only.", pick),
-    Function::variadic("omit", &[MapType], Str, MapType, "A map without those keys.", omit),
-    Function::variadic("dig", &[], Any, Any, "The value under nested keys, or a default.", dig),
-    Function::variadic("merge", &[MapType], MapType, Any, "The first map, filled from the others.", merge::fill),
-    Function::variadic("mustMerge", &[MapType], MapType, Any, "The first map, filled from the others.", merge::fill),
+    Function::variadic(
+        "pluck",
+        &[Str],
+        MapType,
+        ListType,
+        doc("The key's value in each map that has it.", "", ""),
+        |_, args| {
+            let maps = args.rest(1).iter().filter_map(|value| match value {
+                Value::Map(map) => map.find(args.str(0)),
+                _ => None,
+            });
+            super::lists::list(maps.collect())
+        },
+    ),
+    Function::variadic("pick", &[MapType], Str, MapType, doc("A map of those keys only.", "", ""), pick),
+    Function::variadic("omit", &[MapType], Str, MapType, doc("A map without those keys.", "", ""), omit),
+    Function::variadic("dig", &[], Any, Any, doc("The value under nested keys, or a default.", "", ""), dig),
+    Function::variadic(
+        "merge",
+        &[MapType],
+        MapType,
+        Any,
+        doc("The first map, filled from the others.", "", ""),
+        merge::fill,
+    ),
+    Function::variadic(
+        "mustMerge",
+        &[MapType],
+        MapType,
+        Any,
+        doc("The first map, filled from the others.", "", ""),
+        merge::fill,
+    ),
     Function::variadic(
         "mergeOverwrite",
         &[MapType],
         MapType,
         Any,
-        "The first map, overwritten by the others.",
+        doc("The first map, overwritten by the others.", "", ""),
         merge::overwrite,
     ),
     Function::variadic(
@@ -54,7 +75,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[MapType],
         MapType,
         Any,
-        "The first map, overwritten by the others.",
+        doc("The first map, overwritten by the others.", "", ""),
         merge::overwrite,
     ),
 ];

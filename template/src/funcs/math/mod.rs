@@ -1,7 +1,7 @@
 //! Numbers: conversion, integer arithmetic, rounding, sequences.
 
 use super::Type::{Any, Float, Int, Int64, Ints, Str};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::cast::{to_float, to_int};
 use crate::context::Context;
 use crate::error::Message;
@@ -16,72 +16,97 @@ use decimal::Decimal;
 const STEPS_PER_DECIMAL: usize = 50;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("atoi", &[Str], Int, "The decimal number in a text, else 0.", |_, args| {
+    Function::new("atoi", &[Str], Int, doc("The decimal number in a text, else 0.", "", ""), |_, args| {
         Ok(Value::int(parse_int(args.str(0), 10).unwrap_or(0)))
     }),
-    Function::new("int", &[Any], Int, "The value as an int.", |_, args| Ok(Value::int(to_int(args.value(0))))),
-    Function::new("int64", &[Any], Int64, "The value as an int64.", |_, args| Ok(Value::int64(to_int(args.value(0))))),
-    Function::new("float64", &[Any], Float, "The value as a float64.", |_, args| {
+    Function::new("int", &[Any], Int, doc("The value as an int.", "", ""), |_, args| {
+        Ok(Value::int(to_int(args.value(0))))
+    }),
+    Function::new("int64", &[Any], Int64, doc("The value as an int64.", "", ""), |_, args| {
+        Ok(Value::int64(to_int(args.value(0))))
+    }),
+    Function::new("float64", &[Any], Float, doc("The value as a float64.", "", ""), |_, args| {
         Ok(Value::Float(to_float(args.value(0))))
     }),
-    Function::new("toDecimal", &[Any], Int64, "The octal number in a text, else 0.", |context, args| {
+    Function::new("toDecimal", &[Any], Int64, doc("The octal number in a text, else 0.", "", ""), |context, args| {
         let text = super::strings::to_text(context, args.value(0))?;
         Ok(Value::int64(parse_int(&text, 8).unwrap_or(0)))
     }),
-    Function::variadic("add", &[], Any, Int64, "The sum.", |_, args| Ok(fold(args.all(), 0, i64::wrapping_add))),
-    Function::new("add1", &[Any], Int64, "One more.", |_, args| {
+    Function::variadic("add", &[], Any, Int64, doc("The sum.", "", ""), |_, args| {
+        Ok(fold(args.all(), 0, i64::wrapping_add))
+    }),
+    Function::new("add1", &[Any], Int64, doc("One more.", "", ""), |_, args| {
         Ok(Value::int64(to_int(args.value(0)).wrapping_add(1)))
     }),
-    Function::new("sub", &[Any, Any], Int64, "The difference.", |_, args| {
+    Function::new("sub", &[Any, Any], Int64, doc("The difference.", "", ""), |_, args| {
         Ok(Value::int64(to_int(args.value(0)).wrapping_sub(to_int(args.value(1)))))
     }),
-    Function::variadic("mul", &[Any], Any, Int64, "The product.", |_, args| {
+    Function::variadic("mul", &[Any], Any, Int64, doc("The product.", "", ""), |_, args| {
         Ok(fold(args.rest(1), to_int(args.value(0)), i64::wrapping_mul))
     }),
-    Function::new("div", &[Any, Any], Int64, "The quotient, cut.", |_, args| divide(args, i64::wrapping_div)),
-    Function::new("mod", &[Any, Any], Int64, "The remainder.", |_, args| divide(args, i64::wrapping_rem)),
-    Function::variadic("max", &[Any], Any, Int64, "The greatest.", |_, args| {
+    Function::new("div", &[Any, Any], Int64, doc("The quotient, cut.", "", ""), |_, args| {
+        divide(args, i64::wrapping_div)
+    }),
+    Function::new("mod", &[Any, Any], Int64, doc("The remainder.", "", ""), |_, args| divide(args, i64::wrapping_rem)),
+    Function::variadic("max", &[Any], Any, Int64, doc("The greatest.", "", ""), |_, args| {
         Ok(fold(args.rest(1), to_int(args.value(0)), i64::max))
     }),
-    Function::variadic("biggest", &[Any], Any, Int64, "Same as max.", |_, args| {
+    Function::variadic("biggest", &[Any], Any, Int64, doc("Same as max.", "", ""), |_, args| {
         Ok(fold(args.rest(1), to_int(args.value(0)), i64::max))
     }),
-    Function::variadic("min", &[Any], Any, Int64, "The least.", |_, args| {
+    Function::variadic("min", &[Any], Any, Int64, doc("The least.", "", ""), |_, args| {
         Ok(fold(args.rest(1), to_int(args.value(0)), i64::min))
     }),
-    Function::variadic("maxf", &[Any], Any, Float, "The greatest, as a float.", |_, args| {
+    Function::variadic("maxf", &[Any], Any, Float, doc("The greatest, as a float.", "", ""), |_, args| {
         Ok(Value::Float(args.all().iter().map(to_float).fold(f64::NEG_INFINITY, f64::max)))
     }),
-    Function::variadic("minf", &[Any], Any, Float, "The least, as a float.", |_, args| {
+    Function::variadic("minf", &[Any], Any, Float, doc("The least, as a float.", "", ""), |_, args| {
         Ok(Value::Float(args.all().iter().map(to_float).fold(f64::INFINITY, f64::min)))
     }),
-    Function::variadic("addf", &[], Any, Float, "The decimal sum.", |context, args| {
+    Function::variadic("addf", &[], Any, Float, doc("The decimal sum.", "", ""), |context, args| {
         let numbers: Vec<Value> = std::iter::once(Value::int(0)).chain(args.all().iter().cloned()).collect();
         decimals(context, &numbers, |sum, next| Ok(sum.plus(next)))
     }),
-    Function::new("add1f", &[Any], Float, "One more, decimal.", |context, args| {
+    Function::new("add1f", &[Any], Float, doc("One more, decimal.", "", ""), |context, args| {
         decimals(context, &[args.value(0).clone(), Value::int(1)], |sum, next| Ok(sum.plus(next)))
     }),
-    Function::variadic("subf", &[Any], Any, Float, "The decimal difference.", |context, args| {
+    Function::variadic("subf", &[Any], Any, Float, doc("The decimal difference.", "", ""), |context, args| {
         decimals(context, args.all(), |rest, next| Ok(rest.minus(next)))
     }),
-    Function::variadic("mulf", &[Any], Any, Float, "The decimal product.", |context, args| {
+    Function::variadic("mulf", &[Any], Any, Float, doc("The decimal product.", "", ""), |context, args| {
         decimals(context, args.all(), Decimal::times)
     }),
-    Function::variadic("divf", &[Any], Any, Float, "The decimal quotient, to 16 places.", |context, args| {
-        decimals(context, args.all(), Decimal::divided_by)
-    }),
-    Function::new("floor", &[Any], Float, "The next lower whole number.", |_, args| {
+    Function::variadic(
+        "divf",
+        &[Any],
+        Any,
+        Float,
+        doc("The decimal quotient, to 16 places.", "", ""),
+        |context, args| decimals(context, args.all(), Decimal::divided_by),
+    ),
+    Function::new("floor", &[Any], Float, doc("The next lower whole number.", "", ""), |_, args| {
         Ok(Value::Float(to_float(args.value(0)).floor()))
     }),
-    Function::new("ceil", &[Any], Float, "The next higher whole number.", |_, args| {
+    Function::new("ceil", &[Any], Float, doc("The next higher whole number.", "", ""), |_, args| {
         Ok(Value::Float(to_float(args.value(0)).ceil()))
     }),
-    Function::variadic("round", &[Any, Int], Float, Float, "Rounded to places, by a threshold.", |_, args| {
-        Ok(round(args))
-    }),
-    Function::variadic("seq", &[], Int, Str, "Numbers with spaces between: end, start end, start step end.", seq),
-    Function::new("until", &[Int], Ints, "The numbers from 0 to before the argument.", |context, args| {
+    Function::variadic(
+        "round",
+        &[Any, Int],
+        Float,
+        Float,
+        doc("Rounded to places, by a threshold.", "", ""),
+        |_, args| Ok(round(args)),
+    ),
+    Function::variadic(
+        "seq",
+        &[],
+        Int,
+        Str,
+        doc("Numbers with spaces between: end, start end, start step end.", "", ""),
+        seq,
+    ),
+    Function::new("until", &[Int], Ints, doc("The numbers from 0 to before the argument.", "", ""), |context, args| {
         let end = args.int(0);
         steps(context, 0, end, if end < 0 { -1 } else { 1 }).map(list)
     }),
@@ -89,7 +114,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "untilStep",
         &[Int, Int, Int],
         Ints,
-        "The numbers from start to before end, by a step.",
+        doc("The numbers from start to before end, by a step.", "", ""),
         |context, args| steps(context, args.int(0), args.int(1), args.int(2)).map(list),
     ),
 ];

@@ -1,7 +1,7 @@
 //! Regular expressions in Go's syntax, matched in linear time.
 
 use super::Type::{Bool, Int, Str, Strings};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::{List, Value};
@@ -15,47 +15,79 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "regexMatch",
         &[Str, Str],
         Bool,
-        "Whether the text matches; false for a bad pattern.",
+        doc("Whether the text matches; false for a bad pattern.", "", ""),
         |context, args| {
             let Ok(pattern) = context.regex(args.str(0)) else { return Ok(Value::Bool(false)) };
             Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
         },
     ),
-    Function::new("mustRegexMatch", &[Str, Str], Bool, "Whether the text matches.", |context, args| {
+    Function::new("mustRegexMatch", &[Str, Str], Bool, doc("Whether the text matches.", "", ""), |context, args| {
         let pattern = context.regex(args.str(0))?;
         Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
     }),
-    Function::new("regexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, loud)),
-    Function::new("mustRegexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, plain)),
-    Function::new("regexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
-        find_all(context, args, loud)
+    Function::new("regexFind", &[Str, Str], Str, doc("The first match.", "", ""), |context, args| {
+        find(context, args, loud)
     }),
-    Function::new("mustRegexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
-        find_all(context, args, plain)
+    Function::new("mustRegexFind", &[Str, Str], Str, doc("The first match.", "", ""), |context, args| {
+        find(context, args, plain)
     }),
-    Function::new("regexReplaceAll", &[Str, Str, Str], Str, "Matches replaced; `$1` is a group.", |context, args| {
-        replace(context, args, loud, true)
-    }),
+    Function::new(
+        "regexFindAll",
+        &[Str, Str, Int],
+        Strings,
+        doc("So many matches, or all for -1.", "", ""),
+        |context, args| find_all(context, args, loud),
+    ),
+    Function::new(
+        "mustRegexFindAll",
+        &[Str, Str, Int],
+        Strings,
+        doc("So many matches, or all for -1.", "", ""),
+        |context, args| find_all(context, args, plain),
+    ),
+    Function::new(
+        "regexReplaceAll",
+        &[Str, Str, Str],
+        Str,
+        doc("Matches replaced; `$1` is a group.", "", ""),
+        |context, args| replace(context, args, loud, true),
+    ),
     Function::new(
         "mustRegexReplaceAll",
         &[Str, Str, Str],
         Str,
-        "Matches replaced; `$1` is a group.",
+        doc("Matches replaced; `$1` is a group.", "", ""),
         |context, args| replace(context, args, plain, true),
     ),
-    Function::new("regexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
-        replace(context, args, loud, false)
-    }),
-    Function::new("mustRegexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
-        replace(context, args, plain, false)
-    }),
-    Function::new("regexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
-        split(context, args, loud)
-    }),
-    Function::new("mustRegexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
-        split(context, args, plain)
-    }),
-    Function::new("regexQuoteMeta", &[Str], Str, "A pattern that matches the text.", |_, args| {
+    Function::new(
+        "regexReplaceAllLiteral",
+        &[Str, Str, Str],
+        Str,
+        doc("Matches replaced.", "", ""),
+        |context, args| replace(context, args, loud, false),
+    ),
+    Function::new(
+        "mustRegexReplaceAllLiteral",
+        &[Str, Str, Str],
+        Str,
+        doc("Matches replaced.", "", ""),
+        |context, args| replace(context, args, plain, false),
+    ),
+    Function::new(
+        "regexSplit",
+        &[Str, Str, Int],
+        Strings,
+        doc("The parts between matches.", "", ""),
+        |context, args| split(context, args, loud),
+    ),
+    Function::new(
+        "mustRegexSplit",
+        &[Str, Str, Int],
+        Strings,
+        doc("The parts between matches.", "", ""),
+        |context, args| split(context, args, plain),
+    ),
+    Function::new("regexQuoteMeta", &[Str], Str, doc("A pattern that matches the text.", "", ""), |_, args| {
         Ok(Value::str(pattern::quoted(args.str(0))))
     }),
 ];
