@@ -14,7 +14,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Reflect],
         Reflect,
         Reflect,
-        doc("The first empty argument, or the last.", "", ""),
+        doc(
+            "The first empty argument, or the last one. What stands behind the first empty one is not evaluated.",
+            "{{ if and .user .password }}complete{{ end }}",
+            "complete",
+        ),
         last,
     ),
     Function::variadic(
@@ -22,52 +26,134 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Reflect],
         Reflect,
         Reflect,
-        doc("The first argument that is not empty, or the last.", "", ""),
+        doc(
+            "The first argument that is not empty, or the last one. What stands behind it is not evaluated.",
+            "{{ or .empty .user }}",
+            "app",
+        ),
         last,
     ),
-    Function::new("not", &[Reflect], Bool, doc("Whether the argument is empty.", "", ""), |_, args| {
-        Ok(Value::Bool(!args.value(0).is_true()))
-    }),
+    Function::new(
+        "not",
+        &[Reflect],
+        Bool,
+        doc(
+            "Whether the argument is empty: false, 0, nil, or of length 0.",
+            "{{ if not .empty }}nothing there{{ end }}",
+            "nothing there",
+        ),
+        |_, args| Ok(Value::Bool(!args.value(0).is_true())),
+    ),
     Function::variadic(
         "call",
         &[Reflect],
         Reflect,
         Reflect,
-        doc("Always an error: no value is a function.", "", ""),
+        doc(
+            "Calls a function held by a value. Always fails, because no value of a template is a function.",
+            "{{ if .empty }}{{ call .empty }}{{ else }}not called{{ end }}",
+            "not called",
+        ),
         last,
     ),
-    Function::new("len", &[Reflect], Int, doc("The number of bytes, elements or entries.", "", ""), |_, args| {
-        len(args)
-    }),
+    Function::new(
+        "len",
+        &[Reflect],
+        Int,
+        doc(
+            "The bytes of a text, the elements of a list or the entries of a map. Fails for anything else.",
+            "{{ len .user }} characters",
+            "3 characters",
+        ),
+        |_, args| len(args),
+    ),
     Function::variadic(
         "index",
         &[Reflect],
         Reflect,
         Reflect,
-        doc("The element at each key in turn.", "", ""),
+        doc(
+            "The element of the first argument under each further argument in turn: keys of maps, positions from 0 \
+             in lists and texts (a byte, as a number). Reaches keys that are no identifiers. An absent key of the \
+             data gives an empty text, one of a map from JSON nil; a position outside fails.",
+            r#"{{ index . "tls.crt" | trunc 27 }}"#,
+            "-----BEGIN CERTIFICATE-----",
+        ),
         |_, args| index(args),
     ),
-    Function::variadic("print", &[], Any, Str, doc("The arguments as text.", "", ""), |context, args| {
-        sprint(args.all(), context.value_bytes()).map(Value::str)
-    }),
-    Function::variadic("println", &[], Any, Str, doc("The arguments as a line of text.", "", ""), |context, args| {
-        sprintln(args.all(), context.value_bytes()).map(Value::str)
-    }),
-    Function::variadic("printf", &[Str], Any, Str, doc("The arguments by a format.", "", ""), |context, args| {
-        sprintf(args.str(0), args.rest(1), context.value_bytes()).map(Value::str)
-    }),
-    Function::variadic("html", &[], Any, Str, doc("Text escaped for HTML.", "", ""), |context, args| {
-        escaped(context, args, escape_html)
-    }),
-    Function::variadic("js", &[], Any, Str, doc("Text escaped for JavaScript.", "", ""), |context, args| {
-        escaped(context, args, escape_js)
-    }),
+    Function::variadic(
+        "print",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as text, with a space between two of which neither is a text.",
+            r#"{{ print .host ":" .port }}"#,
+            "db.example.com:5432",
+        ),
+        |context, args| sprint(args.all(), context.value_bytes()).map(Value::str),
+    ),
+    Function::variadic(
+        "println",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as text, with spaces between all and a line end behind.",
+            "{{ println .user .host }}",
+            "app db.example.com\n",
+        ),
+        |context, args| sprintln(args.all(), context.value_bytes()).map(Value::str),
+    ),
+    Function::variadic(
+        "printf",
+        &[Str],
+        Any,
+        Str,
+        doc(
+            "The arguments behind the first, in its format: `%s` text, `%q` text in quotes, `%d` whole number, \
+             `%.2f` fraction, `%x` hexadecimal, `%v` anything, `%5d` padded. A verb that does not fit its argument \
+             writes that down, as in `%!d(string=a)`, and does not fail.",
+            r#"{{ printf "%s:%s" .host .port }}"#,
+            "db.example.com:5432",
+        ),
+        |context, args| sprintf(args.str(0), args.rest(1), context.value_bytes()).map(Value::str),
+    ),
+    Function::variadic(
+        "html",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as `print` writes them, escaped for HTML.",
+            "{{ html .password }}",
+            "p@ss&amp;&#34;w0rd&#34;",
+        ),
+        |context, args| escaped(context, args, escape_html),
+    ),
+    Function::variadic(
+        "js",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as `print` writes them, escaped for a string of JavaScript.",
+            "{{ js .password }}",
+            r#"p@ss\u0026\"w0rd\""#,
+        ),
+        |context, args| escaped(context, args, escape_js),
+    ),
     Function::variadic(
         "urlquery",
         &[],
         Any,
         Str,
-        doc("Text escaped for the query of a URL.", "", ""),
+        doc(
+            "The arguments as `print` writes them, escaped for the query of a URL. A space becomes `+`; for user \
+             and password of a URL write `| replace \"+\" \"%20\"` behind it.",
+            "postgres://{{ .user }}:{{ urlquery .password }}@{{ .host }}",
+            "postgres://app:p%40ss%26%22w0rd%22@db.example.com",
+        ),
         |context, args| escaped(context, args, escape_query),
     ),
 ];

@@ -22,6 +22,7 @@ mod encoding;
 pub(crate) mod json;
 mod lists;
 mod math;
+mod parts;
 mod paths;
 mod random;
 mod regex;
@@ -51,6 +52,7 @@ const TABLE: &[Subject] = &[
     Subject::new("Conditions, defaults and types", types::FUNCTIONS),
     Subject::new("Comparison", compare::FUNCTIONS),
     Subject::new("Text", strings::FUNCTIONS),
+    Subject::new("Splitting and joining", parts::FUNCTIONS),
     Subject::new("Upper and lower case", cases::FUNCTIONS),
     Subject::new("Line wrapping", wrap::FUNCTIONS),
     Subject::new("Printing, lengths and elements", builtin::FUNCTIONS),

@@ -11,14 +11,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "wrap",
         &[Int, Str],
         Str,
-        doc("Lines no longer than a width; long words stay whole.", "", ""),
+        doc(
+            "The text with line ends at spaces, so that lines have so many bytes at most: number, text. Long words \
+             stay whole.",
+            r#"{{ wrap 24 "rotate before the first of March" }}"#,
+            "rotate before the first\nof March",
+        ),
         |context, args| wrap(context, args.str(1), args.int(0), b"\n", false).map(Value::str),
     ),
     Function::new(
         "wrapWith",
         &[Int, Str, Str],
         Str,
-        doc("As wrap, with a separator; long words are cut.", "", ""),
+        doc(
+            "As `wrap`, with a separator in place of line ends, and long words cut: number, separator, text.",
+            r#"{{ wrapWith 4 "-" "9F3A77C1D2E0" }}"#,
+            "9F3A-77C1-D2E0",
+        ),
         |context, args| wrap(context, args.str(2), args.int(0), args.str(1), true).map(Value::str),
     ),
 ];
