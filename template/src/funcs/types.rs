@@ -120,7 +120,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Any],
         Str,
         doc(
-            "Go's name of the kind: `string`, `slice`, `map`, `float64`, …",
+            "Go's name of the kind: `string`, `slice`, `map`, `float64`.",
             "{{ kindOf (fromJson .json).tags }}",
             "slice",
         ),
