@@ -179,11 +179,13 @@ impl Field {
     fn show(self, amount: u64) -> String {
         match self {
             Self::Count(_) | Self::Steps(_) => amount.to_string(),
-            Self::Bytes(_) => match FACTORS.iter().find(|(_, factor)| amount >= *factor && amount % factor == 0) {
-                Some((unit, factor)) => format!("{}{unit}", amount / factor),
-                None => amount.to_string(),
-            },
-            Self::Time(_) if amount % 1_000 == 0 => format!("{}s", amount / 1_000),
+            Self::Bytes(_) => {
+                match FACTORS.iter().find(|(_, factor)| amount >= *factor && amount.is_multiple_of(*factor)) {
+                    Some((unit, factor)) => format!("{}{unit}", amount / factor),
+                    None => amount.to_string(),
+                }
+            }
+            Self::Time(_) if amount.is_multiple_of(1_000) => format!("{}s", amount / 1_000),
             Self::Time(_) => format!("{amount}ms"),
         }
     }
