@@ -214,12 +214,13 @@ fn deepest_renders_on(limits: Limits, stack: usize) {
     let thread = thread::Builder::new().stack_size(stack).spawn(move || {
         let options = Options { limits, ..Options::default() };
         let render = |text: &str| {
-            Template::parse("k", text.as_bytes(), &options.limits).unwrap().render(&Data::default(), &options)
+            let template = Template::parse("k", text.as_bytes(), &options.limits)?;
+            template.render(&Data::default(), &options)
         };
-        assert_eq!(render(&parens).unwrap(), b"true");
-        assert_eq!(render(&ifs).unwrap(), b"x");
+        assert_eq!(render(&parens).as_deref(), Ok(&b"true"[..]));
+        assert_eq!(render(&ifs).as_deref(), Ok(&b"x"[..]));
     });
-    thread.unwrap().join().unwrap();
+    thread.expect("a thread starts").join().expect("both render");
 }
 
 #[test]
