@@ -197,7 +197,7 @@ fn element(list: &List, key: &Value) -> Result<Value, Message> {
 
 fn entry(map: &Map, key: &Value) -> Result<Value, Message> {
     match key {
-        Value::Str(key) => Ok(map.find(key).unwrap_or(if map.of_strings { Value::text("") } else { Value::Nil })),
+        Value::Str(key) => Ok(map.find(key).unwrap_or(if map.has_strings() { Value::text("") } else { Value::Nil })),
         Value::Nil => Err("value is nil; should be of type string".into()),
         other => Err(format!("value has type {}; should be string", other.type_name()).into()),
     }

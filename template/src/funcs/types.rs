@@ -230,7 +230,7 @@ pub(crate) fn copied(context: &Context, value: &Value) -> Result<Value, Message>
             let items: Result<_, _> = list.items().iter().map(|item| copied(context, item)).collect();
             Ok(Value::List(List::new(list.elem, items?)?))
         }
-        Value::Map(map) if !map.of_strings => {
+        Value::Map(map) if !map.has_strings() => {
             let _nested = context.nest()?;
             context.account(value)?;
             let mut entries = BTreeMap::new();

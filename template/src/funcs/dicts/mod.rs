@@ -282,7 +282,7 @@ fn dig(_: &mut Context, args: &Args) -> Result<Value, Message> {
 
 fn as_map(value: &Value) -> Result<Map, Message> {
     match value {
-        Value::Map(map) if !map.of_strings => Ok(map.clone()),
+        Value::Map(map) if !map.has_strings() => Ok(map.clone()),
         other => Err(conversion(other, "map[string]interface {}")),
     }
 }
