@@ -32,11 +32,7 @@ pub(crate) fn is_lower(char: char) -> bool {
 /// Punctuation: category P, to which `$+<=>^` and their like do not belong.
 pub(crate) fn is_punctuation(char: char) -> bool {
     static PUNCTUATION: LazyLock<Option<Regex>> = LazyLock::new(|| class(r"\pP"));
-    if char.is_ascii() {
-        char.is_ascii_punctuation() && !"$+<=>^`|~".contains(char)
-    } else {
-        has(&PUNCTUATION, char)
-    }
+    if char.is_ascii() { char.is_ascii_punctuation() && !"$+<=>^`|~".contains(char) } else { has(&PUNCTUATION, char) }
 }
 
 /// Whether Go holds the character for visible: letters, marks, numbers, punctuation, symbols and the space.

@@ -11,8 +11,8 @@ mod format;
 mod layout;
 mod parse;
 
-pub(crate) use duration::{duration_text, parse_duration};
 use duration::quoted;
+pub(crate) use duration::{duration_text, parse_duration};
 pub(crate) use parse::parse;
 
 /// Seconds from Go's zero time, the first of January of year 1, to 1970.

@@ -1,9 +1,9 @@
 //! Text as a time, with Go's messages.
 
 use super::layout::{Element, Shape, next_chunk};
+use super::quoted;
 use super::{MONTHS, Time, WEEKDAYS, Zone, days_from_civil, days_in};
 use crate::error::Message;
-use super::quoted;
 
 /// Parses a text by a layout; a time without zone is in UTC.
 pub(crate) fn parse(layout: &[u8], text: &[u8]) -> Result<Time, Message> {

@@ -7,8 +7,15 @@ use template::{Data, Limits, Options, Phase, Template};
 use crate::oracle::{Case, Outcome};
 
 /// What our errors say where a template takes more than we allow; Go has no such bounds.
-const OUR_LIMITS: &[&str] =
-    &["make it simpler", "use a flatter structure", "split it", "shorter", "nest deeper", "is longer than", "make it smaller"];
+const OUR_LIMITS: &[&str] = &[
+    "make it simpler",
+    "use a flatter structure",
+    "split it",
+    "shorter",
+    "nest deeper",
+    "is longer than",
+    "make it smaller",
+];
 /// What Go's errors say when its own code failed: only that there is an error counts.
 const GO_PANICS: &[&str] = &["runtime error: ", "reflect: ", "reflect.", "interface conversion: "];
 
@@ -31,7 +38,8 @@ impl Difference {
 fn shape(outcome: &Outcome) -> String {
     let Outcome::Error { phase, text } = outcome else { return "output".to_owned() };
     let told = text.rsplit_once(">: ").map_or(text.as_str(), |(_, told)| told);
-    let words = told.split_whitespace().filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    let words =
+        told.split_whitespace().filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
     format!("{phase}: {}", words.take(5).collect::<Vec<_>>().join(" "))
 }
 

@@ -1,13 +1,13 @@
 //! Regular expressions in Go's syntax, matched in linear time.
 
 use super::Type::{Bool, Int, Str, Strings};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::{List, Value};
 
-mod expand;
 mod pattern;
+mod subject;
 mod syntax;
 
 pub(crate) use pattern::Pattern;
@@ -17,49 +17,133 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "regexMatch",
         &[Str, Str],
         Bool,
-        "Whether the text matches; false for a bad pattern.",
+        doc(
+            "Whether the pattern occurs in the text: pattern, text. A pattern is Go's, which is RE2's; `^` and `$` \
+             tie it to both ends. **A bad pattern gives false.**",
+            r#"{{ regexMatch "^db-[0-9]+[.]" .hosts }}"#,
+            "true",
+        ),
         |context, args| {
             let Ok(pattern) = context.regex(args.str(0)) else { return Ok(Value::Bool(false)) };
             Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match()))
         },
     ),
-    Function::new("mustRegexMatch", &[Str, Str], Bool, "Whether the text matches.", |context, args| {
-        let pattern = context.regex(args.str(0))?;
-        Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match()))
-    }),
-    Function::new("regexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, loud)),
-    Function::new("mustRegexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, plain)),
-    Function::new("regexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
-        find_all(context, args, loud)
-    }),
-    Function::new("mustRegexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
-        find_all(context, args, plain)
-    }),
-    Function::new("regexReplaceAll", &[Str, Str, Str], Str, "Matches replaced; `$1` is a group.", |context, args| {
-        replace(context, args, loud, true)
-    }),
+    Function::new(
+        "mustRegexMatch",
+        &[Str, Str],
+        Bool,
+        doc("As `regexMatch`; a bad pattern fails.", r#"{{ mustRegexMatch "^[a-z]+$" .user }}"#, "true"),
+        |context, args| {
+            let pattern = context.regex(args.str(0))?;
+            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match()))
+        },
+    ),
+    Function::new(
+        "regexFind",
+        &[Str, Str],
+        Str,
+        doc(
+            "The first match of a pattern, or an empty text: pattern, text. A bad pattern fails, here and below.",
+            r#"{{ regexFind "db-2[a-z.]*" .hosts }}"#,
+            "db-2.example.com",
+        ),
+        |context, args| find(context, args, loud),
+    ),
+    Function::new(
+        "mustRegexFind",
+        &[Str, Str],
+        Str,
+        doc("Same as `regexFind`.", r#"{{ mustRegexFind "[0-9]+" .url }}"#, "8443"),
+        |context, args| find(context, args, plain),
+    ),
+    Function::new(
+        "regexFindAll",
+        &[Str, Str, Int],
+        Strings,
+        doc(
+            "The list of the first matches: pattern, text, how many, -1 for all.",
+            r#"{{ regexFindAll "db-[0-9]" .hosts -1 | join "," }}"#,
+            "db-1,db-2,db-1",
+        ),
+        |context, args| find_all(context, args, loud),
+    ),
+    Function::new(
+        "mustRegexFindAll",
+        &[Str, Str, Int],
+        Strings,
+        doc("Same as `regexFindAll`.", r#"{{ mustRegexFindAll "db-[0-9]" .hosts 1 | join "," }}"#, "db-1"),
+        |context, args| find_all(context, args, plain),
+    ),
+    Function::new(
+        "regexReplaceAll",
+        &[Str, Str, Str],
+        Str,
+        doc(
+            "The text with each match replaced: pattern, text, replacement. `${1}` or `${name}` in the replacement \
+             is what a group matched.",
+            r#"{{ regexReplaceAll "//[^@]*@" .url "//" }}"#,
+            "https://db.example.com:8443/v1/keys?ttl=30#top",
+        ),
+        |context, args| replace(context, args, loud, true),
+    ),
     Function::new(
         "mustRegexReplaceAll",
         &[Str, Str, Str],
         Str,
-        "Matches replaced; `$1` is a group.",
+        doc(
+            "Same as `regexReplaceAll`.",
+            r#"{{ mustRegexReplaceAll "db-([0-9])" .hosts "replica-${1}" }}"#,
+            "replica-1.example.com,replica-2.example.com,replica-1.example.com",
+        ),
         |context, args| replace(context, args, plain, true),
     ),
-    Function::new("regexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
-        replace(context, args, loud, false)
-    }),
-    Function::new("mustRegexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
-        replace(context, args, plain, false)
-    }),
-    Function::new("regexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
-        split(context, args, loud)
-    }),
-    Function::new("mustRegexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
-        split(context, args, plain)
-    }),
-    Function::new("regexQuoteMeta", &[Str], Str, "A pattern that matches the text.", |_, args| {
-        Ok(Value::str(pattern::quoted(args.str(0))))
-    }),
+    Function::new(
+        "regexReplaceAllLiteral",
+        &[Str, Str, Str],
+        Str,
+        doc(
+            "As `regexReplaceAll`, with the replacement as it is, `$` included.",
+            r#"{{ regexReplaceAllLiteral "[0-9]+" .port "$PORT" }}"#,
+            "$PORT",
+        ),
+        |context, args| replace(context, args, loud, false),
+    ),
+    Function::new(
+        "mustRegexReplaceAllLiteral",
+        &[Str, Str, Str],
+        Str,
+        doc(
+            "Same as `regexReplaceAllLiteral`.",
+            r#"{{ mustRegexReplaceAllLiteral "[.]" .host "$" }}"#,
+            "db$example$com",
+        ),
+        |context, args| replace(context, args, plain, false),
+    ),
+    Function::new(
+        "regexSplit",
+        &[Str, Str, Int],
+        Strings,
+        doc(
+            "The list of the parts between matches: pattern, text, how many at most, -1 for all.",
+            r#"{{ regexSplit "[,;] *" .hosts -1 | last }}"#,
+            "db-1.example.com",
+        ),
+        |context, args| split(context, args, loud),
+    ),
+    Function::new(
+        "mustRegexSplit",
+        &[Str, Str, Int],
+        Strings,
+        doc("Same as `regexSplit`.", r#"{{ mustRegexSplit "[.]" .host 2 | last }}"#, "example.com"),
+        |context, args| split(context, args, plain),
+    ),
+    Function::new(
+        "regexQuoteMeta",
+        &[Str],
+        Str,
+        doc("A pattern that matches exactly the text.", "{{ regexQuoteMeta .host }}", r"db\.example\.com"),
+        |_, args| Ok(Value::str(pattern::quoted(args.str(0)))),
+    ),
 ];
 
 /// How a function words the complaint about a pattern.
@@ -84,19 +168,17 @@ fn loud(pattern: &[u8], message: &Message) -> Message {
 
 fn find(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let text = args.str(1);
-    Ok(Value::str(pattern.on(context, text)?.find().map_or(&[][..], |(start, end)| &text[start..end])))
+    let found = pattern.on(context, args.str(1))?.matches().next();
+    Ok(Value::str(&args.str(1)[found.unwrap_or(0..0)]))
 }
 
 fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let text = args.str(1);
-    let search = pattern.on(context, text)?;
     let mut found = Vec::new();
-    for (start, end) in search.find_all().take(at_most(args.int(2))) {
+    for part in pattern.on(context, args.str(1))?.matches().take(at_most(args.int(2))) {
         context.spend(1)?;
         context.check_elements(found.len())?;
-        found.push(&text[start..end]);
+        found.push(&args.str(1)[part]);
     }
     Ok(Value::List(List::of_strings(found)))
 }
@@ -104,20 +186,20 @@ fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Valu
 fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
     let (text, replacement) = (args.str(1), args.str(2));
-    let search = pattern.on(context, text)?;
+    let subject = pattern.on(context, text)?;
     let mut out = Vec::new();
     let mut copied = 0;
-    for groups in search.groups() {
+    for groups in subject.groups() {
         context.spend(1)?;
-        let Some(&Some((start, end))) = groups.first() else { continue };
-        out.extend_from_slice(&text[copied..start]);
+        let whole = groups.whole();
+        out.extend_from_slice(&text[copied..whole.start]);
         if expands {
-            expand::expand(&mut out, replacement, text, &groups, &search);
+            groups.expand(replacement, &mut out);
         } else {
             out.extend_from_slice(replacement);
         }
         context.check_bytes(out.len())?;
-        copied = end;
+        copied = whole.end;
     }
     out.extend_from_slice(&text[copied..]);
     Ok(Value::str(out))
@@ -125,8 +207,8 @@ fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) 
 
 fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
+    let subject = pattern.on(context, args.str(1))?;
     let (text, count) = (args.str(1), args.int(2));
-    let search = pattern.on(context, text)?;
     let most = at_most(count);
     if most == 0 {
         return Ok(Value::List(List::of_strings(Vec::<Vec<u8>>::new())));
@@ -136,21 +218,21 @@ fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, 
     }
     let mut parts = Vec::new();
     let (mut begin, mut end) = (0, 0);
-    for (from, to) in search.find_all().take(most) {
+    for found in subject.matches().take(most) {
         context.spend(1)?;
         context.check_elements(parts.len())?;
         if parts.len() == most - 1 {
             break;
         }
-        end = from;
+        end = found.start;
         // An empty match at the very start separates nothing.
-        if to != 0 {
-            parts.push(&text[begin..end]);
+        if found.end != 0 {
+            parts.push(text[begin..end].to_vec());
         }
-        begin = to;
+        begin = found.end;
     }
     if end != text.len() {
-        parts.push(&text[begin..]);
+        parts.push(text[begin..].to_vec());
     }
     Ok(Value::List(List::of_strings(parts)))
 }

@@ -1,13 +1,11 @@
 //! Compiled patterns, and what they find in texts that need not be UTF-8.
 
-use std::borrow::Cow;
-
 use regex::{Regex, RegexBuilder};
 
+use super::subject::Subject;
+use super::syntax::{Translation, complaint, translate};
 use crate::context::Context;
 use crate::error::Message;
-use crate::funcs::regex::syntax::{Translation, complaint, translate};
-use crate::text::{push_char, runes};
 
 /// Bytes that a compiled pattern may take, in steps. Matching takes time in proportion to the size and the text, so
 /// the step that a pattern fits decides how long a text may be.
@@ -51,7 +49,7 @@ impl Pattern {
     }
 
     /// The pattern, ready to search a text; refuses one that would take too long.
-    pub(super) fn on<'t>(&self, context: &Context, text: &'t [u8]) -> Result<Search<'_, 't>, Message> {
+    pub(super) fn on<'t>(&'t self, context: &Context, text: &'t [u8]) -> Result<Subject<'t>, Message> {
         let work = text.len().saturating_mul(self.weight);
         context.spend(work / WORK_PER_STEP)?;
         if work > MAX_WORK {
@@ -60,67 +58,7 @@ impl Pattern {
                 format!("text is longer than the {most} bytes that this pattern may search; simplify it").into()
             );
         }
-        Ok(Search::new(self, text))
-    }
-}
-
-/// A pattern on a text. An invalid byte of the text is to the pattern what it is to Go: the replacement character.
-pub(super) struct Search<'p, 't> {
-    pattern: &'p Pattern,
-    text: Cow<'t, str>,
-    /// Where in `text` replacement characters stand for a single byte.
-    replaced: Vec<usize>,
-}
-
-/// Where a match or group begins and ends in the text that was given.
-pub(super) type Span = (usize, usize);
-
-impl<'p, 't> Search<'p, 't> {
-    fn new(pattern: &'p Pattern, text: &'t [u8]) -> Self {
-        if let Ok(text) = std::str::from_utf8(text) {
-            return Self { pattern, text: Cow::Borrowed(text), replaced: Vec::new() };
-        }
-        let mut valid = Vec::with_capacity(text.len());
-        let mut replaced = Vec::new();
-        for (_, rune) in runes(text) {
-            if !rune.valid {
-                replaced.push(valid.len());
-            }
-            push_char(&mut valid, rune.char);
-        }
-        Self { pattern, text: Cow::Owned(String::from_utf8(valid).unwrap_or_default()), replaced }
-    }
-
-    pub(super) fn is_match(&self) -> bool {
-        self.pattern.regex.is_match(&self.text)
-    }
-
-    pub(super) fn find(&self) -> Option<Span> {
-        self.pattern.regex.find(&self.text).map(|found| self.span(found))
-    }
-
-    pub(super) fn find_all(&self) -> impl Iterator<Item = Span> {
-        self.pattern.regex.find_iter(&self.text).map(|found| self.span(found))
-    }
-
-    /// Each match with its groups, of which the first is the match itself.
-    pub(super) fn groups(&self) -> impl Iterator<Item = Vec<Option<Span>>> {
-        let spans = |groups: regex::Captures| groups.iter().map(|group| group.map(|group| self.span(group))).collect();
-        self.pattern.regex.captures_iter(&self.text).map(spans)
-    }
-
-    /// The numbers of the groups of that name, in their order.
-    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = usize> {
-        self.pattern.names.iter().filter(move |(known, _)| known == name).map(|(_, index)| *index)
-    }
-
-    fn span(&self, found: regex::Match) -> Span {
-        (self.original(found.start()), self.original(found.end()))
-    }
-
-    /// The offset in the text that was given: each replacement took two bytes more.
-    fn original(&self, at: usize) -> usize {
-        at - (char::REPLACEMENT_CHARACTER.len_utf8() - 1) * self.replaced.partition_point(|&start| start < at)
+        Ok(Subject::new(&self.regex, &self.names, text))
     }
 }
 
