@@ -27,6 +27,8 @@ mod limits;
 mod number;
 mod object;
 mod parse;
+#[cfg_attr(not(test), expect(dead_code, reason = "the functions on top follow"))]
+mod pem;
 mod semver;
 mod template;
 mod text;

@@ -36,7 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// Standard base 64 with padding, line ends ignored; the error names the offset, as Go does.
-pub(super) fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
+pub(crate) fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
     let bad = |at: usize| Err(format!("illegal base64 data at input byte {at}"));
     let is_break = |byte: u8| matches!(byte, b'\r' | b'\n');
     let mut plain = Vec::with_capacity(text.len());

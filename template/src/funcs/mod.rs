@@ -29,6 +29,7 @@ mod urls;
 mod wrap;
 mod yaml;
 
+pub(crate) use encoding::base64_decoded;
 pub(crate) use regex::Pattern;
 pub(crate) use types::copied;
 
