@@ -24,6 +24,9 @@ pub struct Limits {
     pub value_bytes: usize,
     /// Bytes of all values that functions make during one render, whether still in use or not.
     pub total_bytes: usize,
+    /// Calls of functions that compute long for a short text, in units of one `bcrypt`, which is about 60 ms of one
+    /// core: a derived password counts as 4, an RSA key of 2048 bits as 2 and one of 4096 bits as 16.
+    pub expensive_calls: u32,
     /// Wall-clock time of one render.
     pub deadline: Duration,
 }
@@ -39,6 +42,7 @@ impl Default for Limits {
             output_bytes: 4 << 20,
             value_bytes: 4 << 20,
             total_bytes: 64 << 20,
+            expensive_calls: 40,
             deadline: Duration::from_secs(5),
         }
     }

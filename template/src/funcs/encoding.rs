@@ -24,6 +24,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("hexdec", &[Str], Str, "The bytes that hexadecimal digits stand for.", |_, args| {
         Ok(Value::str(hex_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
     }),
+    Function::new("sha1sum", &[Str], Str, "SHA-1 in hexadecimal.", |_, args| {
+        Ok(Value::text(&hex(super::crypto::sha1(args.str(0)).as_ref())))
+    }),
     Function::new("sha256sum", &[Str], Str, "SHA-256 in hexadecimal.", |_, args| {
         Ok(Value::text(&hex(&sha2::Sha256::digest(args.str(0)))))
     }),

@@ -13,6 +13,7 @@ use crate::value::{Map, Value};
 mod builtin;
 mod cases;
 mod compare;
+mod crypto;
 mod dates;
 mod dicts;
 mod encoding;
@@ -76,6 +77,8 @@ const TABLE: &[&[Function]] = &[
     builtin::FUNCTIONS,
     cases::FUNCTIONS,
     compare::FUNCTIONS,
+    crypto::AES,
+    crypto::PASSWORDS,
     dates::FUNCTIONS,
     dicts::FUNCTIONS,
     encoding::FUNCTIONS,
@@ -111,6 +114,7 @@ pub(crate) enum Type {
     Bool,
     Int,
     Int64,
+    Uint32,
     Uint64,
     Float,
     Str,
@@ -137,6 +141,7 @@ impl Type {
             Self::Bool => "bool",
             Self::Int => "int",
             Self::Int64 => "int64",
+            Self::Uint32 => "uint32",
             Self::Uint64 => "uint64",
             Self::Float => "float64",
             Self::Str => "string",
@@ -154,7 +159,7 @@ impl Type {
         match self {
             Self::Any | Self::Reflect | Self::List | Self::Strings | Self::Ints | Self::Map | Self::StringMap => true,
             Self::Object(name) => name.starts_with('*'),
-            Self::Bool | Self::Int | Self::Int64 | Self::Uint64 | Self::Float | Self::Str => false,
+            Self::Bool | Self::Int | Self::Int64 | Self::Uint32 | Self::Uint64 | Self::Float | Self::Str => false,
         }
     }
 
@@ -251,6 +256,13 @@ impl Args {
     pub(crate) fn int(&self, index: usize) -> i64 {
         match self.value(index) {
             Value::Int(_, value) => *value,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn u32(&self, index: usize) -> u32 {
+        match self.value(index) {
+            Value::Uint(_, value) => u32::try_from(*value).unwrap_or_default(),
             _ => 0,
         }
     }

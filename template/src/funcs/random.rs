@@ -37,7 +37,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// Fills a buffer from the system.
-fn fill(buffer: &mut [u8]) -> Result<(), Message> {
+pub(super) fn fill(buffer: &mut [u8]) -> Result<(), Message> {
     getrandom::fill(buffer).map_err(|error| format!("system has no randomness: {error}").into())
 }
 
