@@ -90,6 +90,12 @@ impl Message {
         self
     }
 
+    /// Adds another message.
+    pub(crate) fn then(mut self, other: &Self) -> Self {
+        self.append(other);
+        self
+    }
+
     /// Puts another message behind this one.
     pub(crate) fn append(&mut self, other: &Self) {
         self.exact.push_str(&other.exact);

@@ -24,6 +24,7 @@ mod error;
 mod exec;
 mod fmt;
 mod funcs;
+mod issue;
 mod keys;
 mod lex;
 mod limits;

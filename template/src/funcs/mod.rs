@@ -78,6 +78,7 @@ const TABLE: &[&[Function]] = &[
     cases::FUNCTIONS,
     compare::FUNCTIONS,
     crypto::AES,
+    crypto::CERTIFICATES,
     crypto::PASSWORDS,
     dates::FUNCTIONS,
     dicts::FUNCTIONS,

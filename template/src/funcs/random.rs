@@ -7,6 +7,7 @@ use super::Type::{Int, Str};
 use super::{Args, Function};
 use crate::context::Context;
 use crate::error::Message;
+use crate::issue::generate::fill;
 use crate::text::runes;
 use crate::value::Value;
 
@@ -35,11 +36,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("shuffle", &[Str], Str, "The characters in random order.", shuffle),
     Function::new("uuidv4", &[], Str, "A random UUID.", |_, _| uuid()),
 ];
-
-/// Fills a buffer from the system.
-pub(super) fn fill(buffer: &mut [u8]) -> Result<(), Message> {
-    getrandom::fill(buffer).map_err(|error| format!("system has no randomness: {error}").into())
-}
 
 /// A random number below `end`, each equally likely.
 fn below(end: u64) -> Result<u64, Message> {

@@ -98,6 +98,12 @@ impl RsaKey {
         write::sequence(&[&write::int(0), &numbers])
     }
 
+    /// The public key in PKCS#1.
+    pub(crate) fn to_public_pkcs1(&self) -> Vec<u8> {
+        let [n, e] = [&self.n, &self.e].map(|number| write::unsigned(&number.to_bytes_be()));
+        write::sequence(&[&n, &e])
+    }
+
     /// Length of the modulus in bits.
     pub(crate) fn bits(&self) -> u64 {
         self.n.bits()

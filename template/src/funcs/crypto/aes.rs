@@ -12,10 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::Type::Str;
 use super::super::encoding::base64_decoded;
-use super::super::random::fill;
 use super::super::{Args, Function};
 use crate::context::Context;
 use crate::error::Message;
+use crate::issue::generate::fill;
 use crate::value::Value;
 
 const BLOCK_BYTES: usize = 16;

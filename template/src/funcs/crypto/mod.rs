@@ -6,14 +6,21 @@
 use aws_lc_rs::digest;
 
 mod aes;
+mod certificates;
 mod passwords;
 
 pub(super) use aes::FUNCTIONS as AES;
+pub(super) use certificates::FUNCTIONS as CERTIFICATES;
 pub(super) use passwords::FUNCTIONS as PASSWORDS;
 
 /// What functions cost in units of the limit: one unit is a `bcrypt`, about 60 ms of one core.
 pub(super) mod cost {
     pub(in crate::funcs) const BCRYPT: u32 = 1;
+    /// One power in a group of 2048 bits.
+    pub(in crate::funcs) const DSA: u32 = 1;
+    /// Finding primes takes now less, now more.
+    pub(in crate::funcs) const RSA_2048: u32 = 2;
+    pub(in crate::funcs) const RSA_4096: u32 = 16;
     /// Memory-hard: it also holds 32 MiB while it runs.
     pub(in crate::funcs) const SCRYPT: u32 = 4;
 }

@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::Type::{Str, Uint32};
-use super::super::random::fill;
 use super::super::{Args, Function};
 use super::{cost, sha1};
 use crate::context::Context;
 use crate::error::Message;
+use crate::issue::generate::fill;
 use crate::value::Value;
 
 /// Go's default: 2^10 rounds.
