@@ -5,7 +5,12 @@
 
 use std::time::{Duration, SystemTime};
 
-/// What a template may cost. The defaults suit the content of a Kubernetes Secret.
+mod named;
+
+pub use named::{LimitError, NamedLimit};
+
+/// What a template may cost. The defaults suit the content of a Kubernetes Secret. [`Limits::named`] lists the values
+/// that each may have when it is set by [`Limits::set`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest template text in bytes. A Secret holds at most 1 MiB, so its template has no use for more.
