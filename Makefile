@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help tools build test demo crds fmt deny deny-advisories clean-tools
+.PHONY: help tools build test demo crds docs fmt deny deny-advisories clean-tools
 
 # All builds name the whole workspace, so that they share every compiled crate: which features a dependency is compiled with depends
 # on the packages that are named.
@@ -27,6 +27,9 @@ demo: tools ## The main job on real servers; KEEP=1 leaves them up and prints th
 
 crds: ## Write manifests/crds from the types in api
 	cargo run -q -p api --bin crds manifests/crds
+
+docs: ## Write docs/templates.md from the template functions
+	cargo run -q -p template --example docs > docs/templates.md.new && mv docs/templates.md.new docs/templates.md
 
 fmt: ## Format the code
 	cargo fmt --all

@@ -22,6 +22,7 @@ pub mod provider;
 pub mod reference;
 pub mod regexp;
 pub mod store;
+pub mod template_syntax;
 
 mod field;
 mod nearest;

@@ -3,7 +3,7 @@
 //! Statement lists lie in one arena and refer to each other by number, so that a deeply nested template is dropped
 //! and executed without recursion. Expressions nest only by parentheses, whose depth the parser bounds.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::data::Bytes;
 use crate::fmt::quote::quoted_text;
@@ -19,7 +19,7 @@ pub(crate) struct ListId(pub(crate) usize);
 #[derive(Default)]
 pub(crate) struct Program {
     pub(crate) lists: Vec<Vec<Node>>,
-    pub(crate) trees: HashMap<Vec<u8>, ListId>,
+    pub(crate) trees: BTreeMap<Vec<u8>, ListId>,
 }
 
 impl Program {

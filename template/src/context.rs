@@ -28,7 +28,7 @@ pub(crate) struct Context<'o> {
     started: Instant,
     steps: Cell<u64>,
     bytes: Cell<usize>,
-    expensive: Cell<u32>,
+    expensive: Cell<usize>,
     depth: Rc<Cell<u32>>,
     changed: Vec<Map>,
     regexes: HashMap<Vec<u8>, Rc<Pattern>>,
@@ -83,7 +83,7 @@ impl<'o> Context<'o> {
     }
 
     /// Charges a call that computes long, before it starts. `units` are those of the limit.
-    pub(crate) fn spend_expensive(&self, units: u32) -> Result<(), Message> {
+    pub(crate) fn spend_expensive(&self, units: usize) -> Result<(), Message> {
         let total = self.expensive.get().saturating_add(units);
         self.expensive.set(total);
         let limit = self.options.limits.expensive_calls;

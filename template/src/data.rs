@@ -14,8 +14,9 @@ pub struct Data {
 }
 
 impl Data {
-    pub(crate) fn entries(&self) -> &BTreeMap<Bytes, Bytes> {
-        &self.entries
+    /// The entries without a copy.
+    pub(crate) fn shared(&self) -> Arc<BTreeMap<Bytes, Bytes>> {
+        Arc::clone(&self.entries)
     }
 }
 

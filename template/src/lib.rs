@@ -43,7 +43,7 @@ mod yaml;
 
 pub use data::Data;
 pub use error::{Error, Phase};
-pub use funcs::{FunctionDoc, functions};
-pub use limits::{Delimiters, Limits, MissingKey, Options};
+pub use funcs::{EXAMPLE_DATA, Example, FunctionDoc, Subject, functions, method_subjects, subjects};
+pub use limits::{Delimiters, LimitError, Limits, MissingKey, NamedLimit, Options};
 pub use template::{Template, check};
 pub use yaml::{YamlError, yaml_texts};

@@ -12,20 +12,27 @@ pub(crate) struct Rune {
 }
 
 /// The first character of `bytes`; a byte that starts no character counts as one invalid character of width 1.
+#[inline]
 pub(crate) fn first_rune(bytes: &[u8]) -> Option<Rune> {
-    let lead = *bytes.first()?;
+    match *bytes.first()? {
+        ascii @ 0..=0x7f => Some(Rune { char: char::from(ascii), valid: true, width: 1 }),
+        lead => Some(long_rune(bytes, lead)),
+    }
+}
+
+/// A character of more than one byte.
+fn long_rune(bytes: &[u8], lead: u8) -> Rune {
     let width = match lead {
-        0..=0x7f => return Some(Rune { char: char::from(lead), valid: true, width: 1 }),
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
         0xf0..=0xf4 => 4,
         _ => 1,
     };
     let decoded = bytes.get(..width).and_then(|part| std::str::from_utf8(part).ok()).and_then(|s| s.chars().next());
-    Some(match decoded {
+    match decoded {
         Some(char) => Rune { char, valid: true, width },
         None => Rune { char: REPLACEMENT, valid: false, width: 1 },
-    })
+    }
 }
 
 /// All characters of `bytes`, each with the offset at which it starts.
@@ -56,7 +63,10 @@ pub(crate) fn rune_count(bytes: &[u8]) -> usize {
 
 /// `bytes` as text, each invalid byte replaced on its own.
 pub(crate) fn lossy(bytes: &[u8]) -> String {
-    runes(bytes).map(|(_, rune)| rune.char).collect()
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => runes(bytes).map(|(_, rune)| rune.char).collect(),
+    }
 }
 
 /// Appends a character to a byte string.

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::data::{Bytes, Data};
 use crate::error::Message;
@@ -59,11 +60,19 @@ pub(crate) struct List {
 
 /// A map that all its owners see change.
 #[derive(Clone)]
-pub(crate) struct Map {
-    /// Whether the elements are strings by type (`map[string]string`) instead of `interface {}`.
-    pub(crate) of_strings: bool,
-    entries: Rc<RefCell<BTreeMap<Bytes, Value>>>,
-    depth: Rc<Cell<u32>>,
+pub(crate) struct Map(Entries);
+
+#[derive(Clone)]
+enum Entries {
+    /// `map[string]string`, which no function changes.
+    Strings(Arc<BTreeMap<Bytes, Bytes>>),
+    /// `map[string]interface {}`
+    Any(Rc<AnyMap>),
+}
+
+struct AnyMap {
+    entries: RefCell<BTreeMap<Bytes, Value>>,
+    depth: Cell<u32>,
 }
 
 impl Value {
@@ -134,7 +143,7 @@ impl Value {
     fn depth(&self) -> u32 {
         match self {
             Self::List(list) => list.depth,
-            Self::Map(map) => map.depth.get(),
+            Self::Map(map) => map.depth(),
             _ => 0,
         }
     }
@@ -182,32 +191,39 @@ impl List {
 impl Map {
     /// A map of `interface {}`; fails when the values nest too deep.
     pub(crate) fn new(entries: BTreeMap<Bytes, Value>) -> Result<Self, Message> {
-        let depth = depth_over(entries.values())?;
-        Ok(Self { of_strings: false, entries: Rc::new(RefCell::new(entries)), depth: Rc::new(Cell::new(depth)) })
+        let depth = Cell::new(depth_over(entries.values())?);
+        Ok(Self(Entries::Any(Rc::new(AnyMap { entries: RefCell::new(entries), depth }))))
     }
 
     /// An empty map of `interface {}`.
     pub(crate) fn empty() -> Self {
-        Self { of_strings: false, entries: Rc::default(), depth: Rc::new(Cell::new(1)) }
+        Self(Entries::Any(Rc::new(AnyMap { entries: RefCell::default(), depth: Cell::new(1) })))
     }
 
     /// A map of strings.
     pub(crate) fn of_strings(entries: impl IntoIterator<Item = (Bytes, Bytes)>) -> Self {
-        let entries = entries.into_iter().map(|(key, value)| (key, Value::Str(value))).collect();
-        Self { of_strings: true, entries: Rc::new(RefCell::new(entries)), depth: Rc::new(Cell::new(1)) }
+        Self(Entries::Strings(Arc::new(entries.into_iter().collect())))
     }
 
     /// The map at the dot.
     pub(crate) fn of_data(data: &Data) -> Self {
-        Self::of_strings(data.entries().iter().map(|(key, value)| (key.clone(), value.clone())))
+        Self(Entries::Strings(data.shared()))
+    }
+
+    /// Whether the elements are strings by type (`map[string]string`) instead of `interface {}`.
+    pub(crate) fn has_strings(&self) -> bool {
+        matches!(self.0, Entries::Strings(_))
     }
 
     pub(crate) fn type_name(&self) -> &'static str {
-        if self.of_strings { "map[string]string" } else { "map[string]interface {}" }
+        if self.has_strings() { "map[string]string" } else { "map[string]interface {}" }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.borrow().len()
+        match &self.0 {
+            Entries::Strings(strings) => strings.len(),
+            Entries::Any(any) => any.entries.borrow().len(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -215,38 +231,63 @@ impl Map {
     }
 
     pub(crate) fn find(&self, key: &[u8]) -> Option<Value> {
-        self.entries.borrow().get(key).cloned()
+        match &self.0 {
+            Entries::Strings(strings) => strings.get(key).cloned().map(Value::Str),
+            Entries::Any(any) => any.entries.borrow().get(key).cloned(),
+        }
     }
 
     /// The entries as they are now, sorted by key. A copy, because the map may change while it is visited.
     pub(crate) fn entries(&self) -> Vec<(Bytes, Value)> {
-        self.entries.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+        match &self.0 {
+            Entries::Strings(strings) => {
+                strings.iter().map(|(key, value)| (key.clone(), Value::Str(value.clone()))).collect()
+            }
+            Entries::Any(any) => any.entries.borrow().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        }
     }
 
-    /// Stores a value; fails when it nests too deep. The caller keeps the map from leaking through a cycle.
+    /// Stores a value; fails when it nests too deep. The caller keeps the map from leaking through a cycle. Signatures
+    /// keep maps of strings away from functions that store.
     pub(crate) fn insert(&self, key: Bytes, value: Value) -> Result<(), Message> {
+        let Entries::Any(any) = &self.0 else { return Err("a map of strings cannot be changed".into()) };
         let depth = value.depth() + 1;
         if depth > MAX_DEPTH {
             return Err(too_deep());
         }
-        self.depth.set(self.depth.get().max(depth));
-        self.entries.borrow_mut().insert(key, value);
+        any.depth.set(any.depth.get().max(depth));
+        any.entries.borrow_mut().insert(key, value);
         Ok(())
     }
 
     pub(crate) fn remove(&self, key: &[u8]) {
-        self.entries.borrow_mut().remove(key);
+        if let Entries::Any(any) = &self.0 {
+            any.entries.borrow_mut().remove(key);
+        }
     }
 
     /// Takes all entries out, which opens a cycle that runs through this map.
     pub(crate) fn clear(&self) {
-        let entries = std::mem::take(&mut *self.entries.borrow_mut());
-        drop(entries);
+        if let Entries::Any(any) = &self.0 {
+            let entries = std::mem::take(&mut *any.entries.borrow_mut());
+            drop(entries);
+        }
     }
 
     /// Whether both are the same map, not merely equal.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.entries, &other.entries)
+        match (&self.0, &other.0) {
+            (Entries::Strings(one), Entries::Strings(other)) => Arc::ptr_eq(one, other),
+            (Entries::Any(one), Entries::Any(other)) => Rc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    fn depth(&self) -> u32 {
+        match &self.0 {
+            Entries::Strings(_) => 1,
+            Entries::Any(any) => any.depth.get(),
+        }
     }
 }
 

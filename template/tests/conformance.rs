@@ -194,16 +194,33 @@ fn redacted_errors_hold_no_value_of_the_data() {
 
 #[test]
 fn a_small_stack_is_enough_for_the_deepest_template() {
-    let limits = Limits::default();
+    deepest_renders_on(Limits::default(), 1 << 20);
+}
+
+#[test]
+fn a_usual_stack_is_enough_for_the_greatest_depths_that_can_be_set() {
+    let mut limits = Limits::default();
+    for limit in Limits::named().iter().filter(|limit| limit.name.ends_with("_depth")) {
+        limits.set(limit.name, &limit.range().1).unwrap();
+    }
+    deepest_renders_on(limits, 2 << 20);
+}
+
+fn deepest_renders_on(limits: Limits, stack: usize) {
     let depth = limits.paren_depth;
-    let parens = format!("{{{{ {}1{} }}}}", "(".repeat(depth), ")".repeat(depth));
+    let parens = format!("{{{{ {}1{} }}}}", "(not ".repeat(depth), ")".repeat(depth));
     let blocks = limits.block_depth - 1;
     let ifs = format!("{}x{}", "{{if true}}".repeat(blocks), "{{end}}".repeat(blocks));
-    let small = thread::Builder::new().stack_size(1 << 20).spawn(move || {
-        assert_eq!(render(&parens, &Data::default()).unwrap(), b"1");
-        assert_eq!(render(&ifs, &Data::default()).unwrap(), b"x");
+    let thread = thread::Builder::new().stack_size(stack).spawn(move || {
+        let options = Options { limits, ..Options::default() };
+        let render = |text: &str| {
+            let template = Template::parse("k", text.as_bytes(), &options.limits)?;
+            template.render(&Data::default(), &options)
+        };
+        assert_eq!(render(&parens).as_deref(), Ok(&b"true"[..]));
+        assert_eq!(render(&ifs).as_deref(), Ok(&b"x"[..]));
     });
-    small.unwrap().join().unwrap();
+    thread.expect("a thread starts").join().expect("both render");
 }
 
 #[test]

@@ -62,6 +62,14 @@ pub struct Args {
     #[arg(long, default_value = ":8081")]
     pub healthz_addr: String,
 
+    /// Mark that opens an action in templates; the controller must have the same
+    #[arg(long, default_value = "{{")]
+    pub template_left_delimiter: String,
+
+    /// Mark that closes an action in templates; the controller must have the same
+    #[arg(long, default_value = "}}")]
+    pub template_right_delimiter: String,
+
     /// debug, info, warn or error
     #[arg(long, default_value = "info")]
     pub loglevel: String,

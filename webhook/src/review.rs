@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use api::admission::{Operation, Request as Judged, Verdict, judge};
+use api::template_syntax::Syntax;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -16,7 +17,7 @@ const V1: &str = "admission.k8s.io/v1";
 const V1BETA1: &str = "admission.k8s.io/v1beta1";
 
 /// Answers `body`, which was sent to the path that judges objects of `kind`.
-pub fn answer(body: &[u8], kind: &str) -> Vec<u8> {
+pub fn answer(body: &[u8], kind: &str, syntax: &Syntax) -> Vec<u8> {
     let review = match serde_json::from_slice::<Review>(body) {
         Ok(review) => review,
         Err(error) => return refuse(400, format!("the request is not an AdmissionReview: {error}")),
@@ -29,7 +30,7 @@ pub fn answer(body: &[u8], kind: &str) -> Vec<u8> {
         return refuse(400, "the AdmissionReview holds no request".to_owned());
     };
     // A defect in one rule must not close the connection on requests that share it.
-    let response = catch_unwind(AssertUnwindSafe(|| respond(&request, kind))).unwrap_or_else(|_| {
+    let response = catch_unwind(AssertUnwindSafe(|| respond(&request, kind, syntax))).unwrap_or_else(|_| {
         tracing::error!(kind, namespace = ?request.namespace, name = %request.name, "judging panicked; please report this");
         Response::denial(500, "InternalError", "the webhook met a defect of its own while judging this object")
     });
@@ -125,7 +126,7 @@ fn one_line(warning: &str) -> String {
     warning.split(char::is_control).collect::<Vec<_>>().join(" ")
 }
 
-fn respond(request: &Request<'_>, kind: &str) -> Response<'static> {
+fn respond(request: &Request<'_>, kind: &str, syntax: &Syntax) -> Response<'static> {
     let GroupVersionKind { group, version, name: sent } = &request.kind;
     if sent != kind || group != api::names::GROUP {
         let message = format!(
@@ -147,7 +148,7 @@ fn respond(request: &Request<'_>, kind: &str) -> Response<'static> {
             return Response::denial(400, "BadRequest", format!("the object cannot be read: {error}"));
         }
     };
-    let verdict = judge(&Judged {
+    let judged = Judged {
         kind,
         version,
         operation,
@@ -155,7 +156,8 @@ fn respond(request: &Request<'_>, kind: &str) -> Response<'static> {
         namespace: request.namespace.as_deref(),
         object: object.as_ref(),
         old_object: old_object.as_ref(),
-    });
+    };
+    let verdict = judge(&judged, syntax);
     if !verdict.allowed() {
         tracing::info!(kind, namespace = ?request.namespace, name = %request.name, problems = verdict.problems.len(), "refused");
     }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use api::template_syntax::Syntax;
 use prometheus::Registry;
 use runtime::admin::{Admin, Health};
 use runtime::flags::Parsed;
@@ -38,6 +39,7 @@ pub async fn run(parsed: Parsed<Args>) -> Result<(), Error> {
     runtime::logging::init_with(&parsed.args.loglevel, parsed.args.zap_time_encoding.parse()?, "webhook")?;
     parsed.warn();
     let args = parsed.args;
+    let syntax = Syntax::new(&args.template_left_delimiter, &args.template_right_delimiter);
     let token = runtime::shutdown::signals();
     let registry = Registry::new();
     let metrics = Metrics::new(&registry).map_err(runtime::Error::from)?;
@@ -57,7 +59,7 @@ pub async fn run(parsed: Parsed<Args>) -> Result<(), Error> {
         .start()
         .await?;
     tracing::info!(port = args.port, version = env!("CARGO_PKG_VERSION"), "webhook serves");
-    server::serve(listener, acceptor, args.enable_http2, server::router(&metrics), token).await;
+    server::serve(listener, acceptor, args.enable_http2, server::router(&metrics, syntax), token).await;
     watching.abort();
     tracing::info!("stopped");
     Ok(())

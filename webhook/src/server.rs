@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use api::template_syntax::Syntax;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
@@ -83,12 +84,14 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, http2: bool, router:
 }
 
 /// The judging paths.
-pub fn router(metrics: &Metrics) -> Router {
+pub fn router(metrics: &Metrics, syntax: Syntax) -> Router {
     let reviews = Arc::new(Semaphore::new(REVIEWS));
+    let syntax = Arc::new(syntax);
     PATHS
         .iter()
         .fold(Router::new(), |router, (path, kind)| {
-            let judge = Judge { path, kind, reviews: reviews.clone(), metrics: metrics.clone() };
+            let judge =
+                Judge { path, kind, syntax: syntax.clone(), reviews: reviews.clone(), metrics: metrics.clone() };
             router.route(path, post(judge_request).with_state(judge))
         })
         .layer(DefaultBodyLimit::max(BODY_MAX))
@@ -167,6 +170,7 @@ fn report(peer: &io::Result<SocketAddr>, problem: &str) {
 struct Judge {
     path: &'static str,
     kind: &'static str,
+    syntax: Arc<Syntax>,
     reviews: Arc<Semaphore>,
     metrics: Metrics,
 }
@@ -198,7 +202,7 @@ impl Judge {
                 .into_response();
         };
         let answer = match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
-            Ok(Ok(body)) => review::answer(&body, self.kind),
+            Ok(Ok(body)) => review::answer(&body, self.kind, &self.syntax),
             Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 review::refuse(413, format!("the review is larger than {BODY_MAX} bytes"))
             }

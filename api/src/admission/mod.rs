@@ -14,9 +14,9 @@ use crate::problem::{Problem, Problems};
 use crate::provider::{self, Scope};
 use crate::reference::StoreKind;
 use crate::store::{ClusterSecretStore, SecretStore, Store};
+use crate::template_syntax::Syntax;
 
 pub mod ours;
-mod template_syntax;
 pub mod upstream;
 
 #[cfg(test)]
@@ -83,29 +83,30 @@ impl Verdict {
 ///
 /// Never refused are deletes, objects that are being deleted, and updates that leave the spec as it is: an object from
 /// before the webhook must stay manageable.
-pub fn judge(request: &Request<'_>) -> Verdict {
+pub fn judge(request: &Request<'_>, syntax: &Syntax) -> Verdict {
     if matches!(request.operation, Operation::Delete | Operation::Connect) {
         return Verdict::default();
     }
-    let judge_kind: fn(&Request<'_>, &Value) -> Result<Verdict, Problem> = match request.kind {
-        "ExternalSecret" => external_secret,
-        "SecretStore" => store::<SecretStore>,
-        "ClusterSecretStore" => store::<ClusterSecretStore>,
-        _ => return Verdict::default(),
-    };
     let Some(object) = request.object else {
         return Verdict::refused(Problem::new("", "the request holds no object", "send the whole object"));
     };
     if is_being_deleted(object) || request.leaves_spec(object) {
         return Verdict::default();
     }
-    judge_kind(request, object).unwrap_or_else(Verdict::refused)
+    let verdict = match request.kind {
+        "ExternalSecret" => external_secret(request, object, syntax),
+        "SecretStore" => store::<SecretStore>(request, object),
+        "ClusterSecretStore" => store::<ClusterSecretStore>(request, object),
+        _ => return Verdict::default(),
+    };
+    verdict.unwrap_or_else(Verdict::refused)
 }
 
-fn external_secret(request: &Request<'_>, object: &Value) -> Result<Verdict, Problem> {
+fn external_secret(request: &Request<'_>, object: &Value, syntax: &Syntax) -> Result<Verdict, Problem> {
     let object: ExternalSecret = decode::from_value(object)?;
     let mut problems = Plan::new(request.name, &object.spec).err().map(|problems| problems.0).unwrap_or_default();
-    problems.extend(ours::languages(&object.spec));
+    problems.extend(ours::expressions(&object.spec));
+    problems.extend(syntax.problems(&object.spec));
     Ok(Verdict::new(problems, &ours::warnings(&object.spec)))
 }
 

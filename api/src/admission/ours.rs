@@ -5,8 +5,6 @@ use crate::external_secret::{DataFromEntry, DeletionPolicy, ExternalSecretSpec, 
 use crate::problem::Problem;
 use crate::regexp;
 
-use super::template_syntax;
-
 /// What the controller could not act on. Cheap: the controller asks, too.
 pub fn external_secret(spec: &ExternalSecretSpec) -> Vec<Problem> {
     let mut problems = not_yet(spec);
@@ -28,28 +26,21 @@ pub fn external_secret(spec: &ExternalSecretSpec) -> Vec<Problem> {
     problems
 }
 
-/// Texts in languages of their own: templates and regular expressions. Asked on admission only, because the
-/// controller finds out when it compiles them.
-pub fn languages(spec: &ExternalSecretSpec) -> Vec<Problem> {
+/// Regular expressions that do not compile. Asked on admission only, because the controller finds out when it compiles
+/// them.
+pub fn expressions(spec: &ExternalSecretSpec) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, entry) in spec.data_from.iter().enumerate() {
         let path = format!("spec.dataFrom[{index}]");
         let find = entry.find.as_ref().and_then(|find| find.name.as_ref()).and_then(|name| name.regexp.as_deref());
         problems.extend(find.and_then(|regexp| regexp::compile(&format!("{path}.find.name.regexp"), regexp).err()));
         for (index, rewrite) in entry.rewrite.iter().enumerate() {
-            let path = format!("{path}.rewrite[{index}]");
-            problems.extend(match rewrite.operation() {
-                Some(RewriteOperation::Regexp(rewrite)) => {
-                    regexp::compile(&format!("{path}.regexp.source"), &rewrite.source).err()
-                }
-                Some(RewriteOperation::Transform(rewrite)) => {
-                    template_syntax::problem(&format!("{path}.transform.template"), &rewrite.template)
-                }
-                _ => None,
-            });
+            if let Some(RewriteOperation::Regexp(rewrite)) = rewrite.operation() {
+                let path = format!("{path}.rewrite[{index}].regexp.source");
+                problems.extend(regexp::compile(&path, &rewrite.source).err());
+            }
         }
     }
-    problems.extend(spec.target.template.iter().flat_map(template_syntax::problems));
     problems
 }
 

@@ -10,7 +10,7 @@ fn yaml(text: &str) -> Value {
 
 fn create(kind: &str, object: &Value) -> Verdict {
     let namespace = (kind != "ClusterSecretStore").then_some("team-a");
-    judge(&Request {
+    let request = Request {
         kind,
         version: "v1",
         operation: Operation::Create,
@@ -18,7 +18,8 @@ fn create(kind: &str, object: &Value) -> Verdict {
         namespace,
         object: Some(object),
         old_object: None,
-    })
+    };
+    judge(&request, &Syntax::default())
 }
 
 fn verdict(kind: &str, spec: &str) -> Verdict {
@@ -243,7 +244,7 @@ fn deletes_and_objects_on_their_way_out_are_never_refused() {
             object: None,
             old_object: Some(&broken),
         };
-        assert!(judge(&request).allowed());
+        assert!(judge(&request, &Syntax::default()).allowed());
     }
     assert!(!create("SecretStore", &broken).allowed());
 }
@@ -263,7 +264,7 @@ fn an_update_is_refused_only_when_it_touches_the_spec() {
             object: Some(object),
             old_object: Some(&old),
         };
-        judge(&request).allowed()
+        judge(&request, &Syntax::default()).allowed()
     };
     assert!(update(&relabelled));
     assert!(!update(&changed));

@@ -41,7 +41,7 @@ impl<'p> Machine<'p, '_, '_> {
             },
             Value::Map(_) if has_args => Err(format!("{name} is not a method but has arguments").into()),
             Value::Map(map) => match (map.find(name.as_bytes()), self.context.options().missing_key) {
-                (Some(value), _) => Ok(Operand { value, any: !map.of_strings }),
+                (Some(value), _) => Ok(Operand { value, any: !map.has_strings() }),
                 (None, MissingKey::Default) => Ok(Operand::absent()),
                 (None, MissingKey::Error) => {
                     Err(format!("map has no entry for key {}", quoted_text(name.as_bytes())).into())

@@ -77,7 +77,7 @@ impl<'p> Machine<'p, '_, '_> {
                 let mut entries = map.entries();
                 self.context.spend(entries.len())?;
                 entries.reverse();
-                Some(Turns::Map { entries, any: !map.of_strings })
+                Some(Turns::Map { entries, any: !map.has_strings() })
             }
             Value::Int(_, end) => Some(count(branch, u64::try_from(*end).unwrap_or(0), &value)?),
             Value::Uint(_, end) => Some(count(branch, *end, &value)?),

@@ -1,7 +1,7 @@
 //! The functions of text/template itself, without the comparisons.
 
 use super::Type::{Any, Bool, Int, Reflect, Str};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::{print_verb, sprint, sprintf, sprintln};
@@ -9,34 +9,153 @@ use crate::text::{REPLACEMENT, push_char, runes};
 use crate::value::{List, Map, UintKind, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::variadic("and", &[Reflect], Reflect, Reflect, "The first empty argument, or the last.", last),
-    Function::variadic("or", &[Reflect], Reflect, Reflect, "The first argument that is not empty, or the last.", last),
-    Function::new("not", &[Reflect], Bool, "Whether the argument is empty.", |_, args| {
-        Ok(Value::Bool(!args.value(0).is_true()))
-    }),
-    Function::variadic("call", &[Reflect], Reflect, Reflect, "Always an error: no value is a function.", last),
-    Function::new("len", &[Reflect], Int, "The number of bytes, elements or entries.", |_, args| len(args)),
-    Function::variadic("index", &[Reflect], Reflect, Reflect, "The element at each key in turn.", |_, args| {
-        index(args)
-    }),
-    Function::variadic("print", &[], Any, Str, "The arguments as text.", |context, args| {
-        sprint(args.all(), context.value_bytes()).map(Value::str)
-    }),
-    Function::variadic("println", &[], Any, Str, "The arguments as a line of text.", |context, args| {
-        sprintln(args.all(), context.value_bytes()).map(Value::str)
-    }),
-    Function::variadic("printf", &[Str], Any, Str, "The arguments by a format.", |context, args| {
-        sprintf(args.str(0), args.rest(1), context.value_bytes()).map(Value::str)
-    }),
-    Function::variadic("html", &[], Any, Str, "Text escaped for HTML.", |context, args| {
-        escaped(context, args, escape_html)
-    }),
-    Function::variadic("js", &[], Any, Str, "Text escaped for JavaScript.", |context, args| {
-        escaped(context, args, escape_js)
-    }),
-    Function::variadic("urlquery", &[], Any, Str, "Text escaped for the query of a URL.", |context, args| {
-        escaped(context, args, escape_query)
-    }),
+    Function::variadic(
+        "and",
+        &[Reflect],
+        Reflect,
+        Reflect,
+        doc(
+            "The first empty argument, or the last one. What stands behind the first empty one is not evaluated.",
+            "{{ if and .user .password }}complete{{ end }}",
+            "complete",
+        ),
+        last,
+    ),
+    Function::variadic(
+        "or",
+        &[Reflect],
+        Reflect,
+        Reflect,
+        doc(
+            "The first argument that is not empty, or the last one. What stands behind it is not evaluated.",
+            "{{ or .empty .user }}",
+            "app",
+        ),
+        last,
+    ),
+    Function::new(
+        "not",
+        &[Reflect],
+        Bool,
+        doc(
+            "Whether the argument is empty: false, 0, nil, or of length 0.",
+            "{{ if not .empty }}nothing there{{ end }}",
+            "nothing there",
+        ),
+        |_, args| Ok(Value::Bool(!args.value(0).is_true())),
+    ),
+    Function::variadic(
+        "call",
+        &[Reflect],
+        Reflect,
+        Reflect,
+        doc(
+            "Calls a function held by a value. Always fails, because no value of a template is a function.",
+            "{{ if .empty }}{{ call .empty }}{{ else }}not called{{ end }}",
+            "not called",
+        ),
+        last,
+    ),
+    Function::new(
+        "len",
+        &[Reflect],
+        Int,
+        doc(
+            "The bytes of a text, the elements of a list or the entries of a map. Fails for anything else.",
+            "{{ len .user }} characters",
+            "3 characters",
+        ),
+        |_, args| len(args),
+    ),
+    Function::variadic(
+        "index",
+        &[Reflect],
+        Reflect,
+        Reflect,
+        doc(
+            "The element of the first argument under each further argument in turn: keys of maps, positions from 0 \
+             in lists and texts (a byte, as a number). Reaches keys that are no identifiers. An absent key of the \
+             data gives an empty text, one of a map from JSON nil; a position outside fails.",
+            r#"{{ index . "tls.crt" | trunc 27 }}"#,
+            "-----BEGIN CERTIFICATE-----",
+        ),
+        |_, args| index(args),
+    ),
+    Function::variadic(
+        "print",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as text, with a space between two of which neither is a text.",
+            r#"{{ print .host ":" .port }}"#,
+            "db.example.com:5432",
+        ),
+        |context, args| sprint(args.all(), context.value_bytes()).map(Value::str),
+    ),
+    Function::variadic(
+        "println",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as text, with spaces between all and a line end behind.",
+            "{{ println .user .host }}",
+            "app db.example.com\n",
+        ),
+        |context, args| sprintln(args.all(), context.value_bytes()).map(Value::str),
+    ),
+    Function::variadic(
+        "printf",
+        &[Str],
+        Any,
+        Str,
+        doc(
+            "The arguments behind the first, in its format: `%s` text, `%q` text in quotes, `%d` whole number, \
+             `%.2f` fraction, `%x` hexadecimal, `%v` anything, `%5d` padded. A verb that does not fit its argument \
+             writes that down, as in `%!d(string=a)`, and does not fail.",
+            r#"{{ printf "%s:%s" .host .port }}"#,
+            "db.example.com:5432",
+        ),
+        |context, args| sprintf(args.str(0), args.rest(1), context.value_bytes()).map(Value::str),
+    ),
+    Function::variadic(
+        "html",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as `print` writes them, escaped for HTML.",
+            "{{ html .password }}",
+            "p@ss&amp;&#34;w0rd&#34;",
+        ),
+        |context, args| escaped(context, args, escape_html),
+    ),
+    Function::variadic(
+        "js",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as `print` writes them, escaped for a string of JavaScript.",
+            "{{ js .password }}",
+            r#"p@ss\u0026\"w0rd\""#,
+        ),
+        |context, args| escaped(context, args, escape_js),
+    ),
+    Function::variadic(
+        "urlquery",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as `print` writes them, escaped for the query of a URL. A space becomes `+`; for user \
+             and password of a URL write `| replace \"+\" \"%20\"` behind it.",
+            "postgres://{{ .user }}:{{ urlquery .password }}@{{ .host }}",
+            "postgres://app:p%40ss%26%22w0rd%22@db.example.com",
+        ),
+        |context, args| escaped(context, args, escape_query),
+    ),
 ];
 
 /// `and`, `or` and `call` are carried out by the executor.
@@ -78,7 +197,7 @@ fn element(list: &List, key: &Value) -> Result<Value, Message> {
 
 fn entry(map: &Map, key: &Value) -> Result<Value, Message> {
     match key {
-        Value::Str(key) => Ok(map.find(key).unwrap_or(if map.of_strings { Value::text("") } else { Value::Nil })),
+        Value::Str(key) => Ok(map.find(key).unwrap_or(if map.has_strings() { Value::text("") } else { Value::Nil })),
         Value::Nil => Err("value is nil; should be of type string".into()),
         other => Err(format!("value has type {}; should be string", other.type_name()).into()),
     }

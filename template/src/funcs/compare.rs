@@ -3,29 +3,78 @@
 use std::cmp::Ordering;
 
 use super::Type::{Bool, Reflect};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::print_verb;
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::variadic("eq", &[Reflect], Reflect, Bool, "Whether the first equals any other argument.", eq),
-    Function::new("ne", &[Reflect, Reflect], Bool, "Whether the arguments differ.", |context, args| {
-        equal(context, args.value(0), args.value(1)).map(|equal| Value::Bool(!equal))
-    }),
-    Function::new("lt", &[Reflect, Reflect], Bool, "Whether the first is less.", |_, args| {
-        order(args, |order| order == Ordering::Less)
-    }),
-    Function::new("le", &[Reflect, Reflect], Bool, "Whether the first is less or equal.", |_, args| {
-        order(args, |order| order != Ordering::Greater)
-    }),
-    Function::new("gt", &[Reflect, Reflect], Bool, "Whether the first is greater.", |_, args| {
-        order(args, |order| order == Ordering::Greater)
-    }),
-    Function::new("ge", &[Reflect, Reflect], Bool, "Whether the first is greater or equal.", |_, args| {
-        order(args, |order| order != Ordering::Less)
-    }),
+    Function::variadic(
+        "eq",
+        &[Reflect],
+        Reflect,
+        Bool,
+        doc(
+            "Whether the first argument equals any other. Fails for different kinds (numbers of JSON and YAML are \
+             fractions: compare them with `5432.0`) and for lists and maps, which `deepEqual` compares.",
+            r#"{{ if eq .user "app" "admin" }}known{{ end }}"#,
+            "known",
+        ),
+        eq,
+    ),
+    Function::new(
+        "ne",
+        &[Reflect, Reflect],
+        Bool,
+        doc("Whether the two arguments differ. Fails where `eq` does.", r#"{{ ne .user "admin" }}"#, "true"),
+        |context, args| equal(context, args.value(0), args.value(1)).map(|equal| Value::Bool(!equal)),
+    ),
+    Function::new(
+        "lt",
+        &[Reflect, Reflect],
+        Bool,
+        doc(
+            "Whether the first argument is less than the second: numbers, or texts by their bytes. Fails for \
+             different kinds.",
+            "{{ if lt (len .user) 8 }}short{{ end }}",
+            "short",
+        ),
+        |_, args| order(args, |order| order == Ordering::Less),
+    ),
+    Function::new(
+        "le",
+        &[Reflect, Reflect],
+        Bool,
+        doc(
+            "Whether the first argument is less than or equal to the second. Fails where `lt` does.",
+            "{{ le 1 1 }}",
+            "true",
+        ),
+        |_, args| order(args, |order| order != Ordering::Greater),
+    ),
+    Function::new(
+        "gt",
+        &[Reflect, Reflect],
+        Bool,
+        doc(
+            "Whether the first argument is greater than the second. Fails where `lt` does.",
+            "{{ gt (len .hosts) 100 }}",
+            "false",
+        ),
+        |_, args| order(args, |order| order == Ordering::Greater),
+    ),
+    Function::new(
+        "ge",
+        &[Reflect, Reflect],
+        Bool,
+        doc(
+            "Whether the first argument is greater than or equal to the second. Fails where `lt` does.",
+            "{{ ge (int .port) 1024 }}",
+            "true",
+        ),
+        |_, args| order(args, |order| order != Ordering::Less),
+    ),
 ];
 
 fn eq(context: &mut Context, args: &Args) -> Result<Value, Message> {

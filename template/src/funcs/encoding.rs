@@ -4,38 +4,107 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::Digest as _;
 
-use super::Function;
 use super::Type::Str;
+use super::{Function, doc};
 use crate::value::Value;
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("b64enc", &[Str], Str, "Base 64 of the text.", |_, args| {
-        Ok(Value::text(&STANDARD.encode(args.str(0))))
-    }),
-    Function::new("b64dec", &[Str], Str, "The bytes that base 64 stands for.", |_, args| {
-        Ok(Value::str(base64_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
-    }),
-    Function::new("b32enc", &[Str], Str, "Base 32 of the text.", |_, args| Ok(Value::str(base32_encoded(args.str(0))))),
-    Function::new("b32dec", &[Str], Str, "The bytes that base 32 stands for.", |_, args| {
-        Ok(Value::str(base32_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
-    }),
-    Function::new("hexdec", &[Str], Str, "The bytes that hexadecimal digits stand for.", |_, args| {
-        Ok(Value::str(hex_decoded(args.str(0)).unwrap_or_else(String::into_bytes)))
-    }),
-    Function::new("sha1sum", &[Str], Str, "SHA-1 in hexadecimal.", |_, args| {
-        Ok(Value::text(&hex(super::crypto::sha1(args.str(0)).as_ref())))
-    }),
-    Function::new("sha256sum", &[Str], Str, "SHA-256 in hexadecimal.", |_, args| {
-        Ok(Value::text(&hex(&sha2::Sha256::digest(args.str(0)))))
-    }),
-    Function::new("sha512sum", &[Str], Str, "SHA-512 in hexadecimal.", |_, args| {
-        Ok(Value::text(&hex(&sha2::Sha512::digest(args.str(0)))))
-    }),
-    Function::new("adler32sum", &[Str], Str, "Adler-32 in decimal.", |_, args| {
-        Ok(Value::text(&adler32(args.str(0)).to_string()))
-    }),
+    Function::new(
+        "b64enc",
+        &[Str],
+        Str,
+        doc(
+            "Base 64 of the bytes, with padding, in one line.",
+            r#"Basic {{ printf "%s:%s" .user .port | b64enc }}"#,
+            "Basic YXBwOjU0MzI=",
+        ),
+        |_, args| Ok(Value::text(&STANDARD.encode(args.str(0)))),
+    ),
+    Function::new(
+        "b64dec",
+        &[Str],
+        Str,
+        doc(
+            "The bytes that base 64 stands for; line ends in it are ignored. **Bad input gives the error text as \
+             the result** and does not fail.",
+            "{{ b64dec .encoded }}",
+            "hunter2",
+        ),
+        |_, args| Ok(Value::str(base64_decoded(args.str(0)).unwrap_or_else(String::into_bytes))),
+    ),
+    Function::new(
+        "b32enc",
+        &[Str],
+        Str,
+        doc("Base 32 of the bytes, with padding.", "{{ b32enc .user }}", "MFYHA==="),
+        |_, args| Ok(Value::str(base32_encoded(args.str(0)))),
+    ),
+    Function::new(
+        "b32dec",
+        &[Str],
+        Str,
+        doc(
+            "The bytes that base 32 stands for. **Bad input gives the error text as the result.**",
+            r#"{{ b32dec "MFYHA===" }}"#,
+            "app",
+        ),
+        |_, args| Ok(Value::str(base32_decoded(args.str(0)).unwrap_or_else(String::into_bytes))),
+    ),
+    Function::new(
+        "hexdec",
+        &[Str],
+        Str,
+        doc(
+            "The bytes that hexadecimal digits stand for; `printf \"%x\"` is the other way. **Bad input gives the \
+             error text as the result.**",
+            r#"{{ hexdec "68756e74657232" }}"#,
+            "hunter2",
+        ),
+        |_, args| Ok(Value::str(hex_decoded(args.str(0)).unwrap_or_else(String::into_bytes))),
+    ),
+    Function::new(
+        "sha1sum",
+        &[Str],
+        Str,
+        doc(
+            "SHA-1 of the bytes in hexadecimal. No protection against anybody who wants two texts with one sum: use \
+             `sha256sum`.",
+            "{{ sha1sum .user }}",
+            "d2a04d71301a8915217dd5faf81d12cffd6cd958",
+        ),
+        |_, args| Ok(Value::text(&hex(super::crypto::sha1(args.str(0)).as_ref()))),
+    ),
+    Function::new(
+        "sha256sum",
+        &[Str],
+        Str,
+        doc(
+            "SHA-256 of the bytes in hexadecimal.",
+            "{{ sha256sum .user }}",
+            "a172cedcae47474b615c54d510a5d84a8dea3032e958587430b413538be3f333",
+        ),
+        |_, args| Ok(Value::text(&hex(&sha2::Sha256::digest(args.str(0))))),
+    ),
+    Function::new(
+        "sha512sum",
+        &[Str],
+        Str,
+        doc("SHA-512 of the bytes in hexadecimal.", "{{ sha512sum .user | trunc 16 }}", "f43f799324a27fbd"),
+        |_, args| Ok(Value::text(&hex(&sha2::Sha512::digest(args.str(0))))),
+    ),
+    Function::new(
+        "adler32sum",
+        &[Str],
+        Str,
+        doc(
+            "Adler-32 of the bytes in decimal. No protection against anybody: use `sha256sum`.",
+            "{{ adler32sum .user }}",
+            "41288002",
+        ),
+        |_, args| Ok(Value::text(&adler32(args.str(0)).to_string())),
+    ),
 ];
 
 /// Standard base 64 with padding, line ends ignored; the error names the offset, as Go does.

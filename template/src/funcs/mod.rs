@@ -10,16 +10,20 @@ use crate::context::Context;
 use crate::error::Message;
 use crate::value::{Map, Value};
 
+use doc::{Doc, doc};
+
 mod builtin;
 mod cases;
 mod compare;
 mod crypto;
 mod dates;
 mod dicts;
+mod doc;
 mod encoding;
 pub(crate) mod json;
 mod lists;
 mod math;
+mod parts;
 mod paths;
 mod random;
 mod regex;
@@ -30,6 +34,7 @@ mod urls;
 mod wrap;
 mod yaml;
 
+pub use doc::{EXAMPLE_DATA, Example, FunctionDoc, Subject, functions, method_subjects, subjects};
 pub(crate) use encoding::base64_decoded;
 pub(crate) use regex::Pattern;
 pub(crate) use types::copied;
@@ -44,63 +49,43 @@ pub(crate) mod methods {
     pub(crate) const NONE: &[Function] = &[];
 }
 
-/// What the documentation and the checks need to know of one function.
-#[derive(Clone, Copy)]
-pub struct FunctionDoc {
-    /// The name in templates.
-    pub name: &'static str,
-    /// One sentence.
-    pub doc: &'static str,
-    params: &'static [Type],
-    rest: Option<Type>,
-    result: Type,
-}
-
-impl FunctionDoc {
-    /// The signature in Go's notation: `replace(string, string, string) string`.
-    pub fn signature(&self) -> String {
-        let rest = self.rest.map(|rest| format!("...{}", rest.name()));
-        let params: Vec<String> = self.params.iter().map(|param| param.name().to_owned()).chain(rest).collect();
-        format!("{}({}) {}", self.name, params.join(", "), self.result.name())
-    }
-}
-
-/// All functions, sorted by name.
-pub fn functions() -> impl Iterator<Item = &'static FunctionDoc> {
-    let mut docs: Vec<&FunctionDoc> = TABLE.iter().flat_map(|rows| rows.iter()).map(|row| &row.doc).collect();
-    docs.sort_by_key(|doc| doc.name);
-    docs.into_iter()
-}
-
 /// The table, by subject.
-const TABLE: &[&[Function]] = &[
-    builtin::FUNCTIONS,
-    cases::FUNCTIONS,
-    compare::FUNCTIONS,
-    crypto::AES,
-    crypto::CERTIFICATES,
-    crypto::PASSWORDS,
-    dates::FUNCTIONS,
-    dicts::FUNCTIONS,
-    encoding::FUNCTIONS,
-    json::FUNCTIONS,
-    lists::FUNCTIONS,
-    math::FUNCTIONS,
-    paths::FUNCTIONS,
-    random::FUNCTIONS,
-    regex::FUNCTIONS,
-    semver::FUNCTIONS,
-    strings::FUNCTIONS,
-    types::FUNCTIONS,
-    urls::FUNCTIONS,
-    wrap::FUNCTIONS,
-    yaml::FUNCTIONS,
+const TABLE: &[Subject] = &[
+    Subject::new("Conditions, defaults and types", types::FUNCTIONS),
+    Subject::new("Comparison", compare::FUNCTIONS),
+    Subject::new("Text", strings::FUNCTIONS),
+    Subject::new("Splitting and joining", parts::FUNCTIONS),
+    Subject::new("Upper and lower case", cases::FUNCTIONS),
+    Subject::new("Line wrapping", wrap::FUNCTIONS),
+    Subject::new("Printing, lengths and elements", builtin::FUNCTIONS),
+    Subject::new("Encodings and checksums", encoding::FUNCTIONS),
+    Subject::new("JSON", json::FUNCTIONS),
+    Subject::new("YAML", yaml::FUNCTIONS),
+    Subject::new("Lists", lists::FUNCTIONS),
+    Subject::new("Maps", dicts::FUNCTIONS),
+    Subject::new("Numbers", math::FUNCTIONS),
+    Subject::new("Random values", random::FUNCTIONS),
+    Subject::new("Passwords", crypto::PASSWORDS),
+    Subject::new("Encryption", crypto::AES),
+    Subject::new("Private keys and certificates", crypto::CERTIFICATES),
+    Subject::new("Regular expressions", regex::FUNCTIONS),
+    Subject::new("Dates and durations", dates::FUNCTIONS),
+    Subject::new("URLs", urls::FUNCTIONS),
+    Subject::new("Paths", paths::FUNCTIONS),
+    Subject::new("Semantic versions", semver::FUNCTIONS),
+];
+
+/// The methods of values, by the type they belong to.
+const METHODS: &[Subject] = &[
+    Subject::new("Methods of a time (`now`, `toDate`, `dateModify`)", dates::TIME_METHODS),
+    Subject::new("Methods of a duration (`.Sub`)", dates::DURATION_METHODS),
+    Subject::new("Methods of a version (`semver`)", semver::METHODS),
 ];
 
 /// The function of that name.
 pub(crate) fn find(name: &[u8]) -> Option<&'static Function> {
     static BY_NAME: LazyLock<HashMap<&'static [u8], &'static Function>> = LazyLock::new(|| {
-        TABLE.iter().flat_map(|rows| rows.iter()).map(|function| (function.name.as_bytes(), function)).collect()
+        TABLE.iter().flat_map(Subject::rows).map(|function| (function.name.as_bytes(), function)).collect()
     });
     BY_NAME.get(name).copied()
 }
@@ -190,8 +175,8 @@ impl std::ops::Deref for Function {
 
 impl Function {
     /// A function with a fixed number of arguments.
-    const fn new(name: &'static str, params: &'static [Type], result: Type, doc: &'static str, body: Body) -> Self {
-        Self { doc: FunctionDoc { name, doc, params, rest: None, result }, body }
+    const fn new(name: &'static str, params: &'static [Type], result: Type, doc: Doc, body: Body) -> Self {
+        Self { doc: FunctionDoc::new(name, doc, params, None, result), body }
     }
 
     /// A function that takes any number of further arguments of one type.
@@ -200,29 +185,29 @@ impl Function {
         params: &'static [Type],
         rest: Type,
         result: Type,
-        doc: &'static str,
+        doc: Doc,
         body: Body,
     ) -> Self {
-        Self { doc: FunctionDoc { name, doc, params, rest: Some(rest), result }, body }
+        Self { doc: FunctionDoc::new(name, doc, params, Some(rest), result), body }
     }
 
     /// How many arguments must be given.
     pub(crate) fn required(&self) -> usize {
-        self.doc.params.len()
+        self.doc.params().len()
     }
 
     pub(crate) fn is_variadic(&self) -> bool {
-        self.doc.rest.is_some()
+        self.doc.rest().is_some()
     }
 
     /// The type of the argument at `index`.
     pub(crate) fn param(&self, index: usize) -> Type {
-        self.doc.params.get(index).copied().or(self.doc.rest).unwrap_or(Type::Any)
+        self.doc.params().get(index).copied().or(self.doc.rest()).unwrap_or(Type::Any)
     }
 
     /// Whether the static type of the result says nothing about the value.
     pub(crate) fn returns_any(&self) -> bool {
-        matches!(self.doc.result, Type::Any | Type::Reflect)
+        matches!(self.doc.result(), Type::Any | Type::Reflect)
     }
 
     pub(crate) fn call(&self, context: &mut Context, args: Vec<Value>) -> Result<Value, Message> {

@@ -1,24 +1,76 @@
 //! Paths with slashes. The `os…` functions are the same, because the operator runs on Linux.
 
-use super::Function;
 use super::Type::{Bool, Str};
+use super::{Function, doc};
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("base", &[Str], Str, "The last element of a path.", |_, args| Ok(Value::str(base(args.str(0))))),
-    Function::new("osBase", &[Str], Str, "Same as base.", |_, args| Ok(Value::str(base(args.str(0))))),
-    Function::new("dir", &[Str], Str, "All but the last element of a path.", |_, args| {
-        Ok(Value::str(dir(args.str(0))))
+    Function::new(
+        "base",
+        &[Str],
+        Str,
+        doc("The last element of a path.", r#"{{ base "/etc/tls/tls.crt" }}"#, "tls.crt"),
+        |_, args| Ok(Value::str(base(args.str(0)))),
+    ),
+    Function::new(
+        "osBase",
+        &[Str],
+        Str,
+        doc("Same as `base`.", r#"{{ osBase "/etc/tls/tls.crt" }}"#, "tls.crt"),
+        |_, args| Ok(Value::str(base(args.str(0)))),
+    ),
+    Function::new(
+        "dir",
+        &[Str],
+        Str,
+        doc("A path without its last element.", r#"{{ dir "/etc/tls/tls.crt" }}"#, "/etc/tls"),
+        |_, args| Ok(Value::str(dir(args.str(0)))),
+    ),
+    Function::new(
+        "osDir",
+        &[Str],
+        Str,
+        doc("Same as `dir`.", r#"{{ osDir "/etc/tls/tls.crt" }}"#, "/etc/tls"),
+        |_, args| Ok(Value::str(dir(args.str(0)))),
+    ),
+    Function::new(
+        "clean",
+        &[Str],
+        Str,
+        doc(
+            "The shortest path that is equal, without `.`, `..` and double slashes.",
+            r#"{{ clean "/etc//tls/../ssl/" }}"#,
+            "/etc/ssl",
+        ),
+        |_, args| Ok(Value::str(clean(args.str(0)))),
+    ),
+    Function::new("osClean", &[Str], Str, doc("Same as `clean`.", r#"{{ osClean "./ssl/" }}"#, "ssl"), |_, args| {
+        Ok(Value::str(clean(args.str(0))))
     }),
-    Function::new("osDir", &[Str], Str, "Same as dir.", |_, args| Ok(Value::str(dir(args.str(0))))),
-    Function::new("clean", &[Str], Str, "The shortest equal path.", |_, args| Ok(Value::str(clean(args.str(0))))),
-    Function::new("osClean", &[Str], Str, "Same as clean.", |_, args| Ok(Value::str(clean(args.str(0))))),
-    Function::new("ext", &[Str], Str, "The suffix from the last dot on.", |_, args| Ok(Value::str(ext(args.str(0))))),
-    Function::new("osExt", &[Str], Str, "Same as ext.", |_, args| Ok(Value::str(ext(args.str(0))))),
-    Function::new("isAbs", &[Str], Bool, "Whether the path begins at the root.", |_, args| {
-        Ok(Value::Bool(args.str(0).starts_with(b"/")))
+    Function::new(
+        "ext",
+        &[Str],
+        Str,
+        doc("The end of the last element, from its last dot on.", r#"{{ ext "/etc/tls/tls.crt" }}"#, ".crt"),
+        |_, args| Ok(Value::str(ext(args.str(0)))),
+    ),
+    Function::new("osExt", &[Str], Str, doc("Same as `ext`.", r#"{{ osExt "tls.key" }}"#, ".key"), |_, args| {
+        Ok(Value::str(ext(args.str(0))))
     }),
-    Function::new("osIsAbs", &[Str], Bool, "Same as isAbs.", |_, args| Ok(Value::Bool(args.str(0).starts_with(b"/")))),
+    Function::new(
+        "isAbs",
+        &[Str],
+        Bool,
+        doc("Whether a path begins with a slash.", r#"{{ isAbs "/etc/tls" }}"#, "true"),
+        |_, args| Ok(Value::Bool(args.str(0).starts_with(b"/"))),
+    ),
+    Function::new(
+        "osIsAbs",
+        &[Str],
+        Bool,
+        doc("Same as `isAbs`.", r#"{{ osIsAbs "etc/tls" }}"#, "false"),
+        |_, args| Ok(Value::Bool(args.str(0).starts_with(b"/"))),
+    ),
 ];
 
 fn base(path: &[u8]) -> &[u8] {

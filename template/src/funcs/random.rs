@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Type::{Int, Str};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::issue::generate::fill;
@@ -18,23 +18,71 @@ const ALPHANUMERIC: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 const PRINTABLE: std::ops::RangeInclusive<u8> = b' '..=b'~';
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("randAlpha", &[Int], Str, "So many random letters.", |context, args| {
-        characters(context, args.int(0), LETTERS)
-    }),
-    Function::new("randNumeric", &[Int], Str, "So many random digits.", |context, args| {
-        characters(context, args.int(0), DIGITS)
-    }),
-    Function::new("randAlphaNum", &[Int], Str, "So many random letters and digits.", |context, args| {
-        characters(context, args.int(0), ALPHANUMERIC)
-    }),
-    Function::new("randAscii", &[Int], Str, "So many random printable characters.", |context, args| {
-        let printable: Vec<u8> = PRINTABLE.collect();
-        characters(context, args.int(0), &printable)
-    }),
-    Function::new("randBytes", &[Int], Str, "So many random bytes, in base 64.", rand_bytes),
-    Function::new("randInt", &[Int, Int], Int, "A random number from the first to before the second.", rand_int),
-    Function::new("shuffle", &[Str], Str, "The characters in random order.", shuffle),
-    Function::new("uuidv4", &[], Str, "A random UUID.", |_, _| uuid()),
+    Function::new(
+        "randAlpha",
+        &[Int],
+        Str,
+        doc(
+            "So many random letters. Another one at every refresh: use `refreshPolicy: CreatedOnce` to keep it.",
+            "{{ randAlpha 8 | len }}",
+            "8",
+        ),
+        |context, args| characters(context, args.int(0), LETTERS),
+    ),
+    Function::new(
+        "randNumeric",
+        &[Int],
+        Str,
+        doc("So many random digits.", r#"{{ randNumeric 6 | regexMatch "^[0-9]{6}$" }}"#, "true"),
+        |context, args| characters(context, args.int(0), DIGITS),
+    ),
+    Function::new(
+        "randAlphaNum",
+        &[Int],
+        Str,
+        doc("So many random letters and digits.", "{{ randAlphaNum 32 | len }}", "32"),
+        |context, args| characters(context, args.int(0), ALPHANUMERIC),
+    ),
+    Function::new(
+        "randAscii",
+        &[Int],
+        Str,
+        doc(
+            "So many random printable characters of ASCII, with space and quotes among them.",
+            "{{ randAscii 24 | len }}",
+            "24",
+        ),
+        |context, args| {
+            let printable: Vec<u8> = PRINTABLE.collect();
+            characters(context, args.int(0), &printable)
+        },
+    ),
+    Function::new(
+        "randBytes",
+        &[Int],
+        Str,
+        doc("So many random bytes, in base 64.", "{{ randBytes 32 | b64dec | len }}", "32"),
+        rand_bytes,
+    ),
+    Function::new(
+        "randInt",
+        &[Int, Int],
+        Int,
+        doc(
+            "A random number from the first to before the second argument. Fails unless the second is greater.",
+            "{{ randInt 30000 30001 }}",
+            "30000",
+        ),
+        rand_int,
+    ),
+    Function::new(
+        "shuffle",
+        &[Str],
+        Str,
+        doc("The characters of a text in random order.", "{{ shuffle .user | len }}", "3"),
+        shuffle,
+    ),
+    Function::new("uuidv4", &[], Str, doc("A random UUID.", "{{ uuidv4 | len }}", "36"), |_, _| uuid()),
 ];
 
 /// A random number below `end`, each equally likely.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::Type::{Bool, Int, Object as ObjectType, Str, Uint64};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::error::Message;
 use crate::object::Object;
 use crate::semver::{Constraints, Version};
@@ -14,54 +14,145 @@ use crate::value::{UintKind, Value};
 const POINTER: super::Type = ObjectType("*semver.Version");
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("semver", &[Str], POINTER, "The version that a text names.", |_, args| {
-        parse(args.str(0)).map(|version| wrap(version, true))
-    }),
-    Function::new("semverCompare", &[Str, Str], Bool, "Whether the constraint holds for the version.", |_, args| {
-        let constraints = Constraints::parse(&lossy(args.str(0)))
-            .map_err(|part| Message::plain("improper constraint: ").data(part))?;
-        Ok(Value::Bool(constraints.hold_for(&parse(args.str(1))?)))
-    }),
+    Function::new(
+        "semver",
+        &[Str],
+        POINTER,
+        doc(
+            "The version that a text names, with or without `v`, missing numbers as 0. Fails for what is none. Its \
+             methods are below.",
+            "{{ (semver .version).Minor }}",
+            "24",
+        ),
+        |_, args| parse(args.str(0)).map(|version| wrap(version, true)),
+    ),
+    Function::new(
+        "semverCompare",
+        &[Str, Str],
+        Bool,
+        doc(
+            "Whether a version fits a constraint: constraint, version. Constraints have `=`, `!=`, `<`, `>`, `~`, \
+             `^`, `x`, ` - `, `,` and `||`; one without pre-release fits no pre-release. Fails for a bad one of \
+             either.",
+            r#"{{ semverCompare ">=1.24-0" .version }}"#,
+            "true",
+        ),
+        |_, args| {
+            let constraints = Constraints::parse(&lossy(args.str(0)))
+                .map_err(|part| Message::plain("improper constraint: ").data(part))?;
+            Ok(Value::Bool(constraints.hold_for(&parse(args.str(1))?)))
+        },
+    ),
 ];
 
 /// What a version answers.
 pub(super) const METHODS: &[Function] = &[
-    Function::new("Major", &[], Uint64, "The first number.", |_, args| field(args, |v| unsigned(v.major))),
-    Function::new("Minor", &[], Uint64, "The second number.", |_, args| field(args, |v| unsigned(v.minor))),
-    Function::new("Patch", &[], Uint64, "The third number.", |_, args| field(args, |v| unsigned(v.patch))),
-    Function::new("Prerelease", &[], Str, "What stands behind the minus.", |_, args| {
-        field(args, |v| Value::text(&v.prerelease))
+    Function::new("Major", &[], Uint64, doc("The first number.", "{{ (semver .version).Major }}", "1"), |_, args| {
+        field(args, |v| unsigned(v.major))
     }),
-    Function::new("Metadata", &[], Str, "What stands behind the plus.", |_, args| {
-        field(args, |v| Value::text(&v.metadata))
+    Function::new("Minor", &[], Uint64, doc("The second number.", "{{ (semver .version).Minor }}", "24"), |_, args| {
+        field(args, |v| unsigned(v.minor))
     }),
-    Function::new("Original", &[], Str, "The text that was parsed.", |_, args| {
-        field(args, |v| Value::text(&v.original))
+    Function::new("Patch", &[], Uint64, doc("The third number.", "{{ (semver .version).Patch }}", "3"), |_, args| {
+        field(args, |v| unsigned(v.patch))
     }),
-    Function::new("String", &[], Str, "The version with all numbers.", |_, args| {
-        field(args, |v| Value::text(&v.to_string()))
-    }),
-    Function::new("IncMajor", &[], ObjectType("semver.Version"), "The next major version.", |_, args| {
-        field(args, |v| wrap(v.with_numbers(v.major.saturating_add(1), 0, 0), false))
-    }),
-    Function::new("IncMinor", &[], ObjectType("semver.Version"), "The next minor version.", |_, args| {
-        field(args, |v| wrap(v.with_numbers(v.major, v.minor.saturating_add(1), 0), false))
-    }),
-    Function::new("IncPatch", &[], ObjectType("semver.Version"), "The next patch version.", |_, args| {
-        field(args, |v| wrap(v.next_patch(), false))
-    }),
-    Function::new("Compare", &[POINTER], Int, "-1, 0 or 1, as it is less, equal or greater.", |_, args| {
-        with_both(args, |left, right| Value::int(left.order(right) as i64))
-    }),
-    Function::new("Equal", &[POINTER], Bool, "Whether both are the same version.", |_, args| {
-        with_both(args, |left, right| Value::Bool(left.order(right).is_eq()))
-    }),
-    Function::new("LessThan", &[POINTER], Bool, "Whether it comes before.", |_, args| {
-        with_both(args, |left, right| Value::Bool(left.order(right).is_lt()))
-    }),
-    Function::new("GreaterThan", &[POINTER], Bool, "Whether it comes after.", |_, args| {
-        with_both(args, |left, right| Value::Bool(left.order(right).is_gt()))
-    }),
+    Function::new(
+        "Prerelease",
+        &[],
+        Str,
+        doc("What stands behind the minus.", "{{ (semver .version).Prerelease }}", "rc.1"),
+        |_, args| field(args, |v| Value::text(&v.prerelease)),
+    ),
+    Function::new(
+        "Metadata",
+        &[],
+        Str,
+        doc("What stands behind the plus.", r#"{{ (semver "1.2.3+build.5").Metadata }}"#, "build.5"),
+        |_, args| field(args, |v| Value::text(&v.metadata)),
+    ),
+    Function::new(
+        "Original",
+        &[],
+        Str,
+        doc("The text that was given to `semver`.", "{{ (semver .version).Original }}", "v1.24.3-rc.1"),
+        |_, args| field(args, |v| Value::text(&v.original)),
+    ),
+    Function::new(
+        "String",
+        &[],
+        Str,
+        doc("The version with all three numbers, without `v`.", "{{ (semver .version).String }}", "1.24.3-rc.1"),
+        |_, args| field(args, |v| Value::text(&v.to_string())),
+    ),
+    Function::new(
+        "IncMajor",
+        &[],
+        ObjectType("semver.Version"),
+        doc("The next major version.", "{{ (semver .version).IncMajor }}", "2.0.0"),
+        |_, args| field(args, |v| wrap(v.with_numbers(v.major.saturating_add(1), 0, 0), false)),
+    ),
+    Function::new(
+        "IncMinor",
+        &[],
+        ObjectType("semver.Version"),
+        doc("The next minor version.", "{{ (semver .version).IncMinor }}", "1.25.0"),
+        |_, args| field(args, |v| wrap(v.with_numbers(v.major, v.minor.saturating_add(1), 0), false)),
+    ),
+    Function::new(
+        "IncPatch",
+        &[],
+        ObjectType("semver.Version"),
+        doc(
+            "The next patch version, which of a pre-release is its release.",
+            "{{ (semver .version).IncPatch }}",
+            "1.24.3",
+        ),
+        |_, args| field(args, |v| wrap(v.next_patch(), false)),
+    ),
+    Function::new(
+        "Compare",
+        &[POINTER],
+        Int,
+        doc(
+            "-1, 0 or 1, as it is less than, equal to or greater than another version.",
+            r#"{{ (semver .version).Compare (semver "1.25.0") }}"#,
+            "-1",
+        ),
+        |_, args| with_both(args, |left, right| Value::int(left.order(right) as i64)),
+    ),
+    Function::new(
+        "Equal",
+        &[POINTER],
+        Bool,
+        doc(
+            "Whether it is the same version as another, whatever stands behind the plus.",
+            r#"{{ (semver .version).Equal (semver "1.25.0") }}"#,
+            "false",
+        ),
+        |_, args| with_both(args, |left, right| Value::Bool(left.order(right).is_eq())),
+    ),
+    Function::new(
+        "LessThan",
+        &[POINTER],
+        Bool,
+        doc(
+            "Whether it comes before another version.",
+            r#"{{ (semver .version).LessThan (semver "1.25.0") }}"#,
+            "true",
+        ),
+        |_, args| with_both(args, |left, right| Value::Bool(left.order(right).is_lt())),
+    ),
+    Function::new(
+        "GreaterThan",
+        &[POINTER],
+        Bool,
+        doc(
+            "Whether it comes after another version.",
+            r#"{{ (semver .version).GreaterThan (semver "1.25.0") }}"#,
+            "false",
+        ),
+        |_, args| with_both(args, |left, right| Value::Bool(left.order(right).is_gt())),
+    ),
 ];
 
 fn parse(text: &[u8]) -> Result<Version, Message> {

@@ -2,117 +2,234 @@
 
 use std::collections::HashSet;
 
-use super::Type::{Any, Bool, Int, Str, StringMap, Strings};
-use super::{Args, Function};
+use super::Type::{Any, Bool, Int, Str};
+use super::parts::to_text;
+use super::{Args, Function, doc};
 use crate::context::Context;
-use crate::data::Bytes;
 use crate::error::Message;
+use crate::fmt::print_verb;
 use crate::fmt::quote::quote;
-use crate::fmt::{print_verb, sprint};
 use crate::text::{find, first_rune, last_rune, line_ends, push_char, runes};
-use crate::value::{List, Map, Value};
-
-/// How often sorting compares one text, about.
-const SORT_PASSES: usize = 16;
+use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("trim", &[Str], Str, "Without white space at both ends.", |_, args| {
-        Ok(Value::str(trim_both(args.str(0), char::is_whitespace)))
-    }),
+    Function::new(
+        "trim",
+        &[Str],
+        Str,
+        doc("The text without white space at both ends.", "{{ trim .token }}", "tok-42"),
+        |_, args| Ok(Value::str(trim_both(args.str(0), char::is_whitespace))),
+    ),
     Function::new(
         "trimAll",
         &[Str, Str],
         Str,
-        "The second text without any of the first's characters at both ends.",
+        doc(
+            "The second text without any of the characters of the first at both ends.",
+            r#"{{ trimAll "/" "/v1/keys/" }}"#,
+            "v1/keys",
+        ),
         trim_all,
     ),
-    Function::new("trimall", &[Str, Str], Str, "Same as trimAll.", trim_all),
-    Function::new("trimPrefix", &[Str, Str], Str, "The second text without the first before it.", |_, args| {
-        let text = args.str(1);
-        Ok(Value::str(text.strip_prefix(args.str(0)).unwrap_or(text)))
-    }),
-    Function::new("trimSuffix", &[Str, Str], Str, "The second text without the first behind it.", |_, args| {
-        let text = args.str(1);
-        Ok(Value::str(text.strip_suffix(args.str(0)).unwrap_or(text)))
-    }),
-    Function::new("contains", &[Str, Str], Bool, "Whether the second text contains the first.", |_, args| {
-        Ok(Value::Bool(find(args.str(1), args.str(0)).is_some()))
-    }),
-    Function::new("hasPrefix", &[Str, Str], Bool, "Whether the second text begins with the first.", |_, args| {
-        Ok(Value::Bool(args.str(1).starts_with(args.str(0))))
-    }),
-    Function::new("hasSuffix", &[Str, Str], Bool, "Whether the second text ends with the first.", |_, args| {
-        Ok(Value::Bool(args.str(1).ends_with(args.str(0))))
-    }),
+    Function::new(
+        "trimall",
+        &[Str, Str],
+        Str,
+        doc("Same as `trimAll`.", r#"{{ trimall "$" "$HOME$" }}"#, "HOME"),
+        trim_all,
+    ),
+    Function::new(
+        "trimPrefix",
+        &[Str, Str],
+        Str,
+        doc("The second text without the first at its start.", r#"{{ .version | trimPrefix "v" }}"#, "1.24.3-rc.1"),
+        |_, args| {
+            let text = args.str(1);
+            Ok(Value::str(text.strip_prefix(args.str(0)).unwrap_or(text)))
+        },
+    ),
+    Function::new(
+        "trimSuffix",
+        &[Str, Str],
+        Str,
+        doc("The second text without the first at its end.", r#"{{ .host | trimSuffix ".example.com" }}"#, "db"),
+        |_, args| {
+            let text = args.str(1);
+            Ok(Value::str(text.strip_suffix(args.str(0)).unwrap_or(text)))
+        },
+    ),
+    Function::new(
+        "contains",
+        &[Str, Str],
+        Bool,
+        doc(
+            "Whether the second text contains the first.",
+            r#"{{ if contains "," .hosts }}several{{ end }}"#,
+            "several",
+        ),
+        |_, args| Ok(Value::Bool(find(args.str(1), args.str(0)).is_some())),
+    ),
+    Function::new(
+        "hasPrefix",
+        &[Str, Str],
+        Bool,
+        doc("Whether the second text begins with the first.", r#"{{ hasPrefix "https://" .url }}"#, "true"),
+        |_, args| Ok(Value::Bool(args.str(1).starts_with(args.str(0)))),
+    ),
+    Function::new(
+        "hasSuffix",
+        &[Str, Str],
+        Bool,
+        doc("Whether the second text ends with the first.", r#"{{ hasSuffix ".example.com" .host }}"#, "true"),
+        |_, args| Ok(Value::Bool(args.str(1).ends_with(args.str(0)))),
+    ),
     Function::new(
         "replace",
         &[Str, Str, Str],
         Str,
-        "The third text with the second for each first.",
+        doc(
+            "The third text with each occurrence of the first replaced by the second.",
+            r#"{{ .hosts | replace "," " " }}"#,
+            "db-1.example.com db-2.example.com db-1.example.com",
+        ),
         |context, args| replace(context, args.str(2), args.str(0), args.str(1)).map(Value::str),
     ),
-    Function::new("repeat", &[Int, Str], Str, "The text that many times.", repeat),
-    Function::new("substr", &[Int, Int, Str], Str, "The bytes from start to end; a negative one is open.", substr),
-    Function::new("trunc", &[Int, Str], Str, "The first bytes; a negative number: the last.", |_, args| {
-        Ok(Value::str(truncated(args.str(1), args.int(0))))
-    }),
-    Function::new("abbrev", &[Int, Str], Str, "Cut to a width with an ellipsis.", |_, args| {
-        Ok(Value::str(abbreviate(args.str(1), 0, args.int(0))))
-    }),
-    Function::new("abbrevboth", &[Int, Int, Str], Str, "Cut at both sides with ellipses.", |_, args| {
-        Ok(Value::str(abbreviate(args.str(2), args.int(0), args.int(1))))
-    }),
-    Function::new("nospace", &[Str], Str, "Without white space.", |_, args| Ok(Value::str(without_space(args.str(0))))),
-    Function::variadic("quote", &[], Any, Str, "Each argument in double quotes with escapes.", |context, args| {
-        quoted(context, args, |text| quote(text, false))
-    }),
-    Function::variadic("squote", &[], Any, Str, "Each argument in single quotes.", |context, args| {
-        quoted(context, args, |text| [b"'", text, b"'"].concat())
-    }),
-    Function::variadic("cat", &[], Any, Str, "The arguments with spaces between.", cat),
-    Function::new("indent", &[Int, Str], Str, "Each line moved right.", |context, args| {
-        indent(context, args.int(0), args.str(1)).map(Value::str)
-    }),
-    Function::new("nindent", &[Int, Str], Str, "A new line and each line moved right.", |context, args| {
-        let text = indent(context, args.int(0), args.str(1))?;
-        Ok(Value::str([b"\n", text.as_slice()].concat()))
-    }),
-    Function::new("plural", &[Str, Str, Int], Str, "The first text for 1, else the second.", |_, args| {
-        Ok(Value::str(args.str(usize::from(args.int(2) != 1))))
-    }),
     Function::new(
-        "split",
-        &[Str, Str],
-        StringMap,
-        "The parts of the second text as `_0`, `_1`, ….",
-        |context, args| split_map(context, args.str(1), args.str(0), None),
+        "repeat",
+        &[Int, Str],
+        Str,
+        doc("The text so many times: number, text. Fails for a negative number.", r#"{{ repeat 8 "*" }}"#, "********"),
+        repeat,
     ),
     Function::new(
-        "splitn",
-        &[Str, Int, Str],
-        StringMap,
-        "As split, in no more than so many parts.",
-        |context, args| split_map(context, args.str(2), args.str(0), Some(args.int(1))),
+        "substr",
+        &[Int, Int, Str],
+        Str,
+        doc(
+            "The bytes from a start to before an end: start, end, text. A negative start is 0; with any other, an \
+             end that is negative or behind the text is the end of the text. Fails when the start lies behind the \
+             text or the end.",
+            "{{ substr 0 8 .token | trim }}",
+            "tok-42",
+        ),
+        substr,
     ),
-    Function::new("splitList", &[Str, Str], Strings, "The parts of the second text as a list.", |context, args| {
-        let parts = split(context, args.str(1), args.str(0), None)?;
-        Ok(Value::List(List::of_strings(parts)))
-    }),
-    Function::new("join", &[Str, Any], Str, "The elements with the text between.", join),
-    Function::new("toString", &[Any], Str, "The value as text.", |context, args| {
-        to_text(context, args.value(0)).map(Value::Str)
-    }),
-    Function::new("toStrings", &[Any], Strings, "The elements as texts.", |context, args| {
-        Ok(Value::List(List::of_strings(texts(context, args.value(0))?)))
-    }),
-    Function::new("sortAlpha", &[Any], Strings, "The elements as texts, sorted.", |context, args| {
-        let mut texts = texts(context, args.value(0))?;
-        // Sorting looks at each text several times.
-        let bytes = texts.iter().fold(0usize, |sum, text| sum.saturating_add(text.len()));
-        context.spend_on_bytes(bytes.saturating_mul(SORT_PASSES))?;
-        texts.sort_unstable();
-        Ok(Value::List(List::of_strings(texts)))
-    }),
+    Function::new(
+        "trunc",
+        &[Int, Str],
+        Str,
+        doc(
+            "The first bytes of a text, of a negative number the last: number, text. May cut through a character.",
+            "{{ trunc 4 .hosts }} and {{ trunc -4 .hosts }}",
+            "db-1 and .com",
+        ),
+        |_, args| Ok(Value::str(truncated(args.str(1), args.int(0)))),
+    ),
+    Function::new(
+        "abbrev",
+        &[Int, Str],
+        Str,
+        doc(
+            "The text cut to so many bytes with `...` at its end: number, text. As it is for a number below 4.",
+            "{{ abbrev 12 .hosts }}",
+            "db-1.exam...",
+        ),
+        |_, args| Ok(Value::str(abbreviate(args.str(1), 0, args.int(0)))),
+    ),
+    Function::new(
+        "abbrevboth",
+        &[Int, Int, Str],
+        Str,
+        doc(
+            "The text cut to so many bytes with `...` at both ends: start, number, text.",
+            "{{ abbrevboth 8 16 .hosts }}",
+            "...mple.com,d...",
+        ),
+        |_, args| Ok(Value::str(abbreviate(args.str(2), args.int(0), args.int(1)))),
+    ),
+    Function::new(
+        "nospace",
+        &[Str],
+        Str,
+        doc(
+            "The text without white space. Works on bytes: characters beyond ASCII are torn apart, as in Go.",
+            "{{ nospace .token }}",
+            "tok-42",
+        ),
+        |_, args| Ok(Value::str(without_space(args.str(0)))),
+    ),
+    Function::variadic(
+        "quote",
+        &[],
+        Any,
+        Str,
+        doc(
+            "Each argument in double quotes with Go's escapes, spaces between. Nil is left out.",
+            "PASSWORD={{ quote .password }}",
+            r#"PASSWORD="p@ss&\"w0rd\"""#,
+        ),
+        |context, args| quoted(context, args, |text| quote(text, false)),
+    ),
+    Function::variadic(
+        "squote",
+        &[],
+        Any,
+        Str,
+        doc(
+            "Each argument in single quotes without escapes, spaces between. Nil is left out.",
+            "PASSWORD={{ squote .password }}",
+            r#"PASSWORD='p@ss&"w0rd"'"#,
+        ),
+        |context, args| quoted(context, args, |text| [b"'", text, b"'"].concat()),
+    ),
+    Function::variadic(
+        "cat",
+        &[],
+        Any,
+        Str,
+        doc(
+            "The arguments as text with spaces between. Nil is left out.",
+            "{{ cat .user .host .port }}",
+            "app db.example.com 5432",
+        ),
+        cat,
+    ),
+    Function::new(
+        "indent",
+        &[Int, Str],
+        Str,
+        doc(
+            "Each line moved to the right: number of spaces, text. Fails for a negative number.",
+            r#"{{ indent 2 "ca: |\n  …" }}"#,
+            "  ca: |\n    …",
+        ),
+        |context, args| indent(context, args.int(0), args.str(1)).map(Value::str),
+    ),
+    Function::new(
+        "nindent",
+        &[Int, Str],
+        Str,
+        doc(
+            "As `indent`, with a line end before it: a block under a key of YAML.",
+            "config:{{ .yaml | trim | nindent 2 }}",
+            "config:\n  db:\n    user: app\n    port: 5432",
+        ),
+        |context, args| {
+            let text = indent(context, args.int(0), args.str(1))?;
+            Ok(Value::str([b"\n", text.as_slice()].concat()))
+        },
+    ),
+    Function::new(
+        "plural",
+        &[Str, Str, Int],
+        Str,
+        doc(
+            "The first text for 1, else the second: one, many, number.",
+            r#"{{ len (splitList "," .hosts) | plural "host" "hosts" }}"#,
+            "hosts",
+        ),
+        |_, args| Ok(Value::str(args.str(usize::from(args.int(2) != 1)))),
+    ),
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a row")]
@@ -267,84 +384,4 @@ fn indent(context: &Context, spaces: i64, text: &[u8]) -> Result<Vec<u8>, Messag
         }
     }
     Ok(out)
-}
-
-/// The parts of `text` between separators; an empty separator splits after each character.
-pub(super) fn split<'t>(
-    context: &Context,
-    text: &'t [u8],
-    separator: &[u8],
-    most: Option<i64>,
-) -> Result<Vec<&'t [u8]>, Message> {
-    let most = match most {
-        Some(0) => return Ok(Vec::new()),
-        Some(most) => usize::try_from(most).unwrap_or(usize::MAX),
-        None => usize::MAX,
-    };
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while parts.len() + 1 < most {
-        context.spend(1)?;
-        let next = if separator.is_empty() {
-            first_rune(rest).map(|rune| (rune.width, rune.width)).filter(|&(end, _)| end < rest.len())
-        } else {
-            find(rest, separator).map(|at| (at, at + separator.len()))
-        };
-        let Some((end, after)) = next else { break };
-        parts.push(&rest[..end]);
-        rest = &rest[after..];
-        context.check_elements(parts.len())?;
-    }
-    if !separator.is_empty() || !rest.is_empty() {
-        parts.push(rest);
-    }
-    Ok(parts)
-}
-
-fn split_map(context: &Context, text: &[u8], separator: &[u8], most: Option<i64>) -> Result<Value, Message> {
-    let parts = split(context, text, separator, most)?;
-    let entries = parts.into_iter().enumerate().map(|(index, part)| {
-        let key: Bytes = format!("_{index}").into_bytes().into();
-        (key, part.into())
-    });
-    Ok(Value::Map(Map::of_strings(entries)))
-}
-
-fn join(context: &mut Context, args: &Args) -> Result<Value, Message> {
-    let parts = texts(context, args.value(1))?;
-    let separator = args.str(0);
-    let length =
-        parts.iter().fold(separator.len().saturating_mul(parts.len()), |sum, part| sum.saturating_add(part.len()));
-    context.check_bytes(length)?;
-    Ok(Value::str(parts.join(separator)))
-}
-
-/// The elements as texts, without nil; any other value is a list of itself.
-pub(super) fn texts(context: &Context, value: &Value) -> Result<Vec<Bytes>, Message> {
-    match value {
-        Value::Nil => Ok(Vec::new()),
-        Value::List(list) => {
-            context.spend(list.len())?;
-            let mut texts = Vec::new();
-            let mut made = 0;
-            for item in list.items().iter().filter(|item| !matches!(item, Value::Nil)) {
-                let text = to_text(context, item)?;
-                if !matches!(item, Value::Str(_)) {
-                    made += text.len();
-                    context.check_bytes(made)?;
-                }
-                texts.push(text);
-            }
-            Ok(texts)
-        }
-        other => Ok(vec![to_text(context, other)?]),
-    }
-}
-
-/// The value as `print` shows it.
-pub(super) fn to_text(context: &Context, value: &Value) -> Result<Bytes, Message> {
-    match value {
-        Value::Str(bytes) => Ok(bytes.clone()),
-        other => sprint(std::slice::from_ref(other), context.value_bytes()).map(Into::into),
-    }
 }

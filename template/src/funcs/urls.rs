@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Type::{Map as MapType, Str};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::quote::quote;
@@ -11,8 +11,29 @@ use crate::url::{Part, Url, escape, userinfo};
 use crate::value::{Map, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("urlParse", &[Str], MapType, "The parts of a URL.", url_parse),
-    Function::new("urlJoin", &[MapType], Str, "The URL of parts as urlParse gives them.", url_join),
+    Function::new(
+        "urlParse",
+        &[Str],
+        MapType,
+        doc(
+            "The parts of a URL in a map: `scheme`, `userinfo`, `host`, `hostname`, `path`, `query`, `opaque`, \
+             `fragment`. Fails for what is no URL.",
+            "{{ $u := urlParse .url }}{{ $u.hostname }}{{ $u.path }}",
+            "db.example.com/v1/keys",
+        ),
+        url_parse,
+    ),
+    Function::new(
+        "urlJoin",
+        &[MapType],
+        Str,
+        doc(
+            "The URL made of such parts, absent ones empty. Fails for a part that is no text.",
+            r#"{{ dict "scheme" "https" "host" .host "path" "/v1" | urlJoin }}"#,
+            "https://db.example.com/v1",
+        ),
+        url_join,
+    ),
 ];
 
 fn url_parse(_: &mut Context, args: &Args) -> Result<Value, Message> {

@@ -1,20 +1,33 @@
 //! Breaking lines at words.
 
-use super::Function;
 use super::Type::{Int, Str};
+use super::{Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("wrap", &[Int, Str], Str, "Lines no longer than a width; long words stay whole.", |context, args| {
-        wrap(context, args.str(1), args.int(0), b"\n", false).map(Value::str)
-    }),
+    Function::new(
+        "wrap",
+        &[Int, Str],
+        Str,
+        doc(
+            "The text with line ends at spaces, so that lines have so many bytes at most: number, text. Long words \
+             stay whole.",
+            r#"{{ wrap 24 "rotate before the first of March" }}"#,
+            "rotate before the first\nof March",
+        ),
+        |context, args| wrap(context, args.str(1), args.int(0), b"\n", false).map(Value::str),
+    ),
     Function::new(
         "wrapWith",
         &[Int, Str, Str],
         Str,
-        "As wrap, with a separator; long words are cut.",
+        doc(
+            "As `wrap`, with a separator in place of line ends, and long words cut: number, separator, text.",
+            r#"{{ wrapWith 4 "-" "9F3A77C1D2E0" }}"#,
+            "9F3A-77C1-D2E0",
+        ),
         |context, args| wrap(context, args.str(2), args.int(0), args.str(1), true).map(Value::str),
     ),
 ];

@@ -2,22 +2,36 @@
 
 use std::collections::BTreeMap;
 
-use super::Function;
 use super::Type::{Any, Map as MapType, Str};
+use super::{Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::{Map, Value};
 use crate::yaml;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("toYaml", &[Any], Str, "The value as YAML, without the last line end.", |context, args| {
-        Ok(Value::str(yaml::emit(context, args.value(0))?.unwrap_or_default()))
-    }),
+    Function::new(
+        "toYaml",
+        &[Any],
+        Str,
+        doc(
+            "The value as YAML, keys sorted, without the last line end. What YAML cannot express gives an empty \
+             text.",
+            "{{ toYaml (fromJson .json) }}",
+            "db:\n  port: 5432\n  user: app\nexpires: null\ntags:\n- blue\n- green",
+        ),
+        |context, args| Ok(Value::str(yaml::emit(context, args.value(0))?.unwrap_or_default())),
+    ),
     Function::new(
         "fromYaml",
         &[Str],
         MapType,
-        "The map that YAML stands for; a problem under the key Error.",
+        doc(
+            "The map that YAML 1.1 stands for: `yes` and `on` are true, numbers become fractions, only the first \
+             document counts. **Bad YAML, or one that is no map, gives a map with the problem under `Error`.**",
+            "{{ (fromYaml .yaml).db.user }}",
+            "app",
+        ),
         |context, args| from_yaml(context, args.str(0)),
     ),
 ];

@@ -2,6 +2,8 @@
 //!
 //! The lexer yields one token at a time and keeps no more state than its position, so any text costs constant memory.
 
+use memchr::memmem::Finder;
+
 use crate::limits::Delimiters;
 use crate::text::{Rune, find, first_rune, line_ends, lossy};
 
@@ -74,28 +76,27 @@ impl Kind {
     }
 }
 
-/// A token: where it starts, on which line, and its text (for errors: the message).
-#[derive(Clone, Debug)]
-pub(crate) struct Token {
+/// A token: where it starts, on which line, and its text. What an error is about, [`Lexer::failure`] says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token<'t> {
     pub(crate) kind: Kind,
     pub(crate) pos: usize,
     pub(crate) line: usize,
-    pub(crate) text: Vec<u8>,
+    pub(crate) text: &'t [u8],
 }
 
-impl Token {
+impl Token<'_> {
     /// How messages name the token.
     pub(crate) fn describe(&self) -> String {
-        let text = lossy(&self.text);
+        let text = lossy(self.text);
         match self.kind {
             Kind::Eof => "EOF".to_owned(),
-            Kind::Error => text,
             kind if kind.is_keyword() => format!("<{text}>"),
             _ if self.text.len() > 10 => {
                 let start: String = text.chars().take(10).collect();
                 format!("{}...", crate::fmt::quote::quoted_text(start.as_bytes()))
             }
-            _ => crate::fmt::quote::quoted_text(&self.text),
+            _ => crate::fmt::quote::quoted_text(self.text),
         }
     }
 }
@@ -104,24 +105,37 @@ impl Token {
 pub(crate) struct Lexer<'t> {
     text: &'t [u8],
     delimiters: &'t Delimiters,
+    left: Finder<'t>,
     pos: usize,
     start: usize,
     line: usize,
     counted: usize,
     inside_action: bool,
     parens: usize,
-    failed: bool,
+    failure: Option<String>,
 }
 
 impl<'t> Lexer<'t> {
     pub(crate) fn new(text: &'t [u8], delimiters: &'t Delimiters) -> Self {
-        Self { text, delimiters, pos: 0, start: 0, line: 1, counted: 0, inside_action: false, parens: 0, failed: false }
+        let left = Finder::new(delimiters.left());
+        Self {
+            text,
+            delimiters,
+            left,
+            pos: 0,
+            start: 0,
+            line: 1,
+            counted: 0,
+            inside_action: false,
+            parens: 0,
+            failure: None,
+        }
     }
 
     /// The next token; after an error or the end, the end again.
-    pub(crate) fn next_token(&mut self) -> Token {
-        if self.failed {
-            return Token { kind: Kind::Eof, pos: self.pos, line: self.line, text: Vec::new() };
+    pub(crate) fn next_token(&mut self) -> Token<'t> {
+        if self.failure.is_some() {
+            return Token { kind: Kind::Eof, pos: self.pos, line: self.line, text: &[] };
         }
         loop {
             let token = if self.inside_action { Some(self.in_action()) } else { self.in_text() };
@@ -131,10 +145,15 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    /// What is wrong, once there was a token of [`Kind::Error`].
+    pub(crate) fn failure(&self) -> &str {
+        self.failure.as_deref().unwrap_or_default()
+    }
+
     /// Text up to the next action, or `None` when there was only a comment to skip.
-    fn in_text(&mut self) -> Option<Token> {
+    fn in_text(&mut self) -> Option<Token<'t>> {
         let rest = &self.text[self.pos..];
-        let Some(length) = find(rest, self.delimiters.left()) else {
+        let Some(length) = self.left.find(rest) else {
             self.pos = self.text.len();
             return Some(self.emit(if self.pos > self.start { Kind::Text } else { Kind::Eof }));
         };
@@ -150,7 +169,7 @@ impl<'t> Lexer<'t> {
         token
     }
 
-    fn left_delim(&mut self) -> Option<Token> {
+    fn left_delim(&mut self) -> Option<Token<'t>> {
         self.pos += self.delimiters.left().len();
         let marker = if has_left_trim(&self.text[self.pos..]) { TRIM_MARKER } else { 0 };
         if self.text[self.pos + marker..].starts_with(LEFT_COMMENT) {
@@ -166,7 +185,7 @@ impl<'t> Lexer<'t> {
         Some(token)
     }
 
-    fn comment(&mut self) -> Option<Token> {
+    fn comment(&mut self) -> Option<Token<'t>> {
         let Some(length) = find(&self.text[self.pos + LEFT_COMMENT.len()..], RIGHT_COMMENT) else {
             return Some(self.error("unclosed comment"));
         };
@@ -185,7 +204,7 @@ impl<'t> Lexer<'t> {
         None
     }
 
-    fn right_delim(&mut self, trims: bool) -> Token {
+    fn right_delim(&mut self, trims: bool) -> Token<'t> {
         if trims {
             self.pos += TRIM_MARKER;
             self.ignore();
@@ -200,7 +219,7 @@ impl<'t> Lexer<'t> {
         token
     }
 
-    fn in_action(&mut self) -> Token {
+    fn in_action(&mut self) -> Token<'t> {
         if let Some(trims) = self.at_right_delim() {
             return if self.parens == 0 { self.right_delim(trims) } else { self.error("unclosed left paren") };
         }
@@ -238,7 +257,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// A run of space, of which the last may belong to a trimming right delimiter.
-    fn space(&mut self) -> Token {
+    fn space(&mut self) -> Token<'t> {
         while self.peek().is_some_and(|next| is_space(next.char)) {
             self.pos += 1;
         }
@@ -254,7 +273,7 @@ impl<'t> Lexer<'t> {
         self.emit(Kind::Space)
     }
 
-    fn identifier(&mut self) -> Token {
+    fn identifier(&mut self) -> Token<'t> {
         while self.peek().is_some_and(|next| is_alphanumeric(next.char)) {
             self.advance();
         }
@@ -270,7 +289,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// `.name` or `$name`, whose mark is read already.
-    fn field_or_variable(&mut self, kind: Kind) -> Token {
+    fn field_or_variable(&mut self, kind: Kind) -> Token<'t> {
         if self.at_terminator() {
             return self.emit(if kind == Kind::Variable { kind } else { Kind::Dot });
         }
@@ -280,7 +299,7 @@ impl<'t> Lexer<'t> {
         if self.at_terminator() { self.emit(kind) } else { self.bad_character() }
     }
 
-    fn quoted(&mut self, quote: char, kind: Kind, unterminated: &str) -> Token {
+    fn quoted(&mut self, quote: char, kind: Kind, unterminated: &str) -> Token<'t> {
         loop {
             match self.advance().map(|rune| rune.char) {
                 // An escaped character does not end the literal, unless it is the end of the line.
@@ -292,7 +311,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    fn raw_string(&mut self) -> Token {
+    fn raw_string(&mut self) -> Token<'t> {
         loop {
             match self.advance() {
                 None => return self.error("unterminated raw quoted string"),
@@ -307,7 +326,13 @@ impl<'t> Lexer<'t> {
         let Some(next) = self.peek() else { return true };
         is_space(next.char)
             || matches!(next.char, '.' | ',' | '|' | ':' | ')' | '(')
-            || self.text[self.pos..].starts_with(self.delimiters.right())
+            || self.is_right_delim(&self.text[self.pos..])
+    }
+
+    /// Asked at every character, so the first byte decides in most cases.
+    fn is_right_delim(&self, rest: &[u8]) -> bool {
+        let right = self.delimiters.right();
+        rest.first() == right.first() && rest.starts_with(right)
     }
 
     /// Whether the right delimiter stands here, and if so whether it trims.
@@ -316,10 +341,10 @@ impl<'t> Lexer<'t> {
         if has_right_trim(rest) && rest[TRIM_MARKER..].starts_with(self.delimiters.right()) {
             return Some(true);
         }
-        rest.starts_with(self.delimiters.right()).then_some(false)
+        self.is_right_delim(rest).then_some(false)
     }
 
-    fn bad_character(&mut self) -> Token {
+    fn bad_character(&mut self) -> Token<'t> {
         let char = self.peek().map_or('\0', |rune| rune.char);
         self.error(&format!("bad character {}", code_point(char)))
     }
@@ -340,16 +365,16 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    fn emit(&mut self, kind: Kind) -> Token {
+    fn emit(&mut self, kind: Kind) -> Token<'t> {
         let line = self.line_of_start();
-        let token = Token { kind, pos: self.start, line, text: self.text[self.start..self.pos].to_vec() };
+        let token = Token { kind, pos: self.start, line, text: &self.text[self.start..self.pos] };
         self.start = self.pos;
         token
     }
 
-    fn error(&mut self, message: &str) -> Token {
-        self.failed = true;
-        Token { kind: Kind::Error, pos: self.start, line: self.line_of_start(), text: message.as_bytes().to_vec() }
+    fn error(&mut self, message: &str) -> Token<'t> {
+        self.failure = Some(message.to_owned());
+        Token { kind: Kind::Error, pos: self.start, line: self.line_of_start(), text: &[] }
     }
 
     fn ignore(&mut self) {

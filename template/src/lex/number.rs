@@ -2,9 +2,9 @@
 
 use super::{Kind, Lexer, Token, is_alphanumeric};
 
-impl Lexer<'_> {
+impl<'t> Lexer<'t> {
     /// A number, or two joined by a sign that make a complex one.
-    pub(super) fn number(&mut self) -> Token {
+    pub(super) fn number(&mut self) -> Token<'t> {
         if !self.scan_number() {
             return self.bad_number();
         }
@@ -56,7 +56,7 @@ impl Lexer<'_> {
         while self.accept(valid) {}
     }
 
-    fn bad_number(&mut self) -> Token {
+    fn bad_number(&mut self) -> Token<'t> {
         let text = crate::fmt::quote::quoted_text(&self.text[self.start..self.pos]);
         self.error(&format!("bad number syntax: {text}"))
     }

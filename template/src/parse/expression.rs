@@ -17,7 +17,7 @@ impl Parser<'_> {
     /// A pipeline up to and with the token `end`.
     pub(super) fn pipeline(&mut self, context: &str, end: Kind) -> Result<Pipe, Message> {
         let pos = self.tokens.peek_non_space().pos;
-        let mut pipe = Pipe { pos, decl: Vec::new(), assigns: false, commands: Vec::new() };
+        let mut pipe = Pipe { pos, decl: Vec::new(), assigns: false, commands: Vec::with_capacity(1) };
         self.declarations(&mut pipe, context)?;
         loop {
             let token = self.tokens.next_non_space();
@@ -54,7 +54,7 @@ impl Parser<'_> {
                 return Ok(());
             }
             self.tokens.next();
-            let after = self.tokens.peek().clone();
+            let after = self.tokens.peek();
             let next = self.tokens.peek_non_space();
             match next.kind {
                 Kind::Assign | Kind::Declare => {
@@ -89,7 +89,7 @@ impl Parser<'_> {
         if self.scope.variables.len() > MAX_VARIABLES {
             return Err(format!("more than {MAX_VARIABLES} variables in scope; use a dict").into());
         }
-        let name = lossy(&variable.text);
+        let name = lossy(variable.text);
         pipe.decl.push(name.clone());
         self.scope.variables.push(name);
         Ok(())
@@ -148,9 +148,9 @@ impl Parser<'_> {
         let token = self.tokens.next_non_space();
         let pos = token.pos;
         let term = match token.kind {
-            Kind::Identifier => match funcs::find(&token.text) {
+            Kind::Identifier => match funcs::find(token.text) {
                 Some(function) => Term::Function(function),
-                None => return Err(format!("function {} not defined", quoted_text(&token.text)).into()),
+                None => return Err(format!("function {} not defined", quoted_text(token.text)).into()),
             },
             Kind::Dot => Term::Dot,
             Kind::Nil => Term::Nil,
@@ -160,8 +160,8 @@ impl Parser<'_> {
             Kind::CharConstant | Kind::Complex | Kind::Number => Term::Number(parse_number(&token)?),
             Kind::LeftParen => Term::Pipe(Box::new(self.parenthesized()?)),
             Kind::Str | Kind::RawStr => {
-                let value = unquote(&token.text)?.into();
-                Term::Str { literal: token.text, value }
+                let value = unquote(token.text)?.into();
+                Term::Str { literal: token.text.to_vec(), value }
             }
             _ => {
                 self.tokens.back();
@@ -172,11 +172,11 @@ impl Parser<'_> {
     }
 
     fn variable(&self, token: &Token) -> Result<Term, Message> {
-        let name = lossy(&token.text);
+        let name = lossy(token.text);
         if self.scope.variables.contains(&name) {
             return Ok(Term::Variable { name, fields: Vec::new() });
         }
-        Err(format!("undefined variable {}", quoted_text(&token.text)).into())
+        Err(format!("undefined variable {}", quoted_text(token.text)).into())
     }
 
     fn parenthesized(&mut self) -> Result<Pipe, Message> {

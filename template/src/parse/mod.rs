@@ -216,7 +216,7 @@ impl<'t> Parser<'t> {
 
     fn template_name(&mut self, token: &Token, context: &str) -> Result<Vec<u8>, Message> {
         match token.kind {
-            Kind::Str | Kind::RawStr => unquote(&token.text),
+            Kind::Str | Kind::RawStr => unquote(token.text),
             _ => Err(self.unexpected(token, context)),
         }
     }
@@ -345,7 +345,7 @@ impl<'t> Parser<'t> {
         if token.kind != Kind::Error {
             return format!("unexpected {} in {context}", token.describe()).into();
         }
-        let mut text = token.describe();
+        let mut text = self.tokens.failure().to_owned();
         if self.action_line != 0 && self.action_line != token.line {
             // Some messages end in "action" already.
             text.push_str(if text.ends_with(" action") { " started at " } else { " in action started at " });

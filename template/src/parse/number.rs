@@ -10,24 +10,24 @@ use crate::unquote::unquote_char_constant;
 
 /// Every type that the literal can take.
 pub(super) fn parse_number(token: &Token) -> Result<Number, Message> {
-    let literal = lossy(&token.text);
+    let literal = lossy(token.text);
     if token.kind == Kind::CharConstant {
-        let code = unquote_char_constant(&token.text)?;
+        let code = unquote_char_constant(token.text)?;
         return Ok(Number { literal, int: Some(code), float: Some(as_float(code)), imaginary: false });
     }
     if token.kind == Kind::Complex || literal.ends_with('i') {
         return Ok(Number { literal, int: None, float: None, imaginary: true });
     }
-    let int = parse_int(&token.text, 0);
-    let float = int.map(as_float).or_else(|| parse_uint(&token.text, 0).map(as_unsigned_float));
+    let int = parse_int(token.text, 0);
+    let float = int.map(as_float).or_else(|| parse_uint(token.text, 0).map(as_unsigned_float));
     if float.is_some() {
         return Ok(Number { literal, int, float, imaginary: false });
     }
-    let Some(float) = parse_float(&token.text) else {
-        return Err(format!("illegal number syntax: {}", quoted_text(&token.text)).into());
+    let Some(float) = parse_float(token.text) else {
+        return Err(format!("illegal number syntax: {}", quoted_text(token.text)).into());
     };
     if !literal.contains(['.', 'e', 'E', 'p', 'P']) {
-        return Err(format!("integer overflow: {}", quoted_text(&token.text)).into());
+        return Err(format!("integer overflow: {}", quoted_text(token.text)).into());
     }
     Ok(Number { literal, int: whole(float), float: Some(float), imaginary: false })
 }

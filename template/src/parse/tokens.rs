@@ -6,14 +6,14 @@ use crate::lex::{Kind, Lexer, Token};
 /// its first slot.
 pub(super) struct Tokens<'t> {
     lexer: Lexer<'t>,
-    buffer: [Token; 3],
+    buffer: [Token<'t>; 3],
     pending: usize,
 }
 
 impl<'t> Tokens<'t> {
     pub(super) fn new(lexer: Lexer<'t>) -> Self {
-        let blank = || Token { kind: Kind::Eof, pos: 0, line: 1, text: Vec::new() };
-        Self { lexer, buffer: [blank(), blank(), blank()], pending: 0 }
+        let blank = Token { kind: Kind::Eof, pos: 0, line: 1, text: &[] };
+        Self { lexer, buffer: [blank; 3], pending: 0 }
     }
 
     /// The line that an error found now is about.
@@ -21,24 +21,29 @@ impl<'t> Tokens<'t> {
         self.buffer[0].line
     }
 
-    pub(super) fn next(&mut self) -> Token {
+    /// What is wrong, once there was a token of [`Kind::Error`].
+    pub(super) fn failure(&self) -> &str {
+        self.lexer.failure()
+    }
+
+    pub(super) fn next(&mut self) -> Token<'t> {
         if self.pending > 0 {
             self.pending -= 1;
         } else {
             self.buffer[0] = self.lexer.next_token();
         }
-        self.buffer[self.pending].clone()
+        self.buffer[self.pending]
     }
 
-    pub(super) fn peek(&mut self) -> &Token {
+    pub(super) fn peek(&mut self) -> Token<'t> {
         if self.pending == 0 {
             self.pending = 1;
             self.buffer[0] = self.lexer.next_token();
         }
-        &self.buffer[self.pending - 1]
+        self.buffer[self.pending - 1]
     }
 
-    pub(super) fn next_non_space(&mut self) -> Token {
+    pub(super) fn next_non_space(&mut self) -> Token<'t> {
         loop {
             let token = self.next();
             if token.kind != Kind::Space {
@@ -47,7 +52,7 @@ impl<'t> Tokens<'t> {
         }
     }
 
-    pub(super) fn peek_non_space(&mut self) -> Token {
+    pub(super) fn peek_non_space(&mut self) -> Token<'t> {
         let token = self.next_non_space();
         self.back();
         token
@@ -59,13 +64,13 @@ impl<'t> Tokens<'t> {
     }
 
     /// Puts `earlier` before the token that is pending.
-    pub(super) fn back_to(&mut self, earlier: Token) {
+    pub(super) fn back_to(&mut self, earlier: Token<'t>) {
         self.buffer[1] = earlier;
         self.pending = 2;
     }
 
     /// Puts `earliest` and `earlier` before the token that is pending.
-    pub(super) fn back_to_both(&mut self, earliest: Token, earlier: Token) {
+    pub(super) fn back_to_both(&mut self, earliest: Token<'t>, earlier: Token<'t>) {
         self.buffer[1] = earlier;
         self.buffer[2] = earliest;
         self.pending = 3;

@@ -27,7 +27,7 @@ fn review(change: impl FnOnce(&mut Value)) -> Vec<u8> {
 }
 
 fn answered(body: &[u8]) -> Value {
-    serde_json::from_slice(&answer(body, "ExternalSecret")).unwrap()
+    serde_json::from_slice(&answer(body, "ExternalSecret", &Syntax::default())).unwrap()
 }
 
 #[test]

@@ -35,7 +35,7 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let registry = Registry::new();
-        let router = router(&Metrics::new(&registry).unwrap());
+        let router = router(&Metrics::new(&registry).unwrap(), Syntax::default());
         let token = CancellationToken::new();
         let stopped = Arc::new(AtomicBool::new(false));
         let (until, done) = (token.clone(), stopped.clone());

@@ -1,64 +1,122 @@
 //! Upper and lower case, and names in the cases of programming languages.
 
-use super::Function;
 use super::Type::Str;
+use super::{Function, doc};
 use crate::text::{Rune, push_char, runes};
 use crate::value::Value;
 
 mod xstrings;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("upper", &[Str], Str, "All letters in upper case.", |_, args| {
-        Ok(Value::str(mapped(args.str(0), upper)))
-    }),
-    Function::new("lower", &[Str], Str, "All letters in lower case.", |_, args| {
-        Ok(Value::str(mapped(args.str(0), lower)))
-    }),
-    Function::new("title", &[Str], Str, "Each word with a capital.", |_, args| {
-        let mut before = ' ';
-        let text = mapped(args.str(0), |char| {
-            let changed = if is_separator(before) { title(char) } else { char };
-            before = char;
-            changed
-        });
-        Ok(Value::str(text))
-    }),
-    Function::new("untitle", &[Str], Str, "The first letter of each word in lower case.", |_, args| {
-        let mut before = ' ';
-        let text = mapped(args.str(0), |char| {
-            let changed = if before.is_whitespace() { lower(char) } else { char };
-            before = char;
-            changed
-        });
-        Ok(Value::str(text))
-    }),
-    Function::new("swapcase", &[Str], Str, "Upper and lower case exchanged.", |_, args| {
-        let mut before = ' ';
-        let text = mapped(args.str(0), |char| {
-            let changed = if is_upper(char) || is_title(char) {
-                lower(char)
-            } else if is_lower(char) {
-                if before.is_whitespace() { title(char) } else { upper(char) }
-            } else {
-                char
-            };
-            before = char;
-            changed
-        });
-        Ok(Value::str(text))
-    }),
-    Function::new("initials", &[Str], Str, "The first letter of each word.", |_, args| {
-        Ok(Value::str(initials(args.str(0))))
-    }),
-    Function::new("camelcase", &[Str], Str, "`http_server` as `HttpServer`.", |_, args| {
-        Ok(Value::str(xstrings::camel(args.str(0))))
-    }),
-    Function::new("snakecase", &[Str], Str, "`HttpServer` as `http_server`.", |_, args| {
-        Ok(Value::str(xstrings::separated(args.str(0), '_')))
-    }),
-    Function::new("kebabcase", &[Str], Str, "`HttpServer` as `http-server`.", |_, args| {
-        Ok(Value::str(xstrings::separated(args.str(0), '-')))
-    }),
+    Function::new(
+        "upper",
+        &[Str],
+        Str,
+        doc(
+            "All letters in upper case, one character for one: `ß` stays.",
+            "{{ upper .user }}_PASSWORD",
+            "APP_PASSWORD",
+        ),
+        |_, args| Ok(Value::str(mapped(args.str(0), upper))),
+    ),
+    Function::new(
+        "lower",
+        &[Str],
+        Str,
+        doc("All letters in lower case.", r#"{{ lower "DB.Example.Com" }}"#, "db.example.com"),
+        |_, args| Ok(Value::str(mapped(args.str(0), lower))),
+    ),
+    Function::new(
+        "title",
+        &[Str],
+        Str,
+        doc(
+            "The first letter of each word in title case; the others stay.",
+            r#"{{ title "database password" }}"#,
+            "Database Password",
+        ),
+        |_, args| {
+            let mut before = ' ';
+            let text = mapped(args.str(0), |char| {
+                let changed = if is_separator(before) { title(char) } else { char };
+                before = char;
+                changed
+            });
+            Ok(Value::str(text))
+        },
+    ),
+    Function::new(
+        "untitle",
+        &[Str],
+        Str,
+        doc(
+            "The first letter of each word in lower case.",
+            r#"{{ untitle "Database Password" }}"#,
+            "database password",
+        ),
+        |_, args| {
+            let mut before = ' ';
+            let text = mapped(args.str(0), |char| {
+                let changed = if before.is_whitespace() { lower(char) } else { char };
+                before = char;
+                changed
+            });
+            Ok(Value::str(text))
+        },
+    ),
+    Function::new(
+        "swapcase",
+        &[Str],
+        Str,
+        doc(
+            "Upper and lower case exchanged; the first letter of a word in title case.",
+            r#"{{ swapcase "dB pASSWORD" }}"#,
+            "Db Password",
+        ),
+        |_, args| {
+            let mut before = ' ';
+            let text = mapped(args.str(0), |char| {
+                let changed = if is_upper(char) || is_title(char) {
+                    lower(char)
+                } else if is_lower(char) {
+                    if before.is_whitespace() { title(char) } else { upper(char) }
+                } else {
+                    char
+                };
+                before = char;
+                changed
+            });
+            Ok(Value::str(text))
+        },
+    ),
+    Function::new(
+        "initials",
+        &[Str],
+        Str,
+        doc("The first character of each word.", r#"{{ initials "Key Management Service" }}"#, "KMS"),
+        |_, args| Ok(Value::str(initials(args.str(0)))),
+    ),
+    Function::new(
+        "camelcase",
+        &[Str],
+        Str,
+        doc("`db_password` as `DbPassword`.", r#"{{ camelcase "db_password" }}"#, "DbPassword"),
+        |_, args| Ok(Value::str(xstrings::camel(args.str(0)))),
+    ),
+    Function::new(
+        "snakecase",
+        &[Str],
+        Str,
+        doc("`DbPassword` as `db_password`.", r#"{{ snakecase "DbPassword" | upper }}"#, "DB_PASSWORD"),
+        |_, args| Ok(Value::str(xstrings::separated(args.str(0), '_'))),
+    ),
+    Function::new(
+        "kebabcase",
+        &[Str],
+        Str,
+        doc("`DbPassword` as `db-password`.", r#"{{ kebabcase "DbPassword" }}"#, "db-password"),
+        |_, args| Ok(Value::str(xstrings::separated(args.str(0), '-'))),
+    ),
 ];
 
 /// Each character mapped; an invalid byte becomes the replacement character.

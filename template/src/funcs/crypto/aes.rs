@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::Type::Str;
 use super::super::encoding::base64_decoded;
-use super::super::{Args, Function};
+use super::super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::issue::generate::fill;
@@ -21,8 +21,31 @@ use crate::value::Value;
 const BLOCK_BYTES: usize = 16;
 
 pub(in crate::funcs) const FUNCTIONS: &[Function] = &[
-    Function::new("encryptAES", &[Str, Str], Str, "The text encrypted with a password, in base 64.", encrypt),
-    Function::new("decryptAES", &[Str, Str], Str, "The text that encryptAES encrypted with the password.", decrypt),
+    Function::new(
+        "encryptAES",
+        &[Str, Str],
+        Str,
+        doc(
+            "The second text encrypted with the password that comes first: AES-256-CBC, the random first block in \
+             front, in base 64. The password itself, cut or filled with zeros to 32 bytes, is the key, so use a long \
+             random one. **Nothing notices a changed text.** Empty for the empty text.",
+            r#"{{ encryptAES .password "hello" | decryptAES .password }}"#,
+            "hello",
+        ),
+        encrypt,
+    ),
+    Function::new(
+        "decryptAES",
+        &[Str, Str],
+        Str,
+        doc(
+            "The text that `encryptAES` encrypted with the password that comes first. Fails, or gives rubbish, for \
+             another password.",
+            r#"{{ "30tEfhuJSVRhpG97XCuWgz2okj7L8vQ1s6V9zVUPeDQ=" | decryptAES "secretkey" }}"#,
+            "plaintext",
+        ),
+        decrypt,
+    ),
 ];
 
 fn encrypt(context: &mut Context, args: &Args) -> Result<Value, Message> {

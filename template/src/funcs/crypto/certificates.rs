@@ -7,7 +7,7 @@ use aws_lc_rs::rsa::KeySize;
 
 use super::super::Type::{Int, List, Object as ObjectType, Str};
 use super::super::encoding::base64_decoded;
-use super::super::{Args, Function, Type};
+use super::super::{Args, Function, Type, doc};
 use super::cost;
 use crate::context::Context;
 use crate::data::Bytes;
@@ -31,52 +31,97 @@ pub(in crate::funcs) const FUNCTIONS: &[Function] = &[
         "genPrivateKey",
         &[Str],
         Str,
-        "A new private key as PEM: `rsa`, `dsa`, `ecdsa` or `ed25519`.",
+        doc(
+            "A new private key as PEM: `ecdsa` (P-256), `ed25519`, `rsa` (4096 bits, slow; also for the empty text) \
+             or `dsa`. **Any other kind gives an error text as the result.** Another one at every refresh.",
+            r#"{{ genPrivateKey "ecdsa" | trunc 30 }}"#,
+            "-----BEGIN EC PRIVATE KEY-----",
+        ),
         gen_private_key,
     ),
     Function::new(
         "buildCustomCert",
         &[Str, Str],
         CERTIFICATE,
-        "The certificate and key that are given in base 64 of PEM.",
+        doc(
+            "A certificate with its private key, both in base 64 of PEM, for `genSignedCert` and its like. They are \
+             not held against each other before something is signed.",
+            "{{ $key := genPrivateKey \"ed25519\" }}{{ (buildCustomCert (index . \"tls.crt\" | b64enc) (b64enc \
+             $key)).Key | eq $key }}",
+            "true",
+        ),
         build_custom_cert,
     ),
     Function::new(
         "genCA",
         &[Str, Int],
         CERTIFICATE,
-        "A new authority with a name, for so many days.",
+        doc(
+            "A new certificate authority with that name, valid for so many days, and its RSA key of 2048 bits. What \
+             comes back has the fields `.Cert` and `.Key`, both PEM. Another one at every refresh: use \
+             `refreshPolicy: CreatedOnce`.",
+            r#"{{ $ca := genCA "internal" 365 }}{{ $ca.Cert | trunc 27 }} {{ $ca.Key | trunc 31 }}"#,
+            "-----BEGIN CERTIFICATE----- -----BEGIN RSA PRIVATE KEY-----",
+        ),
         |context, args| gen_ca(context, args, None),
     ),
-    Function::new("genCAWithKey", &[Str, Int, Str], CERTIFICATE, "As genCA, for a private key.", |context, args| {
-        gen_ca(context, args, Some(args.str(2)))
-    }),
+    Function::new(
+        "genCAWithKey",
+        &[Str, Int, Str],
+        CERTIFICATE,
+        doc(
+            "As `genCA`, for a private key in PEM: RSA, ECDSA or Ed25519.",
+            r#"{{ $ca := genCAWithKey "internal" 365 (genPrivateKey "ecdsa") }}{{ $ca.Key | trunc 30 }}"#,
+            "-----BEGIN EC PRIVATE KEY-----",
+        ),
+        |context, args| gen_ca(context, args, Some(args.str(2))),
+    ),
     Function::new(
         "genSelfSignedCert",
         &[Str, List, List, Int],
         CERTIFICATE,
-        "A new certificate signed by itself, for a name, addresses, hosts and days.",
+        doc(
+            "A new certificate that is signed by its own key, for a name, a list of IP addresses, a list of DNS names \
+             and days. Either list may be `nil`.",
+            r#"{{ $c := genSelfSignedCert "app" (list "10.0.0.7") (list "app.svc") 90 }}{{ $c.Cert | trunc 27 }}"#,
+            "-----BEGIN CERTIFICATE-----",
+        ),
         |context, args| gen_self_signed(context, args, None),
     ),
     Function::new(
         "genSelfSignedCertWithKey",
         &[Str, List, List, Int, Str],
         CERTIFICATE,
-        "As genSelfSignedCert, for a private key.",
+        doc(
+            "As `genSelfSignedCert`, for a private key in PEM.",
+            "{{ $c := genSelfSignedCertWithKey \"app\" nil (list \"app.svc\") 90 (genPrivateKey \"ed25519\") }}{{ \
+             $c.Key | trunc 27 }}",
+            "-----BEGIN PRIVATE KEY-----",
+        ),
         |context, args| gen_self_signed(context, args, Some(args.str(4))),
     ),
     Function::new(
         "genSignedCert",
         &[Str, List, List, Int, CERTIFICATE],
         CERTIFICATE,
-        "A new certificate for a name, addresses, hosts and days, signed by an authority.",
+        doc(
+            "As `genSelfSignedCert`, signed by an authority from `genCA` or `buildCustomCert`.",
+            "{{ $ca := genCA \"internal\" 365 }}{{ $c := genSignedCert \"app\" nil (list \"app.svc\") 90 $ca }}{{ \
+             $c.Cert | trunc 27 }}",
+            "-----BEGIN CERTIFICATE-----",
+        ),
         |context, args| gen_signed(context, args, None),
     ),
     Function::new(
         "genSignedCertWithKey",
         &[Str, List, List, Int, CERTIFICATE, Str],
         CERTIFICATE,
-        "As genSignedCert, for a private key.",
+        doc(
+            "As `genSignedCert`, for a private key in PEM.",
+            "{{ $key := genPrivateKey \"ecdsa\" }}{{ $ca := genCAWithKey \"internal\" 365 $key }}{{ \
+             (genSignedCertWithKey \"app\" nil (list \"app.svc\") 90 $ca $key).Key | eq $key }}",
+            "true",
+        ),
         |context, args| gen_signed(context, args, Some(args.str(5))),
     ),
 ];
@@ -90,10 +135,7 @@ fn gen_private_key(context: &mut Context, args: &Args) -> Result<Value, Message>
         }
         b"ecdsa" => generate::ecdsa()?.to_pem(),
         b"ed25519" => generate::ed25519()?.to_pem(),
-        b"dsa" => {
-            context.spend_expensive(cost::DSA)?;
-            generate::dsa()
-        }
+        b"dsa" => generate::dsa(),
         other => Ok([b"Unknown type ", other].concat()),
     };
     key.map(Value::str)

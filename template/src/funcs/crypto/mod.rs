@@ -15,14 +15,12 @@ pub(super) use passwords::FUNCTIONS as PASSWORDS;
 
 /// What functions cost in units of the limit: one unit is a `bcrypt`, about 60 ms of one core.
 pub(super) mod cost {
-    pub(in crate::funcs) const BCRYPT: u32 = 1;
-    /// One power in a group of 2048 bits.
-    pub(in crate::funcs) const DSA: u32 = 1;
-    /// Finding primes takes now less, now more.
-    pub(in crate::funcs) const RSA_2048: u32 = 2;
-    pub(in crate::funcs) const RSA_4096: u32 = 16;
+    pub(in crate::funcs) const BCRYPT: usize = 1;
     /// Memory-hard: it also holds 32 MiB while it runs.
-    pub(in crate::funcs) const SCRYPT: u32 = 4;
+    pub(in crate::funcs) const SCRYPT: usize = 3;
+    /// Finding primes takes now less, now more; these are means.
+    pub(in crate::funcs) const RSA_2048: usize = 2;
+    pub(in crate::funcs) const RSA_4096: usize = 12;
 }
 
 /// SHA-1 of the bytes. For formats that ask for it; it is broken as a signature.

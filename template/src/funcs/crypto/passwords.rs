@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::Type::{Str, Uint32};
-use super::super::{Args, Function};
+use super::super::{Args, Function, doc};
 use super::{cost, sha1};
 use crate::context::Context;
 use crate::error::Message;
@@ -20,21 +20,42 @@ const BCRYPT_COST: u32 = 10;
 const BCRYPT_BYTES: usize = 72;
 
 pub(in crate::funcs) const FUNCTIONS: &[Function] = &[
-    Function::new("bcrypt", &[Str], Str, "The bcrypt hash of a password.", |context, args| {
-        bcrypt_hash(context, args.str(0)).map(Value::str)
-    }),
+    Function::new(
+        "bcrypt",
+        &[Str],
+        Str,
+        doc(
+            "The bcrypt hash of a password, with cost 10 and a random salt: another text at every refresh. **A \
+             password of more than 72 bytes gives the error text as the result.**",
+            "{{ bcrypt .password | trunc 7 }}",
+            "$2a$10$",
+        ),
+        |context, args| bcrypt_hash(context, args.str(0)).map(Value::str),
+    ),
     Function::new(
         "htpasswd",
         &[Str, Str, Str],
         Str,
-        "A line of an htpasswd file for user, password and algorithm: `sha`, else bcrypt.",
+        doc(
+            "A line of an htpasswd file for user, password and algorithm: `sha`, which has no salt and is for servers \
+             that know nothing better, or `bcrypt`, which any other text means too. **A colon in the user gives the \
+             error text as the result.**",
+            r#"{{ htpasswd .user "hunter2" "sha" }}"#,
+            "app:{SHA}87uF2/6QRiyZFpAfyU+u9QTE6Ls=",
+        ),
         htpasswd,
     ),
     Function::new(
         "derivePassword",
         &[Uint32, Str, Str, Str, Str],
         Str,
-        "The password for counter, kind, master password, user and site, always the same.",
+        doc(
+            "The password that follows from counter, kind, master password, user and site, always the same; count up \
+             to change it. Kinds are `maximum`, `long`, `medium`, `short`, `basic` and `pin`; **any other gives an \
+             error text as the result**.",
+            r#"{{ derivePassword 1 "long" "password" "user" "example.com" }}"#,
+            "ZedaFaxcZaso9*",
+        ),
         derive_password,
     ),
 ];

@@ -39,7 +39,7 @@ fn merge(context: &mut Context, target: &Map, source: &Map, rule: Rule) -> Resul
     for (key, value) in source.entries() {
         context.spend(1)?;
         match (target.find(&key), &value) {
-            (Some(Value::Map(inner)), Value::Map(outer)) if !inner.of_strings && !outer.of_strings => {
+            (Some(Value::Map(inner)), Value::Map(outer)) if !inner.has_strings() && !outer.has_strings() => {
                 merge(context, &inner, outer, rule)?;
             }
             (Some(present), _) if rule == Rule::Fill && present.is_true() => {}

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Type::{Any, Bool, List as ListType, Map as MapType, Str, Strings};
-use super::strings::to_text;
-use super::{Args, Function};
+use super::parts::to_text;
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::{List, Map, Value};
@@ -12,41 +12,183 @@ use crate::value::{List, Map, Value};
 mod merge;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::variadic("dict", &[], Any, MapType, "A map of keys and values in turn.", dict),
-    Function::new("get", &[MapType, Str], Any, "The value of a key, or an empty text.", |_, args| {
-        Ok(args.map(0).find(args.str(1)).unwrap_or_else(|| Value::text("")))
-    }),
-    Function::new("set", &[MapType, Str, Any], MapType, "The map, now with that value.", set),
-    Function::new("unset", &[MapType, Str], MapType, "The map, now without that key.", |_, args| {
-        let map = args.map(0);
-        map.remove(args.str(1));
-        Ok(Value::Map(map))
-    }),
-    Function::new("hasKey", &[MapType, Str], Bool, "Whether the map has the key.", |_, args| {
-        Ok(Value::Bool(args.map(0).find(args.str(1)).is_some()))
-    }),
-    Function::variadic("keys", &[], MapType, Strings, "The keys of all maps.", keys),
-    Function::new("values", &[MapType], ListType, "The values.", |_, args| {
-        super::lists::list(args.map(0).entries().into_iter().map(|(_, value)| value).collect())
-    }),
-    Function::variadic("pluck", &[Str], MapType, ListType, "The key's value in each map that has it.", |_, args| {
-        let maps = args.rest(1).iter().filter_map(|value| match value {
-            Value::Map(map) => map.find(args.str(0)),
-            _ => None,
-        });
-        super::lists::list(maps.collect())
-    }),
-    Function::variadic("pick", &[MapType], Str, MapType, "A map of those keys only.", pick),
-    Function::variadic("omit", &[MapType], Str, MapType, "A map without those keys.", omit),
-    Function::variadic("dig", &[], Any, Any, "The value under nested keys, or a default.", dig),
-    Function::variadic("merge", &[MapType], MapType, Any, "The first map, filled from the others.", merge::fill),
-    Function::variadic("mustMerge", &[MapType], MapType, Any, "The first map, filled from the others.", merge::fill),
+    Function::variadic(
+        "dict",
+        &[],
+        Any,
+        MapType,
+        doc(
+            "A map of keys and values in turn. A key without a value gets an empty text; what is no text becomes \
+             one as a key.",
+            r#"{{ dict "user" .user "port" .port | toJson }}"#,
+            r#"{"port":"5432","user":"app"}"#,
+        ),
+        dict,
+    ),
+    Function::new(
+        "get",
+        &[MapType, Str],
+        Any,
+        doc(
+            "The value of a key, or an empty text: map, key. The data itself is a map of texts, which this and the \
+             other functions for maps refuse; `index . \"key\"` reads from it.",
+            r#"{{ get (fromJson .json).db "user" }}"#,
+            "app",
+        ),
+        |_, args| Ok(args.map(0).find(args.str(1)).unwrap_or_else(|| Value::text(""))),
+    ),
+    Function::new(
+        "set",
+        &[MapType, Str, Any],
+        MapType,
+        doc(
+            "Puts a value into the map itself, and gives the map: map, key, value. Every variable that holds the \
+             map sees it.",
+            r#"{{ $db := (fromJson .json).db }}{{ $_ := set $db "host" .host }}{{ toJson $db }}"#,
+            r#"{"host":"db.example.com","port":5432,"user":"app"}"#,
+        ),
+        set,
+    ),
+    Function::new(
+        "unset",
+        &[MapType, Str],
+        MapType,
+        doc(
+            "Takes a key out of the map itself, and gives the map: map, key.",
+            r#"{{ unset (fromJson .json).db "port" | toJson }}"#,
+            r#"{"user":"app"}"#,
+        ),
+        |_, args| {
+            let map = args.map(0);
+            map.remove(args.str(1));
+            Ok(Value::Map(map))
+        },
+    ),
+    Function::new(
+        "hasKey",
+        &[MapType, Str],
+        Bool,
+        doc(
+            "Whether the map has the key, be it nil or empty: map, key.",
+            r#"{{ hasKey (fromJson .json) "expires" }}"#,
+            "true",
+        ),
+        |_, args| Ok(Value::Bool(args.map(0).find(args.str(1)).is_some())),
+    ),
+    Function::variadic(
+        "keys",
+        &[],
+        MapType,
+        Strings,
+        doc(
+            "The keys of all maps, in order here and in no order in Go.",
+            r#"{{ fromJson .json | keys | sortAlpha | join "," }}"#,
+            "db,expires,tags",
+        ),
+        keys,
+    ),
+    Function::new(
+        "values",
+        &[MapType],
+        ListType,
+        doc(
+            "The values of a map, in the order of their keys here and in no order in Go.",
+            r#"{{ (fromJson .json).db | values | sortAlpha | join "," }}"#,
+            "5432,app",
+        ),
+        |_, args| super::lists::list(args.map(0).entries().into_iter().map(|(_, value)| value).collect()),
+    ),
+    Function::variadic(
+        "pluck",
+        &[Str],
+        MapType,
+        ListType,
+        doc(
+            "The value of a key in each map that has it: key, maps.",
+            r#"{{ pluck "user" (fromJson .json).db (dict "user" "admin") | join "," }}"#,
+            "app,admin",
+        ),
+        |_, args| {
+            let maps = args.rest(1).iter().filter_map(|value| match value {
+                Value::Map(map) => map.find(args.str(0)),
+                _ => None,
+            });
+            super::lists::list(maps.collect())
+        },
+    ),
+    Function::variadic(
+        "pick",
+        &[MapType],
+        Str,
+        MapType,
+        doc(
+            "A new map of the given keys only: map, keys.",
+            r#"{{ pick (fromJson .json) "tags" | toJson }}"#,
+            r#"{"tags":["blue","green"]}"#,
+        ),
+        pick,
+    ),
+    Function::variadic(
+        "omit",
+        &[MapType],
+        Str,
+        MapType,
+        doc(
+            "A new map without the given keys: map, keys.",
+            r#"{{ omit (fromJson .json) "db" "tags" | toJson }}"#,
+            r#"{"expires":null}"#,
+        ),
+        omit,
+    ),
+    Function::variadic(
+        "dig",
+        &[],
+        Any,
+        Any,
+        doc(
+            "The value under nested keys: the keys from the outermost on, the default, the map. The default stands \
+             for an absent key; a value on the way that is no map fails.",
+            r#"{{ fromJson .json | dig "db" "sslmode" "require" }}"#,
+            "require",
+        ),
+        dig,
+    ),
+    Function::variadic(
+        "merge",
+        &[MapType],
+        MapType,
+        Any,
+        doc(
+            "Fills the first map from the others and gives it: what it lacks or has empty is taken from the next \
+             map that has it. Nested maps are merged alike, in place.",
+            r#"{{ merge (dict "user" "admin") (fromJson .json).db | toJson }}"#,
+            r#"{"port":5432,"user":"admin"}"#,
+        ),
+        merge::fill,
+    ),
+    Function::variadic(
+        "mustMerge",
+        &[MapType],
+        MapType,
+        Any,
+        doc(
+            "Same as `merge`.",
+            r#"{{ mustMerge (dict "port" "") (fromJson .json).db | toJson }}"#,
+            r#"{"port":5432,"user":"app"}"#,
+        ),
+        merge::fill,
+    ),
     Function::variadic(
         "mergeOverwrite",
         &[MapType],
         MapType,
         Any,
-        "The first map, overwritten by the others.",
+        doc(
+            "Overwrites the first map with the others, the last one winning, and gives it. Nested maps are merged \
+             alike, in place; empty values overwrite too.",
+            r#"{{ mergeOverwrite (fromJson .json).db (dict "user" "admin") | toJson }}"#,
+            r#"{"port":5432,"user":"admin"}"#,
+        ),
         merge::overwrite,
     ),
     Function::variadic(
@@ -54,7 +196,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[MapType],
         MapType,
         Any,
-        "The first map, overwritten by the others.",
+        doc(
+            "Same as `mergeOverwrite`.",
+            r#"{{ mustMergeOverwrite (fromJson .json).db (dict "port" 6432) | toJson }}"#,
+            r#"{"port":6432,"user":"app"}"#,
+        ),
         merge::overwrite,
     ),
 ];
@@ -136,7 +282,7 @@ fn dig(_: &mut Context, args: &Args) -> Result<Value, Message> {
 
 fn as_map(value: &Value) -> Result<Map, Message> {
     match value {
-        Value::Map(map) if !map.of_strings => Ok(map.clone()),
+        Value::Map(map) if !map.has_strings() => Ok(map.clone()),
         other => Err(conversion(other, "map[string]interface {}")),
     }
 }

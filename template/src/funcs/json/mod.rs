@@ -1,7 +1,7 @@
 //! JSON in and out.
 
-use super::Function;
 use super::Type::{Any, Str};
+use super::{Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::Value;
@@ -14,33 +14,91 @@ pub(crate) use encode::number as number_text;
 use encode::Style;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("toJson", &[Any], Str, "The value as JSON, safe in HTML.", |context, args| {
-        lenient(context, args.value(0), Style::COMPACT)
-    }),
-    Function::new("mustToJson", &[Any], Str, "The value as JSON, safe in HTML.", |context, args| {
-        strict(context, args.value(0), Style::COMPACT)
-    }),
-    Function::new("toPrettyJson", &[Any], Str, "The value as indented JSON.", |context, args| {
-        lenient(context, args.value(0), Style::PRETTY)
-    }),
-    Function::new("mustToPrettyJson", &[Any], Str, "The value as indented JSON.", |context, args| {
-        strict(context, args.value(0), Style::PRETTY)
-    }),
-    Function::new("toRawJson", &[Any], Str, "The value as JSON, `<`, `>` and `&` as they are.", |context, args| {
-        strict(context, args.value(0), Style::RAW)
-    }),
-    Function::new("mustToRawJson", &[Any], Str, "The value as JSON, `<`, `>` and `&` as they are.", |context, args| {
-        strict(context, args.value(0), Style::RAW)
-    }),
-    Function::new("fromJson", &[Str], Any, "The value that JSON stands for, or nil.", |context, args| {
-        match decode::decode(context, args.str(0))? {
+    Function::new(
+        "toJson",
+        &[Any],
+        Str,
+        doc(
+            "The value as JSON, keys sorted, with `<`, `>` and `&` escaped. What JSON cannot express gives an \
+             empty text.",
+            r#"{"password":{{ toJson .password }}}"#,
+            r#"{"password":"p@ss\u0026\"w0rd\""}"#,
+        ),
+        |context, args| lenient(context, args.value(0), Style::COMPACT),
+    ),
+    Function::new(
+        "mustToJson",
+        &[Any],
+        Str,
+        doc(
+            "As `toJson`; what JSON cannot express fails.",
+            r#"{{ mustToJson (splitList "," .hosts) }}"#,
+            r#"["db-1.example.com","db-2.example.com","db-1.example.com"]"#,
+        ),
+        |context, args| strict(context, args.value(0), Style::COMPACT),
+    ),
+    Function::new(
+        "toPrettyJson",
+        &[Any],
+        Str,
+        doc(
+            "As `toJson`, indented by two spaces.",
+            "{{ toPrettyJson (fromJson .json).db }}",
+            "{\n  \"port\": 5432,\n  \"user\": \"app\"\n}",
+        ),
+        |context, args| lenient(context, args.value(0), Style::PRETTY),
+    ),
+    Function::new(
+        "mustToPrettyJson",
+        &[Any],
+        Str,
+        doc(
+            "As `toPrettyJson`; what JSON cannot express fails.",
+            r#"{{ mustToPrettyJson (dict "user" .user) }}"#,
+            "{\n  \"user\": \"app\"\n}",
+        ),
+        |context, args| strict(context, args.value(0), Style::PRETTY),
+    ),
+    Function::new(
+        "toRawJson",
+        &[Any],
+        Str,
+        doc(
+            "As `toJson`, with `<`, `>` and `&` as they are. What JSON cannot express fails.",
+            r#"{"password":{{ toRawJson .password }}}"#,
+            r#"{"password":"p@ss&\"w0rd\""}"#,
+        ),
+        |context, args| strict(context, args.value(0), Style::RAW),
+    ),
+    Function::new(
+        "mustToRawJson",
+        &[Any],
+        Str,
+        doc("Same as `toRawJson`.", r#"{{ mustToRawJson (dict "p" .password) }}"#, r#"{"p":"p@ss&\"w0rd\""}"#),
+        |context, args| strict(context, args.value(0), Style::RAW),
+    ),
+    Function::new(
+        "fromJson",
+        &[Str],
+        Any,
+        doc(
+            "The value that JSON stands for. Numbers become fractions, which print large ones as `1e+06`: `int64` \
+             makes them whole. **Bad JSON gives nil**, which prints as `<no value>`.",
+            "{{ (fromJson .json).db.user }}",
+            "app",
+        ),
+        |context, args| match decode::decode(context, args.str(0))? {
             Ok(value) => Ok(value),
             Err(_) => Ok(Value::Nil),
-        }
-    }),
-    Function::new("mustFromJson", &[Str], Any, "The value that JSON stands for.", |context, args| {
-        decode::decode(context, args.str(0))?
-    }),
+        },
+    ),
+    Function::new(
+        "mustFromJson",
+        &[Str],
+        Any,
+        doc("As `fromJson`; bad JSON fails.", "{{ index (mustFromJson .json).tags 0 }}", "blue"),
+        |context, args| decode::decode(context, args.str(0))?,
+    ),
 ];
 
 fn strict(context: &Context, value: &Value, style: Style) -> Result<Value, Message> {

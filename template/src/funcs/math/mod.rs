@@ -1,7 +1,7 @@
 //! Numbers: conversion, integer arithmetic, rounding, sequences.
 
 use super::Type::{Any, Float, Int, Int64, Ints, Str};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::cast::{to_float, to_int};
 use crate::context::Context;
 use crate::error::Message;
@@ -16,80 +16,231 @@ use decimal::Decimal;
 const STEPS_PER_DECIMAL: usize = 50;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("atoi", &[Str], Int, "The decimal number in a text, else 0.", |_, args| {
-        Ok(Value::int(parse_int(args.str(0), 10).unwrap_or(0)))
-    }),
-    Function::new("int", &[Any], Int, "The value as an int.", |_, args| Ok(Value::int(to_int(args.value(0))))),
-    Function::new("int64", &[Any], Int64, "The value as an int64.", |_, args| Ok(Value::int64(to_int(args.value(0))))),
-    Function::new("float64", &[Any], Float, "The value as a float64.", |_, args| {
-        Ok(Value::Float(to_float(args.value(0))))
-    }),
-    Function::new("toDecimal", &[Any], Int64, "The octal number in a text, else 0.", |context, args| {
-        let text = super::strings::to_text(context, args.value(0))?;
-        Ok(Value::int64(parse_int(&text, 8).unwrap_or(0)))
-    }),
-    Function::variadic("add", &[], Any, Int64, "The sum.", |_, args| Ok(fold(args.all(), 0, i64::wrapping_add))),
-    Function::new("add1", &[Any], Int64, "One more.", |_, args| {
+    Function::new(
+        "atoi",
+        &[Str],
+        Int,
+        doc("The decimal number that a text is, else 0.", "{{ add (atoi .port) 1 }}", "5433"),
+        |_, args| Ok(Value::int(parse_int(args.str(0), 10).unwrap_or(0))),
+    ),
+    Function::new(
+        "int",
+        &[Any],
+        Int,
+        doc(
+            "The value as a whole number: texts may be decimal, `0x1f`, octal `017`, and are cut at a decimal \
+             point. 0 for what is none.",
+            "{{ int .port }}",
+            "5432",
+        ),
+        |_, args| Ok(Value::int(to_int(args.value(0)))),
+    ),
+    Function::new(
+        "int64",
+        &[Any],
+        Int64,
+        doc("As `int`, of the type `int64`.", r#"{{ int64 (fromJson "5432000") }}"#, "5432000"),
+        |_, args| Ok(Value::int64(to_int(args.value(0)))),
+    ),
+    Function::new(
+        "float64",
+        &[Any],
+        Float,
+        doc("The value as a fraction; 0 for what is none.", r#"{{ float64 "0.75" }}"#, "0.75"),
+        |_, args| Ok(Value::Float(to_float(args.value(0)))),
+    ),
+    Function::new(
+        "toDecimal",
+        &[Any],
+        Int64,
+        doc("The number that octal digits stand for, else 0.", r#"{{ toDecimal "0640" }}"#, "416"),
+        |context, args| {
+            let text = super::parts::to_text(context, args.value(0))?;
+            Ok(Value::int64(parse_int(&text, 8).unwrap_or(0)))
+        },
+    ),
+    Function::variadic(
+        "add",
+        &[],
+        Any,
+        Int64,
+        doc(
+            "The sum. Whole numbers as `int` reads them, here and below; what leaves 64 bits wraps.",
+            "{{ add .port 1 }}",
+            "5433",
+        ),
+        |_, args| Ok(fold(args.all(), 0, i64::wrapping_add)),
+    ),
+    Function::new("add1", &[Any], Int64, doc("One more.", "{{ add1 .port }}", "5433"), |_, args| {
         Ok(Value::int64(to_int(args.value(0)).wrapping_add(1)))
     }),
-    Function::new("sub", &[Any, Any], Int64, "The difference.", |_, args| {
-        Ok(Value::int64(to_int(args.value(0)).wrapping_sub(to_int(args.value(1)))))
-    }),
-    Function::variadic("mul", &[Any], Any, Int64, "The product.", |_, args| {
+    Function::new(
+        "sub",
+        &[Any, Any],
+        Int64,
+        doc("The second argument taken from the first.", "{{ sub .port 32 }}", "5400"),
+        |_, args| Ok(Value::int64(to_int(args.value(0)).wrapping_sub(to_int(args.value(1))))),
+    ),
+    Function::variadic("mul", &[Any], Any, Int64, doc("The product.", "{{ mul 24 60 60 }}", "86400"), |_, args| {
         Ok(fold(args.rest(1), to_int(args.value(0)), i64::wrapping_mul))
     }),
-    Function::new("div", &[Any, Any], Int64, "The quotient, cut.", |_, args| divide(args, i64::wrapping_div)),
-    Function::new("mod", &[Any, Any], Int64, "The remainder.", |_, args| divide(args, i64::wrapping_rem)),
-    Function::variadic("max", &[Any], Any, Int64, "The greatest.", |_, args| {
+    Function::new(
+        "div",
+        &[Any, Any],
+        Int64,
+        doc("The first argument divided by the second, cut. Fails for 0.", "{{ div 3600 60 }}", "60"),
+        |_, args| divide(args, i64::wrapping_div),
+    ),
+    Function::new(
+        "mod",
+        &[Any, Any],
+        Int64,
+        doc("What dividing the first argument by the second leaves. Fails for 0.", "{{ mod .port 1000 }}", "432"),
+        |_, args| divide(args, i64::wrapping_rem),
+    ),
+    Function::variadic(
+        "max",
+        &[Any],
+        Any,
+        Int64,
+        doc("The greatest argument.", "{{ max 1024 .port }}", "5432"),
+        |_, args| Ok(fold(args.rest(1), to_int(args.value(0)), i64::max)),
+    ),
+    Function::variadic("biggest", &[Any], Any, Int64, doc("Same as `max`.", "{{ biggest 1 2 }}", "2"), |_, args| {
         Ok(fold(args.rest(1), to_int(args.value(0)), i64::max))
     }),
-    Function::variadic("biggest", &[Any], Any, Int64, "Same as max.", |_, args| {
-        Ok(fold(args.rest(1), to_int(args.value(0)), i64::max))
-    }),
-    Function::variadic("min", &[Any], Any, Int64, "The least.", |_, args| {
-        Ok(fold(args.rest(1), to_int(args.value(0)), i64::min))
-    }),
-    Function::variadic("maxf", &[Any], Any, Float, "The greatest, as a float.", |_, args| {
-        Ok(Value::Float(args.all().iter().map(to_float).fold(f64::NEG_INFINITY, f64::max)))
-    }),
-    Function::variadic("minf", &[Any], Any, Float, "The least, as a float.", |_, args| {
-        Ok(Value::Float(args.all().iter().map(to_float).fold(f64::INFINITY, f64::min)))
-    }),
-    Function::variadic("addf", &[], Any, Float, "The decimal sum.", |context, args| {
-        let numbers: Vec<Value> = std::iter::once(Value::int(0)).chain(args.all().iter().cloned()).collect();
-        decimals(context, &numbers, |sum, next| Ok(sum.plus(next)))
-    }),
-    Function::new("add1f", &[Any], Float, "One more, decimal.", |context, args| {
-        decimals(context, &[args.value(0).clone(), Value::int(1)], |sum, next| Ok(sum.plus(next)))
-    }),
-    Function::variadic("subf", &[Any], Any, Float, "The decimal difference.", |context, args| {
-        decimals(context, args.all(), |rest, next| Ok(rest.minus(next)))
-    }),
-    Function::variadic("mulf", &[Any], Any, Float, "The decimal product.", |context, args| {
-        decimals(context, args.all(), Decimal::times)
-    }),
-    Function::variadic("divf", &[Any], Any, Float, "The decimal quotient, to 16 places.", |context, args| {
-        decimals(context, args.all(), Decimal::divided_by)
-    }),
-    Function::new("floor", &[Any], Float, "The next lower whole number.", |_, args| {
-        Ok(Value::Float(to_float(args.value(0)).floor()))
-    }),
-    Function::new("ceil", &[Any], Float, "The next higher whole number.", |_, args| {
-        Ok(Value::Float(to_float(args.value(0)).ceil()))
-    }),
-    Function::variadic("round", &[Any, Int], Float, Float, "Rounded to places, by a threshold.", |_, args| {
-        Ok(round(args))
-    }),
-    Function::variadic("seq", &[], Int, Str, "Numbers with spaces between: end, start end, start step end.", seq),
-    Function::new("until", &[Int], Ints, "The numbers from 0 to before the argument.", |context, args| {
-        let end = args.int(0);
-        steps(context, 0, end, if end < 0 { -1 } else { 1 }).map(list)
-    }),
+    Function::variadic(
+        "min",
+        &[Any],
+        Any,
+        Int64,
+        doc("The least argument.", "{{ min 1024 .port }}", "1024"),
+        |_, args| Ok(fold(args.rest(1), to_int(args.value(0)), i64::min)),
+    ),
+    Function::variadic(
+        "maxf",
+        &[Any],
+        Any,
+        Float,
+        doc("The greatest argument, as a fraction.", "{{ maxf 0.5 0.75 }}", "0.75"),
+        |_, args| Ok(Value::Float(args.all().iter().map(to_float).fold(f64::NEG_INFINITY, f64::max))),
+    ),
+    Function::variadic(
+        "minf",
+        &[Any],
+        Any,
+        Float,
+        doc("The least argument, as a fraction.", "{{ minf 0.5 0.75 }}", "0.5"),
+        |_, args| Ok(Value::Float(args.all().iter().map(to_float).fold(f64::INFINITY, f64::min))),
+    ),
+    Function::variadic(
+        "addf",
+        &[],
+        Any,
+        Float,
+        doc("The sum, in decimal digits: 0.1 and 0.2 make 0.3.", "{{ addf 0.1 0.2 }}", "0.3"),
+        |context, args| {
+            let numbers: Vec<Value> = std::iter::once(Value::int(0)).chain(args.all().iter().cloned()).collect();
+            decimals(context, &numbers, |sum, next| Ok(sum.plus(next)))
+        },
+    ),
+    Function::new(
+        "add1f",
+        &[Any],
+        Float,
+        doc("One more, in decimal digits.", "{{ add1f 0.5 }}", "1.5"),
+        |context, args| decimals(context, &[args.value(0).clone(), Value::int(1)], |sum, next| Ok(sum.plus(next))),
+    ),
+    Function::variadic(
+        "subf",
+        &[Any],
+        Any,
+        Float,
+        doc("The further arguments taken from the first, in decimal digits.", "{{ subf 1 0.9 }}", "0.1"),
+        |context, args| decimals(context, args.all(), |rest, next| Ok(rest.minus(next))),
+    ),
+    Function::variadic(
+        "mulf",
+        &[Any],
+        Any,
+        Float,
+        doc("The product, in decimal digits.", "{{ mulf 1.1 3 }}", "3.3"),
+        |context, args| decimals(context, args.all(), Decimal::times),
+    ),
+    Function::variadic(
+        "divf",
+        &[Any],
+        Any,
+        Float,
+        doc(
+            "The first argument divided by the others, in decimal digits, to 16 places. Fails for 0.",
+            "{{ divf 1 3 }}",
+            "0.3333333333333333",
+        ),
+        |context, args| decimals(context, args.all(), Decimal::divided_by),
+    ),
+    Function::new(
+        "floor",
+        &[Any],
+        Float,
+        doc("The whole number below, as a fraction.", "{{ floor 2.7 }}", "2"),
+        |_, args| Ok(Value::Float(to_float(args.value(0)).floor())),
+    ),
+    Function::new(
+        "ceil",
+        &[Any],
+        Float,
+        doc("The whole number above, as a fraction.", "{{ ceil 2.1 }}", "3"),
+        |_, args| Ok(Value::Float(to_float(args.value(0)).ceil())),
+    ),
+    Function::variadic(
+        "round",
+        &[Any, Int],
+        Float,
+        Float,
+        doc(
+            "Rounded to so many decimal places: number, places. A third argument says from which part on it goes \
+             up, 0.5 unless given.",
+            "{{ round 2.345 1 }}",
+            "2.3",
+        ),
+        |_, args| Ok(round(args)),
+    ),
+    Function::variadic(
+        "seq",
+        &[],
+        Int,
+        Str,
+        doc(
+            "Whole numbers with spaces between, the end included: end; start, end; or start, step, end.",
+            "{{ seq 1 2 7 }}",
+            "1 3 5 7",
+        ),
+        seq,
+    ),
+    Function::new(
+        "until",
+        &[Int],
+        Ints,
+        doc(
+            "The list of whole numbers from 0 to before the argument.",
+            "{{ range until 3 }}db-{{ . }}.{{ $.host }} {{ end }}",
+            "db-0.db.example.com db-1.db.example.com db-2.db.example.com ",
+        ),
+        |context, args| {
+            let end = args.int(0);
+            steps(context, 0, end, if end < 0 { -1 } else { 1 }).map(list)
+        },
+    ),
     Function::new(
         "untilStep",
         &[Int, Int, Int],
         Ints,
-        "The numbers from start to before end, by a step.",
+        doc(
+            "The list of whole numbers from start to before end: start, end, step.",
+            r#"{{ untilStep 10 40 10 | join "," }}"#,
+            "10,20,30",
+        ),
         |context, args| steps(context, args.int(0), args.int(1), args.int(2)).map(list),
     ),
 ];

@@ -1,7 +1,7 @@
 //! Regular expressions in Go's syntax, matched in linear time.
 
 use super::Type::{Bool, Int, Str, Strings};
-use super::{Args, Function};
+use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::{List, Value};
@@ -15,49 +15,133 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "regexMatch",
         &[Str, Str],
         Bool,
-        "Whether the text matches; false for a bad pattern.",
+        doc(
+            "Whether the pattern occurs in the text: pattern, text. A pattern is Go's, which is RE2's; `^` and `$` \
+             tie it to both ends. **A bad pattern gives false.**",
+            r#"{{ regexMatch "^db-[0-9]+[.]" .hosts }}"#,
+            "true",
+        ),
         |context, args| {
             let Ok(pattern) = context.regex(args.str(0)) else { return Ok(Value::Bool(false)) };
             Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
         },
     ),
-    Function::new("mustRegexMatch", &[Str, Str], Bool, "Whether the text matches.", |context, args| {
-        let pattern = context.regex(args.str(0))?;
-        Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
-    }),
-    Function::new("regexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, loud)),
-    Function::new("mustRegexFind", &[Str, Str], Str, "The first match.", |context, args| find(context, args, plain)),
-    Function::new("regexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
-        find_all(context, args, loud)
-    }),
-    Function::new("mustRegexFindAll", &[Str, Str, Int], Strings, "So many matches, or all for -1.", |context, args| {
-        find_all(context, args, plain)
-    }),
-    Function::new("regexReplaceAll", &[Str, Str, Str], Str, "Matches replaced; `$1` is a group.", |context, args| {
-        replace(context, args, loud, true)
-    }),
+    Function::new(
+        "mustRegexMatch",
+        &[Str, Str],
+        Bool,
+        doc("As `regexMatch`; a bad pattern fails.", r#"{{ mustRegexMatch "^[a-z]+$" .user }}"#, "true"),
+        |context, args| {
+            let pattern = context.regex(args.str(0))?;
+            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
+        },
+    ),
+    Function::new(
+        "regexFind",
+        &[Str, Str],
+        Str,
+        doc(
+            "The first match of a pattern, or an empty text: pattern, text. A bad pattern fails, here and below.",
+            r#"{{ regexFind "db-2[a-z.]*" .hosts }}"#,
+            "db-2.example.com",
+        ),
+        |context, args| find(context, args, loud),
+    ),
+    Function::new(
+        "mustRegexFind",
+        &[Str, Str],
+        Str,
+        doc("Same as `regexFind`.", r#"{{ mustRegexFind "[0-9]+" .url }}"#, "8443"),
+        |context, args| find(context, args, plain),
+    ),
+    Function::new(
+        "regexFindAll",
+        &[Str, Str, Int],
+        Strings,
+        doc(
+            "The list of the first matches: pattern, text, how many, -1 for all.",
+            r#"{{ regexFindAll "db-[0-9]" .hosts -1 | join "," }}"#,
+            "db-1,db-2,db-1",
+        ),
+        |context, args| find_all(context, args, loud),
+    ),
+    Function::new(
+        "mustRegexFindAll",
+        &[Str, Str, Int],
+        Strings,
+        doc("Same as `regexFindAll`.", r#"{{ mustRegexFindAll "db-[0-9]" .hosts 1 | join "," }}"#, "db-1"),
+        |context, args| find_all(context, args, plain),
+    ),
+    Function::new(
+        "regexReplaceAll",
+        &[Str, Str, Str],
+        Str,
+        doc(
+            "The text with each match replaced: pattern, text, replacement. `${1}` or `${name}` in the replacement \
+             is what a group matched.",
+            r#"{{ regexReplaceAll "//[^@]*@" .url "//" }}"#,
+            "https://db.example.com:8443/v1/keys?ttl=30#top",
+        ),
+        |context, args| replace(context, args, loud, true),
+    ),
     Function::new(
         "mustRegexReplaceAll",
         &[Str, Str, Str],
         Str,
-        "Matches replaced; `$1` is a group.",
+        doc(
+            "Same as `regexReplaceAll`.",
+            r#"{{ mustRegexReplaceAll "db-([0-9])" .hosts "replica-${1}" }}"#,
+            "replica-1.example.com,replica-2.example.com,replica-1.example.com",
+        ),
         |context, args| replace(context, args, plain, true),
     ),
-    Function::new("regexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
-        replace(context, args, loud, false)
-    }),
-    Function::new("mustRegexReplaceAllLiteral", &[Str, Str, Str], Str, "Matches replaced.", |context, args| {
-        replace(context, args, plain, false)
-    }),
-    Function::new("regexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
-        split(context, args, loud)
-    }),
-    Function::new("mustRegexSplit", &[Str, Str, Int], Strings, "The parts between matches.", |context, args| {
-        split(context, args, plain)
-    }),
-    Function::new("regexQuoteMeta", &[Str], Str, "A pattern that matches the text.", |_, args| {
-        Ok(Value::str(pattern::quoted(args.str(0))))
-    }),
+    Function::new(
+        "regexReplaceAllLiteral",
+        &[Str, Str, Str],
+        Str,
+        doc(
+            "As `regexReplaceAll`, with the replacement as it is, `$` included.",
+            r#"{{ regexReplaceAllLiteral "[0-9]+" .port "$PORT" }}"#,
+            "$PORT",
+        ),
+        |context, args| replace(context, args, loud, false),
+    ),
+    Function::new(
+        "mustRegexReplaceAllLiteral",
+        &[Str, Str, Str],
+        Str,
+        doc(
+            "Same as `regexReplaceAllLiteral`.",
+            r#"{{ mustRegexReplaceAllLiteral "[.]" .host "$" }}"#,
+            "db$example$com",
+        ),
+        |context, args| replace(context, args, plain, false),
+    ),
+    Function::new(
+        "regexSplit",
+        &[Str, Str, Int],
+        Strings,
+        doc(
+            "The list of the parts between matches: pattern, text, how many at most, -1 for all.",
+            r#"{{ regexSplit "[,;] *" .hosts -1 | last }}"#,
+            "db-1.example.com",
+        ),
+        |context, args| split(context, args, loud),
+    ),
+    Function::new(
+        "mustRegexSplit",
+        &[Str, Str, Int],
+        Strings,
+        doc("Same as `regexSplit`.", r#"{{ mustRegexSplit "[.]" .host 2 | last }}"#, "example.com"),
+        |context, args| split(context, args, plain),
+    ),
+    Function::new(
+        "regexQuoteMeta",
+        &[Str],
+        Str,
+        doc("A pattern that matches exactly the text.", "{{ regexQuoteMeta .host }}", r"db\.example\.com"),
+        |_, args| Ok(Value::str(pattern::quoted(args.str(0)))),
+    ),
 ];
 
 /// How a function words the complaint about a pattern.

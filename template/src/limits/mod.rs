@@ -5,7 +5,12 @@
 
 use std::time::{Duration, SystemTime};
 
-/// What a template may cost. The defaults suit the content of a Kubernetes Secret.
+mod named;
+
+pub use named::{LimitError, NamedLimit};
+
+/// What a template may cost. The defaults suit the content of a Kubernetes Secret. [`Limits::named`] lists the values
+/// that each may have when it is set by [`Limits::set`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Longest template text in bytes. A Secret holds at most 1 MiB, so its template has no use for more.
@@ -24,9 +29,10 @@ pub struct Limits {
     pub value_bytes: usize,
     /// Bytes of all values that functions make during one render, whether still in use or not.
     pub total_bytes: usize,
-    /// Calls of functions that compute long for a short text, in units of one `bcrypt`, which is about 60 ms of one
-    /// core: a derived password counts as 4, an RSA key of 2048 bits as 2 and one of 4096 bits as 16.
-    pub expensive_calls: u32,
+    /// Calls of functions that compute long for a short text, in units of one `bcrypt`, about 60 ms of one core: an RSA
+    /// key of 2048 bits counts as 2, a derived password as 3, an RSA key of 4096 bits as 12. The default is room for a
+    /// certificate authority, three certificates, an RSA key and a dozen hashes, in under 3 s.
+    pub expensive_calls: usize,
     /// Wall-clock time of one render.
     pub deadline: Duration,
 }
