@@ -79,7 +79,7 @@ impl<'o> Context<'o> {
         if after > limits.steps {
             return Err(format!("render takes more than {} steps; make it simpler", limits.steps).into());
         }
-        if after / STEPS_PER_CLOCK != before / STEPS_PER_CLOCK { self.check_deadline() } else { Ok(()) }
+        if after / STEPS_PER_CLOCK == before / STEPS_PER_CLOCK { Ok(()) } else { self.check_deadline() }
     }
 
     /// Charges a call that computes long, before it starts. `units` are those of the limit.

@@ -113,6 +113,13 @@ impl Message {
     }
 }
 
+/// Shows the redacted text.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.redacted, f)
+    }
+}
+
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
         Self::plain(text)

@@ -72,7 +72,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             "SHA-1 of the bytes in hexadecimal. No protection against anybody who wants two texts with one sum: use \
              `sha256sum`.",
             "{{ sha1sum .user }}",
-            "d2a04d71301a8915217dd5faf81d12cffd6cd958",
+            "7d1043473d55bfa90e8530d35801d4e381bc69f0",
         ),
         |_, args| Ok(Value::text(&hex(super::crypto::sha1(args.str(0)).as_ref()))),
     ),

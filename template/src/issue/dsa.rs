@@ -15,7 +15,7 @@ use crate::pem;
 /// The prime of the field, by FIPS 186-4 A.1.1.2 with SHA-256 and the counter 269. The seed,
 /// de3d990e9b00e4b535c1abe6be3967079cef4ca97d13330fcec3e4942f9e1a96, is the SHA-256 of
 /// `DSA parameters of the templates of external-secrets-rs`, plus 68: the first that gives two primes.
-const P: &[u8] = b"\
+pub(super) const P: &[u8] = b"\
      89df4e75e8b1b260debd063a5d11df37331dd8b14acaec04405d8a95164a3fb5f7990d97d5fd133b690bf212d794081bbfb4\
      e7404663d53bd3d34415883c1e66de09fc09df6b927ff997c4e053d9fa3896cd3923147e66f5bff6026f826b8e2677171063\
      605410ff267f8f696194500142aaf14e7deac85d770cfb2798c6d2e68cc297a76815099bf8f6ed4b6e1b41f66a956def7f9e\
@@ -23,9 +23,9 @@ const P: &[u8] = b"\
      c6ed0e678e41e324a3b8faddbab390b9188445fc5b9306c7859da9d062d669cf7b6d0bc3a91c1003f081e1eb477ff47509b7\
      adf7c528485b";
 /// The prime order of the group.
-const Q: &[u8] = b"aae90399e9189bcf0aa9be3122db3118337a3be44ec845cdc2e801db0456cfaf";
+pub(super) const Q: &[u8] = b"aae90399e9189bcf0aa9be3122db3118337a3be44ec845cdc2e801db0456cfaf";
 /// The generator of the group, by FIPS 186-4 A.2.3 with the index 1.
-const G: &[u8] = b"\
+pub(super) const G: &[u8] = b"\
      7060479d02e9b75990f26800fcecda331e1a240f82918a412d2071d0e34b2e23836939a9eae6a55831acc2a9288f62f7a1ba\
      1d6de032a2adb76039d459982d9e00623176f7818f93dda3247b5e75ee42dc18b7252d74a716db2735584ef3e82ee5bdc1b6\
      4ddae0c011d5fb162bd5f0fa3a77ba7669630e0b2e9d34e594148df441982588bb4045f6ed9dad6da0f0e67115b41fcf4676\

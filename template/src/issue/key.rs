@@ -144,6 +144,6 @@ fn sign_with_ec(key: &EcKey, text: &[u8]) -> Result<Vec<u8>, Message> {
     Ok(signature.as_ref().to_vec())
 }
 
-fn ed25519(seed: &[u8; 32]) -> Result<Ed25519KeyPair, Message> {
+pub(super) fn ed25519(seed: &[u8; 32]) -> Result<Ed25519KeyPair, Message> {
     Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| "Ed25519 key cannot sign; use another key".into())
 }

@@ -76,13 +76,11 @@ fn decrypt(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let Some(&padding) = plain.last() else {
         return Err("runtime error: index out of range [-1]".into());
     };
-    match plain.len().checked_sub(padding.into()) {
-        Some(length) => plain.truncate(length),
-        None => {
-            let missing = usize::from(padding).saturating_sub(plain.len()).to_string();
-            return Err(Message::plain("runtime error: slice bounds out of range [:-").data(missing).text("]"));
-        }
-    }
+    let Some(length) = plain.len().checked_sub(padding.into()) else {
+        let missing = usize::from(padding).saturating_sub(plain.len()).to_string();
+        return Err(Message::plain("runtime error: slice bounds out of range [:-").data(missing).text("]"));
+    };
+    plain.truncate(length);
     Ok(Value::str(plain))
 }
 

@@ -178,13 +178,11 @@ fn gen_signed(context: &Context, args: &Args, key: Option<&[u8]>) -> Result<Valu
 
 /// The key in a text, or a new one.
 fn subject_key(context: &Context, given: Option<&[u8]>) -> Result<Key, Message> {
-    match given {
-        Some(text) => parsed_key(context, text),
-        None => {
-            context.spend_expensive(cost::RSA_2048)?;
-            generate::rsa(KeySize::Rsa2048)
-        }
+    if let Some(text) = given {
+        return parsed_key(context, text);
     }
+    context.spend_expensive(cost::RSA_2048)?;
+    generate::rsa(KeySize::Rsa2048)
 }
 
 fn parsed_key(context: &Context, text: &[u8]) -> Result<Key, Message> {

@@ -41,7 +41,7 @@ pub(in crate::funcs) const FUNCTIONS: &[Function] = &[
              that know nothing better, or `bcrypt`, which any other text means too. **A colon in the user gives the \
              error text as the result.**",
             r#"{{ htpasswd .user "hunter2" "sha" }}"#,
-            "app:{SHA}87uF2/6QRiyZFpAfyU+u9QTE6Ls=",
+            "app:{SHA}87u9ZqY9S/F0eUBXjsPQEDUw4h0=",
         ),
         htpasswd,
     ),
@@ -167,4 +167,46 @@ fn scrypt_key(password: &[u8], salt: &[u8]) -> Result<[u8; 64], Message> {
     let params = scrypt::Params::new(15, 8, 2).map_err(|_| Message::plain("scrypt refuses its parameters"))?;
     scrypt::scrypt(password, salt, &params, &mut key).map_err(|_| Message::plain("scrypt refuses the key length"))?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::Data;
+    use crate::limits::{Limits, Options};
+    use crate::template::Template;
+
+    fn render(text: &str) -> String {
+        let template = Template::parse("k", text.as_bytes(), &Limits::default()).unwrap();
+        String::from_utf8(template.render(&Data::default(), &Options::default()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn hashes_hold_for_their_password_only() {
+        let longest = "x".repeat(72);
+        for password in ["", "hunter2", longest.as_str()] {
+            let hash = render(&format!("{{{{ bcrypt \"{password}\" }}}}"));
+            assert!(bcrypt::verify(password, &hash).unwrap());
+            assert!(!bcrypt::verify("other", &hash).unwrap());
+        }
+        let line = render("{{ htpasswd \"bob\" \"hunter2\" \"bcrypt\" }}");
+        assert!(bcrypt::verify("hunter2", line.strip_prefix("bob:").unwrap()).unwrap());
+    }
+
+    #[test]
+    fn a_hash_has_a_salt_of_its_own() {
+        assert_ne!(render("{{ bcrypt \"p\" }}"), render("{{ bcrypt \"p\" }}"));
+    }
+
+    #[test]
+    fn derived_passwords_are_those_of_sprig() {
+        for (call, password) in [
+            ("1 \"long\" \"password\" \"user\" \"example.com\"", "ZedaFaxcZaso9*"),
+            ("0 \"long\" \"password\" \"user\" \"example.com\"", "KezpWado2+Fazo"),
+            ("4294967295 \"long\" \"password\" \"user\" \"example.com\"", "HiqwSats7@Suwe"),
+            ("4294967296 \"long\" \"password\" \"user\" \"example.com\"", "KezpWado2+Fazo"),
+            ("1 \"maximum\" \"a\" \"\" \"\"", "HcTQw)UouAse^FR#f03,"),
+        ] {
+            assert_eq!(render(&format!("{{{{ derivePassword {call} }}}}")), password);
+        }
+    }
 }
