@@ -4,7 +4,7 @@ use super::{At, Machine, Operand, constant};
 use crate::ast::{Command, Expr, Number, Pipe, Term};
 use crate::error::Message;
 use crate::funcs::Type;
-use crate::value::Value;
+use crate::value::{UintKind, Value};
 
 impl<'p> Machine<'p, '_, '_> {
     /// The value of a pipeline, whose variables it sets.
@@ -133,6 +133,12 @@ impl<'p> Machine<'p, '_, '_> {
             (Type::Int, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int(*value)),
             (Type::Int64, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int64(*value)),
             (Type::Int | Type::Int64, _) => expected("integer"),
+            (Type::Uint32, Term::Number(number)) => match number.unsigned() {
+                // Go keeps the low bits of what does not fit.
+                Some(value) => Ok(Value::Uint(UintKind::Uint64, value & u64::from(u32::MAX))),
+                None => expected("unsigned integer"),
+            },
+            (Type::Uint32, _) => expected("unsigned integer"),
             (Type::Float, Term::Number(Number { float: Some(value), .. })) => Ok(Value::Float(*value)),
             (Type::Float, _) => expected("float"),
             _ => Err(format!("can't handle {} for arg of type {}", expr.source(), wanted.name()).into()),

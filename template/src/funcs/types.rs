@@ -183,7 +183,7 @@ pub(super) fn deep_equal(context: &Context, left: &Value, right: &Value) -> Resu
         }
         (Value::List(left), Value::List(right)) => equal_lists(context, left, right)?,
         (Value::Map(left), Value::Map(right)) => equal_maps(context, left, right)?,
-        (Value::Object(left), Value::Object(right)) => Rc::ptr_eq(left, right) || left.to_string() == right.to_string(),
+        (Value::Object(left), Value::Object(right)) => Rc::ptr_eq(left, right) || left.equals(right),
         _ => false,
     })
 }
