@@ -13,21 +13,26 @@
 //! # Ok::<(), template::Error>(())
 //! ```
 #![forbid(unsafe_code)]
+#![allow(dead_code)]
 
 mod ast;
 mod cast;
 mod category;
 mod context;
 mod data;
+mod der;
 mod error;
 mod exec;
 mod fmt;
 mod funcs;
+mod issue;
+mod keys;
 mod lex;
 mod limits;
 mod number;
 mod object;
 mod parse;
+mod pem;
 mod semver;
 mod template;
 mod text;

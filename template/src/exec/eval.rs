@@ -7,7 +7,7 @@ use crate::ast::{Command, Expr, Number, Pipe, Term};
 use crate::error::Message;
 use crate::funcs::Type;
 use crate::object::Object;
-use crate::value::Value;
+use crate::value::{UintKind, Value};
 
 impl<'p> Machine<'p, '_, '_> {
     /// The value of a pipeline, whose variables it sets.
@@ -139,6 +139,12 @@ impl<'p> Machine<'p, '_, '_> {
                 Ok(Value::Object(Rc::new(Object::Duration(*value))))
             }
             (Type::Int | Type::Int64 | Type::Object("time.Duration"), _) => expected("integer"),
+            (Type::Uint32, Term::Number(number)) => match number.unsigned() {
+                // Go keeps the low bits of what does not fit.
+                Some(value) => Ok(Value::Uint(UintKind::Uint64, value & u64::from(u32::MAX))),
+                None => expected("unsigned integer"),
+            },
+            (Type::Uint32, _) => expected("unsigned integer"),
             (Type::Float, Term::Number(Number { float: Some(value), .. })) => Ok(Value::Float(*value)),
             (Type::Float, _) => expected("float"),
             _ => Err(format!("can't handle {} for arg of type {}", expr.source(), wanted.name()).into()),

@@ -21,6 +21,8 @@ pub(super) struct Flags {
     pub(super) sharp: bool,
     pub(super) space: bool,
     pub(super) zero: bool,
+    /// `%+v`: fields with their names.
+    pub(super) named: bool,
     /// `%#v`: values as Go source.
     pub(super) source: bool,
 }
@@ -64,6 +66,7 @@ impl Printer {
             Value::Str(bytes) => self.text(value, bytes, verb),
             Value::List(list) => self.list(list, verb, depth),
             Value::Map(map) => self.map(map, verb, depth),
+            Value::Object(object) if object.fields().is_some() => self.fields(object, verb, depth),
             Value::Object(object) => self.object(value, object, verb, depth),
             _ => self.bad_verb(value, verb),
         }
@@ -143,6 +146,26 @@ impl Printer {
             self.value(&value, verb, depth + 1);
         }
         self.sink.push(close.as_bytes());
+    }
+
+    /// A struct: the values, and their names for `%+v` and `%#v`.
+    fn fields(&mut self, object: &Object, verb: char, depth: u32) {
+        let separator = if self.flags.source { ", " } else { " " };
+        if self.flags.source {
+            self.sink.push(object.type_name().as_bytes());
+        }
+        self.sink.push(b"{");
+        for (index, (name, value)) in object.fields().into_iter().flatten().enumerate() {
+            if index > 0 {
+                self.sink.push(separator.as_bytes());
+            }
+            if self.flags.named || self.flags.source {
+                self.sink.push(name.as_bytes());
+                self.sink.push(b":");
+            }
+            self.value(&Value::Str(value.clone()), verb, depth + 1);
+        }
+        self.sink.push(b"}");
     }
 
     fn text(&mut self, value: &Value, bytes: &[u8], verb: char) {

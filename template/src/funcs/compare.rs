@@ -107,7 +107,9 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         (Value::Nil, Value::Nil) => true,
         (Value::Nil, _) | (_, Value::Nil) => false,
         _ if is_basic(left) || is_basic(right) => return Err(incompatible(left, right)),
-        (Value::Object(left), Value::Object(right)) => Rc::ptr_eq(left, right) || left.equals(right),
+        (Value::Object(left), Value::Object(right)) if left.kind_name() == right.kind_name() => {
+            Rc::ptr_eq(left, right) || left.equals(right)
+        }
         _ if left.kind_name() != right.kind_name() => {
             let mut message = Message::plain("non-comparable types ");
             message.append(&shown(context, left, 's')?);

@@ -66,6 +66,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |_, args| Ok(Value::str(hex_decoded(args.str(0)).unwrap_or_else(String::into_bytes))),
     ),
     Function::new(
+        "sha1sum",
+        &[Str],
+        Str,
+        doc(
+            "SHA-1 of the bytes in hexadecimal. No protection against anybody who wants two texts with one sum: use \
+             `sha256sum`.",
+            "{{ sha1sum .user }}",
+            "7d1043473d55bfa90e8530d35801d4e381bc69f0",
+        ),
+        |_, args| Ok(Value::text(&hex(super::crypto::sha1(args.str(0)).as_ref()))),
+    ),
+    Function::new(
         "sha256sum",
         &[Str],
         Str,
@@ -97,7 +109,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// Standard base 64 with padding, line ends ignored; the error names the offset, as Go does.
-pub(super) fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
+pub(crate) fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
     let bad = |at: usize| Err(format!("illegal base64 data at input byte {at}"));
     let is_break = |byte: u8| matches!(byte, b'\r' | b'\n');
     let mut plain = Vec::with_capacity(text.len());

@@ -15,6 +15,7 @@ use doc::{Doc, doc};
 mod builtin;
 mod cases;
 mod compare;
+mod crypto;
 mod dates;
 mod dicts;
 mod doc;
@@ -34,6 +35,7 @@ mod wrap;
 mod yaml;
 
 pub use doc::{EXAMPLE_DATA, Example, FunctionDoc, Subject, functions, method_subjects, subjects};
+pub(crate) use encoding::base64_decoded;
 pub(crate) use regex::Pattern;
 pub(crate) use types::copied;
 
@@ -66,6 +68,9 @@ const TABLE: &[Subject] = &[
     Subject::new("Maps", dicts::FUNCTIONS),
     Subject::new("Numbers", math::FUNCTIONS),
     Subject::new("Random values", random::FUNCTIONS),
+    Subject::new("Passwords", crypto::PASSWORDS),
+    Subject::new("Encryption", crypto::AES),
+    Subject::new("Private keys and certificates", crypto::CERTIFICATES),
     Subject::new("Regular expressions", regex::FUNCTIONS),
     Subject::new("Dates and durations", dates::FUNCTIONS),
     Subject::new("URLs", urls::FUNCTIONS),
@@ -99,6 +104,7 @@ pub(crate) enum Type {
     Bool,
     Int,
     Int64,
+    Uint32,
     Uint64,
     Float,
     Str,
@@ -125,6 +131,7 @@ impl Type {
             Self::Bool => "bool",
             Self::Int => "int",
             Self::Int64 => "int64",
+            Self::Uint32 => "uint32",
             Self::Uint64 => "uint64",
             Self::Float => "float64",
             Self::Str => "string",
@@ -142,7 +149,7 @@ impl Type {
         match self {
             Self::Any | Self::Reflect | Self::List | Self::Strings | Self::Ints | Self::Map | Self::StringMap => true,
             Self::Object(name) => name.starts_with('*'),
-            Self::Bool | Self::Int | Self::Int64 | Self::Uint64 | Self::Float | Self::Str => false,
+            Self::Bool | Self::Int | Self::Int64 | Self::Uint32 | Self::Uint64 | Self::Float | Self::Str => false,
         }
     }
 
@@ -239,6 +246,13 @@ impl Args {
     pub(crate) fn int(&self, index: usize) -> i64 {
         match self.value(index) {
             Value::Int(_, value) => *value,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn u32(&self, index: usize) -> u32 {
+        match self.value(index) {
+            Value::Uint(_, value) => u32::try_from(*value).unwrap_or_default(),
             _ => 0,
         }
     }
