@@ -112,6 +112,9 @@ impl Printer {
     }
 
     fn list(&mut self, list: &List, verb: char, depth: u32) {
+        if self.flags.source && list.is_nil() {
+            return self.sink.push(format!("{}(nil)", list.type_name()).as_bytes());
+        }
         let (open, separator, close) =
             if self.flags.source { (format!("{}{{", list.type_name()), ", ", "}") } else { ("[".to_owned(), " ", "]") };
         self.sink.push(open.as_bytes());
@@ -128,6 +131,9 @@ impl Printer {
     }
 
     fn map(&mut self, map: &Map, verb: char, depth: u32) {
+        if self.flags.source && map.is_nil() {
+            return self.sink.push(format!("{}(nil)", map.type_name()).as_bytes());
+        }
         let (open, separator, close) = if self.flags.source {
             (format!("{}{{", map.type_name()), ", ", "}")
         } else {

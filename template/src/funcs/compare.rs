@@ -104,9 +104,9 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Complex(a, b), Value::Complex(c, d)) => (a, b) == (c, d),
         (Value::Str(left), Value::Str(right)) => left == right,
-        (Value::Nil, Value::Nil) => true,
-        (Value::Nil, _) | (_, Value::Nil) => false,
+        (Value::Nil, other) | (other, Value::Nil) => is_nil(other),
         _ if is_basic(left) || is_basic(right) => return Err(incompatible(left, right)),
+        _ if is_nil(left) || is_nil(right) => is_nil(left) && is_nil(right),
         (Value::Object(left), Value::Object(right)) if left.kind_name() == right.kind_name() => {
             Rc::ptr_eq(left, right) || left.equals(right)
         }
@@ -146,6 +146,16 @@ fn order(args: &Args, wanted: fn(Ordering) -> bool) -> Result<Value, Message> {
         _ => return Err(incompatible(left, right)),
     };
     Ok(Value::Bool(ordering.is_some_and(wanted)))
+}
+
+/// Nil itself, or a list or map that is nil.
+fn is_nil(value: &Value) -> bool {
+    match value {
+        Value::Nil => true,
+        Value::List(list) => list.is_nil(),
+        Value::Map(map) => map.is_nil(),
+        _ => false,
+    }
 }
 
 fn is_basic(value: &Value) -> bool {

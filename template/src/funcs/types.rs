@@ -191,7 +191,7 @@ pub(super) fn deep_equal(context: &Context, left: &Value, right: &Value) -> Resu
 }
 
 fn equal_lists(context: &Context, left: &List, right: &List) -> Result<bool, Message> {
-    if left.len() != right.len() {
+    if left.len() != right.len() || left.is_nil() != right.is_nil() {
         return Ok(false);
     }
     for (left, right) in left.items().iter().zip(right.items()) {
@@ -206,7 +206,7 @@ fn equal_maps(context: &Context, left: &Map, right: &Map) -> Result<bool, Messag
     if left.is_same(right) {
         return Ok(true);
     }
-    if left.len() != right.len() {
+    if left.len() != right.len() || left.is_nil() != right.is_nil() {
         return Ok(false);
     }
     let _nested = context.nest()?;
@@ -230,6 +230,7 @@ fn deep_copy(context: &mut Context, args: &Args) -> Result<Value, Message> {
 pub(crate) fn copied(context: &Context, value: &Value) -> Result<Value, Message> {
     context.spend(1)?;
     match value {
+        Value::List(list) if list.is_nil() => Ok(value.clone()),
         Value::List(list) => {
             context.account(value)?;
             let items: Result<_, _> = list.items().iter().map(|item| copied(context, item)).collect();
