@@ -7,6 +7,8 @@ use super::Type::{Any, Bool, Str};
 use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
+use crate::object::Object;
+use crate::semver::Version;
 use crate::value::{List, Map, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -245,6 +247,13 @@ pub(crate) fn copied(context: &Context, value: &Value) -> Result<Value, Message>
             }
             Ok(Value::Map(Map::new(entries)?))
         }
+        // Go's copy leaves out what a version keeps to itself, which is everything.
+        Value::Object(object) => Ok(match object.as_ref() {
+            Object::Version { pointer, .. } => {
+                Value::Object(Rc::new(Object::Version { version: Version::default(), pointer: *pointer }))
+            }
+            _ => value.clone(),
+        }),
         other => Ok(other.clone()),
     }
 }
