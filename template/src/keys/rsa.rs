@@ -69,6 +69,10 @@ impl RsaKey {
         if &p * &q != n {
             return Err("crypto/rsa: p * q != n".into());
         }
+        if d >= n {
+            let size = if d.bits() > n.bits() { " size" } else { "" };
+            return Err(Message::plain(format!("input overflows the modulus{size}")));
+        }
         let (p1, q1) = (&p - &one, &q - &one);
         let [dp, dq, q_inverse] = match crt {
             Some(crt) => crt,
@@ -103,22 +107,28 @@ impl RsaKey {
         self.n.bits()
     }
 
-    /// The same key with its private exponent as short as can be, which some libraries insist on.
-    pub(crate) fn reduced(&self) -> Self {
-        let one = BigUint::from(1u8);
-        let order = (&self.p - &one) * (&self.q - &one);
-        let d = &self.d % &order;
-        let Self { n, e, p, q, dp, dq, q_inverse, .. } = self;
-        Self {
-            n: n.clone(),
-            e: e.clone(),
-            d,
-            p: p.clone(),
-            q: q.clone(),
-            dp: dp.clone(),
-            dq: dq.clone(),
-            q_inverse: q_inverse.clone(),
+    /// The same key with the larger prime first, which some libraries insist on.
+    pub(super) fn canonical(self) -> Self {
+        if self.p > self.q {
+            return self;
         }
+        let q_inverse = self.p.modinv(&self.q).unwrap_or_default();
+        let Self { n, e, d, p, q, dp, dq, .. } = self;
+        Self { n, e, d, p: q, q: p, dp: dq, dq: dp, q_inverse }
+    }
+
+    /// `base` to the private exponent; None when it is not below the modulus. The base is multiplied with a random number
+    /// first, so that the time which this takes tells nothing about it.
+    pub(super) fn power(&self, base: &BigUint) -> Option<BigUint> {
+        if *base >= self.n {
+            return None;
+        }
+        let mut random = vec![0; usize::try_from(self.n.bits() / 8).ok()?];
+        getrandom::fill(&mut random).ok()?;
+        let factor = BigUint::from_bytes_be(&random) % &self.n;
+        let inverse = factor.modinv(&self.n)?;
+        let blinded = (factor.modpow(&self.e, &self.n) * base) % &self.n;
+        Some((blinded.modpow(&self.d, &self.n) * inverse) % &self.n)
     }
 }
 

@@ -31,7 +31,8 @@ impl Difference {
 fn shape(outcome: &Outcome) -> String {
     let Outcome::Error { phase, text } = outcome else { return "output".to_owned() };
     let told = text.rsplit_once(">: ").map_or(text.as_str(), |(_, told)| told);
-    let words = told.split_whitespace().filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    let words =
+        told.split_whitespace().filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
     format!("{phase}: {}", words.take(5).collect::<Vec<_>>().join(" "))
 }
 
