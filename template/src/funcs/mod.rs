@@ -21,6 +21,7 @@ mod dicts;
 mod doc;
 mod encoding;
 pub(crate) mod json;
+mod jwk;
 mod lists;
 mod math;
 mod parts;
@@ -63,6 +64,7 @@ const TABLE: &[Subject] = &[
     Subject::new("Encodings and checksums", encoding::FUNCTIONS),
     Subject::new("PEM and certificates", certificates::FUNCTIONS),
     Subject::new("PKCS#12", pkcs12::FUNCTIONS),
+    Subject::new("JSON web keys", jwk::FUNCTIONS),
     Subject::new("Decryption", rsa::FUNCTIONS),
     Subject::new("JSON", json::FUNCTIONS),
     Subject::new("YAML", yaml::FUNCTIONS),

@@ -9,6 +9,7 @@ use crate::error::Message;
 
 pub(crate) mod curve;
 pub(crate) mod ec;
+pub(crate) mod jwk;
 mod oaep;
 pub(crate) mod rsa;
 

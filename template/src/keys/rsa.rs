@@ -61,17 +61,20 @@ impl RsaKey {
                 "RSA keys of more than {MAX_BITS} bits are refused; use a shorter key"
             )));
         }
-        let e = public_exponent(&n, e)?;
         let one = BigUint::from(1u8);
-        if p <= one || q <= one {
+        if n <= one || p <= one || q <= one {
             return Err("modulus must be > 1".into());
+        }
+        fits(&d, &n)?;
+        crt.iter().try_for_each(|[.., q_inverse]| fits(q_inverse, &p))?;
+        let e = public_exponent(&n, e)?;
+        for (name, prime) in [("p", &p), ("q", &q)] {
+            if !prime.bit(0) {
+                return Err(Message::plain(format!("crypto/rsa: {name} is even")));
+            }
         }
         if &p * &q != n {
             return Err("crypto/rsa: p * q != n".into());
-        }
-        if d >= n {
-            let size = if d.bits() > n.bits() { " size" } else { "" };
-            return Err(Message::plain(format!("input overflows the modulus{size}")));
         }
         let (p1, q1) = (&p - &one, &q - &one);
         let [dp, dq, q_inverse] = match crt {
@@ -81,7 +84,7 @@ impl RsaKey {
         if (&e * &dp) % &p1 != one || (&e * &dq) % &q1 != one || dp >= p || dq >= q {
             return Err("crypto/rsa: invalid CRT exponent".into());
         }
-        if q_inverse >= p || (&q * &q_inverse) % &p != one {
+        if (&q * &q_inverse) % &p != one {
             return Err("crypto/rsa: invalid CRT coefficient".into());
         }
         for (name, modulus, part) in [("dP", &p1, &dp), ("dQ", &q1, &dq)] {
@@ -143,6 +146,15 @@ impl Numbers {
         }
         Ok(self)
     }
+}
+
+/// Refuses a number that is not below the modulus.
+fn fits(number: &BigUint, modulus: &BigUint) -> Result<(), Message> {
+    if number < modulus {
+        return Ok(());
+    }
+    let size = if number.bits() > modulus.bits() { " size" } else { "" };
+    Err(Message::plain(format!("input overflows the modulus{size}")))
 }
 
 /// What Go asks of a public key, and the exponent as a number of any size.
