@@ -17,6 +17,7 @@
 
 mod ast;
 mod cast;
+mod category;
 mod context;
 mod data;
 mod der;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::data::Bytes;
 use crate::funcs::{Function, methods};
 use crate::semver::Version;
-use crate::time::{MONTHS, Time, WEEKDAYS, duration_text};
+use crate::time::{MONTHS, Time, WEEKDAYS, Zone, duration_text};
 use crate::value::Map;
 
 /// A value that templates see only through its text and methods.
@@ -59,6 +59,30 @@ impl Object {
         }
     }
 
+    /// Go's `==`: everything alike. Zones are compared by where they lie, and only UTC is always the same.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Version { pointer: true, .. }, _) => false,
+            (Self::Time(left), Self::Time(right)) => {
+                let in_utc = |time: &Time| matches!(time.zone, Zone::Utc);
+                left.order(right).is_eq() && in_utc(left) && in_utc(right)
+            }
+            _ => self.deep_equals(other),
+        }
+    }
+
+    /// Whether type and content are alike.
+    pub(crate) fn deep_equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Version { version: left, .. }, Self::Version { version: right, .. }) => {
+                left == right && self.type_name() == other.type_name()
+            }
+            (Self::Time(_), Self::Time(_)) => self.to_string() == other.to_string(),
+            (Self::Certificate { .. }, Self::Certificate { .. }) => self.fields() == other.fields(),
+            _ => self.number().is_some() && self.number() == other.number() && self.type_name() == other.type_name(),
+        }
+    }
+
     /// The integer that the type is made of, if it is.
     pub(crate) fn number(&self) -> Option<i64> {
         match self {
@@ -82,14 +106,6 @@ impl Object {
         self.fields().map(|fields| Map::of_strings(fields.map(entry)))
     }
 
-    /// Whether both have the same type and value.
-    pub(crate) fn equals(&self, other: &Self) -> bool {
-        match (self.fields(), other.fields()) {
-            (None, None) => self.type_name() == other.type_name() && self.to_string() == other.to_string(),
-            (own, others) => own == others,
-        }
-    }
-
     /// The text in JSON, where it is not the same as the object's own.
     pub(crate) fn json_text(&self) -> String {
         match self {
@@ -104,8 +120,12 @@ impl Object {
             Self::Version { .. } => methods::VERSION,
             Self::Time(_) => methods::TIME,
             Self::Duration(_) => methods::DURATION,
-            Self::Month(_) | Self::Weekday(_) | Self::Certificate { .. } => methods::NONE,
+            Self::Month(_) | Self::Weekday(_) => methods::NAMED_NUMBER,
+            Self::Certificate { .. } => &[],
         };
+        if matches!(self, Self::Version { pointer: false, .. }) && methods::VERSION_POINTER_ONLY.contains(&name) {
+            return None;
+        }
         table.iter().find(|method| method.name == name)
     }
 }

@@ -1,9 +1,12 @@
 //! Pipelines, commands and operands.
 
+use std::rc::Rc;
+
 use super::{At, Machine, Operand, constant};
 use crate::ast::{Command, Expr, Number, Pipe, Term};
 use crate::error::Message;
 use crate::funcs::Type;
+use crate::object::Object;
 use crate::value::{UintKind, Value};
 
 impl<'p> Machine<'p, '_, '_> {
@@ -132,7 +135,10 @@ impl<'p> Machine<'p, '_, '_> {
             (Type::Str, _) => expected("string"),
             (Type::Int, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int(*value)),
             (Type::Int64, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int64(*value)),
-            (Type::Int | Type::Int64, _) => expected("integer"),
+            (Type::Object("time.Duration"), Term::Number(Number { int: Some(value), .. })) => {
+                Ok(Value::Object(Rc::new(Object::Duration(*value))))
+            }
+            (Type::Int | Type::Int64 | Type::Object("time.Duration"), _) => expected("integer"),
             (Type::Uint32, Term::Number(number)) => match number.unsigned() {
                 // Go keeps the low bits of what does not fit.
                 Some(value) => Ok(Value::Uint(UintKind::Uint64, value & u64::from(u32::MAX))),
@@ -195,5 +201,5 @@ fn no_arguments(expr: &Expr, args: &[Expr], last: Option<&Operand>) -> Result<()
     if args.is_empty() && last.is_none() {
         return Ok(());
     }
-    Err(format!("can't give argument to non-function {}", expr.source_in_parens()).into())
+    Err(format!("can't give argument to non-function {}", expr.source()).into())
 }

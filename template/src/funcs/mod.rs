@@ -50,7 +50,10 @@ pub(crate) mod methods {
     pub(crate) const VERSION: &[Function] = semver::METHODS;
     pub(crate) const TIME: &[Function] = dates::TIME_METHODS;
     pub(crate) const DURATION: &[Function] = dates::DURATION_METHODS;
-    pub(crate) const NONE: &[Function] = &[];
+    pub(crate) const NAMED_NUMBER: &[Function] = dates::NAMED_NUMBER_METHODS;
+    /// Methods that Go declares on the pointer, so that a version returned by value has none of them.
+    pub(crate) const VERSION_POINTER_ONLY: [&str; 7] =
+        ["Original", "Compare", "Equal", "LessThan", "GreaterThan", "LessThanEqual", "GreaterThanEqual"];
 }
 
 /// The table, by subject.
@@ -87,6 +90,7 @@ const TABLE: &[Subject] = &[
 const METHODS: &[Subject] = &[
     Subject::new("Methods of a time (`now`, `toDate`, `dateModify`)", dates::TIME_METHODS),
     Subject::new("Methods of a duration (`.Sub`)", dates::DURATION_METHODS),
+    Subject::new("Methods of a month or weekday (`.Month`, `.Weekday`)", dates::NAMED_NUMBER_METHODS),
     Subject::new("Methods of a version (`semver`)", semver::METHODS),
 ];
 
