@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use template::{Data, Error, Limits, Options, Template};
@@ -297,4 +299,40 @@ fn what_was_encrypted_decrypts_with_the_same_password_only() {
     assert_eq!(render("{{ eq (encryptAES \"p\" \"text\") (encryptAES \"p\" \"text\") }}").unwrap(), "false");
     let other = render("{{ encryptAES \"p\" \"text\" | decryptAES \"q\" }}");
     assert_ne!(other.ok().as_deref(), Some("text"));
+}
+
+/// Each text with one byte changed, in several ways and at each place, and cut off there.
+fn damaged(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..bytes.len()).flat_map(move |at| {
+        let changed = [0x00, 0x7f, 0x80, 0xff].map(|value| {
+            let mut copy = bytes.to_vec();
+            copy[at] = value;
+            copy
+        });
+        changed.into_iter().chain([bytes[..at].to_vec()])
+    })
+}
+
+#[test]
+fn damaged_keys_and_authorities_give_a_certificate_or_an_error() {
+    let pem = |kind: &str| format!("printf \"-----BEGIN {kind}-----\\n%s\\n-----END {kind}-----\\n\" (b64enc .bytes)");
+    let key = render("{{ genPrivateKey \"ecdsa\" }}").unwrap();
+    let authority = format!("{{{{ (genCAWithKey \"ca\" 9 {key:?}).Cert }}}}");
+    let with_key = format!("{{{{ genCAWithKey \"ca\" 1 ({}) }}}}", pem("EC PRIVATE KEY"));
+    let with_authority = format!(
+        "{{{{ $ca := buildCustomCert ({} | b64enc) (b64enc .key) }}}}{{{{ genSignedCertWithKey \"a\" nil nil 1 $ca .key }}}}",
+        pem("CERTIFICATE")
+    );
+    let key_der = STANDARD.decode(key.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap();
+    let options = options();
+    for (text, der) in [(with_key, key_der), (with_authority, certificates(&authority)[0].to_vec())] {
+        let template = Template::parse("k", text.as_bytes(), &options.limits).unwrap();
+        let outcome = |bytes: Vec<u8>| {
+            let data = Data::from_iter([("bytes", bytes), ("key", key.clone().into_bytes())]);
+            template.render(&data, &options).is_ok()
+        };
+        assert!(outcome(der.clone()), "{text}");
+        let accepted = damaged(&der).filter(|bytes| outcome(bytes.clone())).count();
+        assert!(accepted < damaged(&der).count(), "{text}");
+    }
 }
