@@ -64,6 +64,7 @@ impl Emitter<'_, '_> {
                 Some(json) => self.word(&number_from_json(&json, *value)),
                 None => self.unsupported = true,
             },
+            Value::Complex(..) => self.unsupported = true,
             Value::Str(bytes) => self.string(&lossy(bytes), place, false),
             Value::Object(object) => match (object.number(), object.as_map()) {
                 (Some(number), _) => self.word(&number.to_string()),
