@@ -12,7 +12,7 @@ use crate::value::{Elem, List, MAX_DEPTH, Map, Value, too_deep};
 
 /// The value of a text. The outer error is a limit; the inner one says what is wrong with the text.
 pub(super) fn decode(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
-    let mut decoder = Decoder { context, text, at: 0, depth: 0 };
+    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new() };
     let result = decoder.value().and_then(|value| {
         decoder.skip_space();
         match decoder.peek() {
@@ -22,6 +22,17 @@ pub(super) fn decode(context: &Context, text: &[u8]) -> Result<Result<Value, Mes
     });
     match result {
         Ok(value) => Ok(Ok(value)),
+        Err(Problem::Syntax(message)) => Ok(Err(message)),
+        Err(Problem::Limit(message)) => Err(message),
+    }
+}
+
+/// The value that a text begins with, and the keys of the outermost object in their order, repetitions included. What
+/// follows the value is ignored. The errors are as those of [`decode`].
+pub(crate) fn decode_first(context: &Context, text: &[u8]) -> Result<Result<(Value, Vec<Bytes>), Message>, Message> {
+    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new() };
+    match decoder.value() {
+        Ok(value) => Ok(Ok((value, decoder.keys))),
         Err(Problem::Syntax(message)) => Ok(Err(message)),
         Err(Problem::Limit(message)) => Err(message),
     }
@@ -37,6 +48,8 @@ struct Decoder<'d, 'o> {
     text: &'d [u8],
     at: usize,
     depth: u32,
+    /// Of the outermost object.
+    keys: Vec<Bytes>,
 }
 
 impl Decoder<'_, '_> {
@@ -85,7 +98,11 @@ impl Decoder<'_, '_> {
                 return Err(self.invalid_or_end("after object key"));
             }
             let value = self.value()?;
-            entries.insert(key.into(), value);
+            let key: Bytes = key.into();
+            if self.depth == 1 {
+                self.keys.push(key.clone());
+            }
+            entries.insert(key, value);
             self.skip_space();
             if self.take(b'}') {
                 return Map::new(entries).map(Value::Map).map_err(Problem::Limit);
