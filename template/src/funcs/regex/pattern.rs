@@ -48,6 +48,11 @@ impl Pattern {
         Err(complaint("expression too large", pattern))
     }
 
+    /// How large the pattern is once compiled, in units of the smallest size.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// The pattern, ready to search a text; refuses one that would take too long.
     pub(super) fn on<'t>(&'t self, context: &Context, text: &'t [u8]) -> Result<Subject<'t>, Message> {
         let work = text.len().saturating_mul(self.weight);
