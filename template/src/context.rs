@@ -15,7 +15,7 @@ use crate::value::{MAX_DEPTH, Map, Value, too_deep};
 const STEPS_PER_CLOCK: u64 = 512;
 /// Bytes that cost as much as a step: a scan over them takes about as long.
 const BYTES_PER_STEP: usize = 32;
-/// What compiling a small pattern is charged as; a large one is charged as several.
+/// What trying to compile a pattern into the smallest size is charged as; a larger size is charged as several.
 const STEPS_PER_COMPILE: usize = 2_000;
 /// Compiled patterns kept at the same time; each takes up to a few MiB.
 const KEPT_PATTERNS: usize = 8;
@@ -146,9 +146,8 @@ impl<'o> Context<'o> {
         if let Some(known) = self.regexes.get(pattern) {
             return Ok(Rc::clone(known));
         }
-        self.spend(STEPS_PER_COMPILE)?;
-        let compiled = Rc::new(Pattern::compile(pattern)?);
-        self.spend(STEPS_PER_COMPILE.saturating_mul(compiled.weight()))?;
+        let charge = |weight: usize| self.spend(STEPS_PER_COMPILE.saturating_mul(weight));
+        let compiled = Rc::new(Pattern::compile(pattern, charge)?);
         if self.regexes.len() < KEPT_PATTERNS {
             self.regexes.insert(pattern.to_vec(), Rc::clone(&compiled));
         }

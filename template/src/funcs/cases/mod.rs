@@ -122,9 +122,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
+/// What splitting a name into words is charged as for each byte.
+const STEPS_PER_LETTER: usize = 3;
+
 fn separated(context: &Context, args: &Args, connector: char) -> Result<Value, Message> {
     // Each character is looked at several times.
-    context.spend(args.str(0).len())?;
+    context.spend(args.str(0).len().saturating_mul(STEPS_PER_LETTER))?;
     Ok(Value::str(xstrings::separated(args.str(0), connector)))
 }
 
