@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 
 use crate::category::{is_digit, is_letter};
 use crate::limits::Delimiters;
-use crate::text::{Rune, find, first_rune, line_ends, lossy};
+use crate::text::{Rune, find, first_rune, line_ends, lossy, runes};
 
 mod number;
 
@@ -94,8 +94,8 @@ impl Token<'_> {
             Kind::Eof => "EOF".to_owned(),
             kind if kind.is_keyword() => format!("<{text}>"),
             _ if self.text.len() > 10 => {
-                let start: String = text.chars().take(10).collect();
-                format!("{}...", crate::fmt::quote::quoted_text(start.as_bytes()))
+                let end = runes(self.text).nth(10).map_or(self.text.len(), |(at, _)| at);
+                format!("{}...", crate::fmt::quote::quoted_text(&self.text[..end]))
             }
             _ => crate::fmt::quote::quoted_text(self.text),
         }

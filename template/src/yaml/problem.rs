@@ -60,7 +60,13 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".to_owned()),
         ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".to_owned()),
-        kind => (scanned(here), kind.to_string()),
+        kind => {
+            // What was being read when it happened is not told.
+            let told = kind.to_string();
+            let problem =
+                if told.starts_with("while ") { told.split_once(", ").map(|(_, problem)| problem) } else { None };
+            (scanned(here), problem.unwrap_or(&told).to_owned())
+        }
     };
     let place = if line == 0 { String::new() } else { format!("line {line}: ") };
     Message::plain(format!("yaml: {place}{problem}"))
