@@ -319,17 +319,11 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The point in uncompressed form, if it is one.
 fn point(curve: Curve, x: &BigUint, y: &BigUint) -> Result<Vec<u8>, Message> {
-    let name = curve.name().replace('-', "");
     let bits = u64::try_from(curve.bytes() * 8).unwrap_or(u64::MAX);
     if x.bits() > bits || y.bits() > bits {
         return Err("overflowing coordinate".into());
     }
-    if !curve.has_coordinate(x) || !curve.has_coordinate(y) {
-        return Err(Message::plain(format!("invalid {name} element encoding")));
-    }
-    if !curve.contains(x, y) {
-        return Err(Message::plain(format!("{name} point not on curve")));
-    }
+    curve.check_coordinates(x, y)?;
     Ok(curve.uncompressed(x, y))
 }
 

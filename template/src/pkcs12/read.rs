@@ -26,8 +26,9 @@ pub(crate) fn read(context: &Context, der: &[u8], password: &[u8]) -> Result<Con
         message
     })?;
     let (safe, password) = file.opened(context, password)?;
-    let parts = list(only(safe, |outer| outer.content(Kind::LIST))?, Kind::structure("contentInfo"))?;
-    let parts: Vec<Part> = parts.into_iter().map(Part::of_fields).collect::<Result<_, _>>()?;
+    let parts: Vec<Part> = only(safe, |outer| {
+        list(outer.content(Kind::LIST)?, Kind::structure("contentInfo"))?.into_iter().map(Part::of_fields).collect()
+    })?;
     if !(1..=2).contains(&parts.len()) {
         let count = parts.len();
         return Err(Message::plain(format!(
@@ -46,8 +47,9 @@ pub(crate) fn read(context: &Context, der: &[u8], password: &[u8]) -> Result<Con
 }
 
 fn bags(der: &[u8]) -> Result<Vec<Bag<'_>>, Message> {
-    let bags = list(only(der, |outer| outer.content(Kind::LIST))?, Kind::structure("safeBag"))?;
-    bags.into_iter().map(Bag::read).collect()
+    only(der, |outer| {
+        list(outer.content(Kind::LIST)?, Kind::structure("safeBag"))?.into_iter().map(Bag::read).collect()
+    })
 }
 
 /// An algorithm with its parameters.
@@ -194,7 +196,11 @@ impl<'a> Bag<'a> {
         let sealed = Sealed::of_key(self.value).map_err(|problem| failed("decoding", &problem))?;
         let der = decrypt(context, &sealed.algorithm, password, sealed.bytes)
             .map_err(|problem| failed("decrypting", &problem))?;
-        PrivateKey::parse_pkcs8(&der)
+        PrivateKey::parse_pkcs8(&der).map_err(|problem| {
+            let mut message = Message::plain("pkcs12: error parsing PKCS#8 private key: ");
+            message.append(&problem);
+            message
+        })
     }
 }
 
