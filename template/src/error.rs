@@ -90,6 +90,12 @@ impl Message {
         self
     }
 
+    /// Adds another message.
+    pub(crate) fn then(mut self, other: &Self) -> Self {
+        self.append(other);
+        self
+    }
+
     /// Puts another message behind this one.
     pub(crate) fn append(&mut self, other: &Self) {
         self.exact.push_str(&other.exact);
@@ -104,6 +110,13 @@ impl Message {
     /// The text with every value of the data replaced.
     pub(crate) fn redacted(&self) -> &str {
         &self.redacted
+    }
+}
+
+/// Shows the redacted text.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.redacted, f)
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod ast;
 mod cast;
+mod category;
 mod context;
 mod data;
 mod der;
@@ -24,6 +25,7 @@ mod error;
 mod exec;
 mod fmt;
 mod funcs;
+mod issue;
 mod keys;
 mod lex;
 mod limits;

@@ -16,6 +16,7 @@ mod builtin;
 mod cases;
 mod certificates;
 mod compare;
+mod crypto;
 mod dates;
 mod dicts;
 mod doc;
@@ -49,7 +50,10 @@ pub(crate) mod methods {
     pub(crate) const VERSION: &[Function] = semver::METHODS;
     pub(crate) const TIME: &[Function] = dates::TIME_METHODS;
     pub(crate) const DURATION: &[Function] = dates::DURATION_METHODS;
-    pub(crate) const NONE: &[Function] = &[];
+    pub(crate) const NAMED_NUMBER: &[Function] = dates::NAMED_NUMBER_METHODS;
+    /// Methods that Go declares on the pointer, so that a version returned by value has none of them.
+    pub(crate) const VERSION_POINTER_ONLY: [&str; 7] =
+        ["Original", "Compare", "Equal", "LessThan", "GreaterThan", "LessThanEqual", "GreaterThanEqual"];
 }
 
 /// The table, by subject.
@@ -72,6 +76,9 @@ const TABLE: &[Subject] = &[
     Subject::new("Maps", dicts::FUNCTIONS),
     Subject::new("Numbers", math::FUNCTIONS),
     Subject::new("Random values", random::FUNCTIONS),
+    Subject::new("Passwords", crypto::PASSWORDS),
+    Subject::new("Encryption", crypto::AES),
+    Subject::new("Private keys and certificates", crypto::CERTIFICATES),
     Subject::new("Regular expressions", regex::FUNCTIONS),
     Subject::new("Dates and durations", dates::FUNCTIONS),
     Subject::new("URLs", urls::FUNCTIONS),
@@ -83,6 +90,7 @@ const TABLE: &[Subject] = &[
 const METHODS: &[Subject] = &[
     Subject::new("Methods of a time (`now`, `toDate`, `dateModify`)", dates::TIME_METHODS),
     Subject::new("Methods of a duration (`.Sub`)", dates::DURATION_METHODS),
+    Subject::new("Methods of a month or weekday (`.Month`, `.Weekday`)", dates::NAMED_NUMBER_METHODS),
     Subject::new("Methods of a version (`semver`)", semver::METHODS),
 ];
 
@@ -104,6 +112,7 @@ pub(crate) enum Type {
     Bool,
     Int,
     Int64,
+    Uint32,
     Uint64,
     Float,
     Str,
@@ -130,6 +139,7 @@ impl Type {
             Self::Bool => "bool",
             Self::Int => "int",
             Self::Int64 => "int64",
+            Self::Uint32 => "uint32",
             Self::Uint64 => "uint64",
             Self::Float => "float64",
             Self::Str => "string",
@@ -147,7 +157,7 @@ impl Type {
         match self {
             Self::Any | Self::Reflect | Self::List | Self::Strings | Self::Ints | Self::Map | Self::StringMap => true,
             Self::Object(name) => name.starts_with('*'),
-            Self::Bool | Self::Int | Self::Int64 | Self::Uint64 | Self::Float | Self::Str => false,
+            Self::Bool | Self::Int | Self::Int64 | Self::Uint32 | Self::Uint64 | Self::Float | Self::Str => false,
         }
     }
 
@@ -244,6 +254,13 @@ impl Args {
     pub(crate) fn int(&self, index: usize) -> i64 {
         match self.value(index) {
             Value::Int(_, value) => *value,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn u32(&self, index: usize) -> u32 {
+        match self.value(index) {
+            Value::Uint(_, value) => u32::try_from(*value).unwrap_or_default(),
             _ => 0,
         }
     }

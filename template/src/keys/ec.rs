@@ -72,6 +72,18 @@ impl EcKey {
         &self.public
     }
 
+    /// The number of the key, as long as a coordinate.
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
+    /// The key in SEC 1, with the curve.
+    pub(crate) fn to_named_sec1(&self) -> Vec<u8> {
+        let curve = write::explicit(0, &write::oid(self.curve.oid()));
+        let point = write::explicit(1, &write::bits(&self.public));
+        write::sequence(&[&write::int(1), &write::octets(&self.secret), &curve, &point])
+    }
+
     /// The key in SEC 1, without the curve.
     pub(crate) fn to_sec1(&self) -> Result<Vec<u8>, Message> {
         let point = write::explicit(1, &write::bits(&self.public));

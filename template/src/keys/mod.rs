@@ -11,6 +11,7 @@ pub(crate) mod curve;
 pub(crate) mod ec;
 pub(crate) mod jwk;
 mod oaep;
+mod pkcs1;
 pub(crate) mod rsa;
 
 pub(crate) use curve::Curve;

@@ -7,6 +7,7 @@ use aws_lc_rs::rsa::{
 };
 use num_bigint::BigUint;
 
+use super::rsa::LIBRARY_BITS;
 use super::{PrivateKey, RsaKey};
 use crate::error::Message;
 
@@ -17,12 +18,6 @@ pub(crate) enum OaepHash {
     Sha256,
     Sha512,
 }
-
-/// Shorter keys are refused, as Go refuses them.
-const MIN_BITS: u64 = 1024;
-/// The lengths that the crypto library takes. Go takes others too, and so do we, with less protection of the key against
-/// someone who measures time.
-const LIBRARY_BITS: std::ops::RangeInclusive<u64> = 2048..=8192;
 
 impl OaepHash {
     fn library(self) -> &'static OaepAlgorithm {
@@ -45,12 +40,8 @@ impl OaepHash {
 impl RsaKey {
     /// The text under the key, without a label.
     pub(crate) fn decrypt_oaep(self, hash: OaepHash, sealed: &[u8]) -> Result<Vec<u8>, Message> {
+        self.check_length()?;
         let bits = self.bits();
-        if bits < MIN_BITS {
-            return Err(Message::plain("crypto/rsa: ")
-                .data(bits.to_string())
-                .text("-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)"));
-        }
         let bytes = usize::try_from(bits.div_ceil(8)).unwrap_or(usize::MAX);
         let plain = if sealed.len() != bytes {
             None

@@ -9,6 +9,11 @@ use crate::error::Message;
 
 /// Largest modulus in bits. Work on a key grows with the square of its length, and no key in use is longer.
 const MAX_BITS: u64 = 16_384;
+/// Shorter keys do nothing, as in Go.
+const MIN_BITS: u64 = 1024;
+/// The lengths that the crypto library takes. Go takes others too, and so do we, with less protection of the key against
+/// someone who measures time.
+pub(super) const LIBRARY_BITS: std::ops::RangeInclusive<u64> = 2048..=8192;
 /// The largest public exponent that Go takes.
 const MAX_EXPONENT: i64 = i32::MAX as i64;
 
@@ -16,6 +21,7 @@ const MAX_EXPONENT: i64 = i32::MAX as i64;
 const PRIME: Kind = Kind::structure("pkcs1AdditionalRSAPrime");
 
 /// A key whose numbers fit each other.
+#[derive(Clone)]
 pub(crate) struct RsaKey {
     n: BigUint,
     e: BigUint,
@@ -106,9 +112,26 @@ impl RsaKey {
         write::sequence(&[&write::int(0), &numbers])
     }
 
+    /// The public key in PKCS#1.
+    pub(crate) fn to_public_pkcs1(&self) -> Vec<u8> {
+        let [n, e] = [&self.n, &self.e].map(|number| write::unsigned(&number.to_bytes_be()));
+        write::sequence(&[&n, &e])
+    }
+
     /// Length of the modulus in bits.
     pub(crate) fn bits(&self) -> u64 {
         self.n.bits()
+    }
+
+    /// Refuses a key that is too short to protect anything.
+    pub(super) fn check_length(&self) -> Result<(), Message> {
+        let bits = self.bits();
+        if bits >= MIN_BITS {
+            return Ok(());
+        }
+        Err(Message::plain("crypto/rsa: ")
+            .data(bits.to_string())
+            .text("-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)"))
     }
 
     /// The same key with the larger prime first, which some libraries insist on.

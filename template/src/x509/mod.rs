@@ -26,6 +26,10 @@ use name::Name;
 pub(crate) struct Certificate {
     /// The DER that it was read from.
     pub(crate) raw: Vec<u8>,
+    /// The subject in DER.
+    pub(crate) raw_subject: Vec<u8>,
+    /// The public key with its algorithm, in DER.
+    pub(crate) public_key: Vec<u8>,
     subject: Name,
     /// Which key signed it; None when the certificate does not say.
     pub(crate) authority_key_id: Option<Vec<u8>>,
@@ -95,13 +99,14 @@ impl Certificate {
         Name::read(&mut issuer)?;
         let validity = tbs.read(tag::SEQUENCE).ok_or_else(|| malformed("malformed validity"))?;
         time::check_validity(validity)?;
-        let mut names = tbs;
-        part(&mut tbs).ok_or_else(|| malformed("malformed issuer"))?;
-        let subject = Name::read(&mut names)?;
-        let key = tbs.read(tag::SEQUENCE).ok_or_else(|| malformed("malformed spki"))?;
-        public_key::check(key)?;
+        let raw_subject = tbs.whole(tag::SEQUENCE).ok_or_else(|| malformed("malformed issuer"))?;
+        let subject = Name::read(&mut Cursor(raw_subject))?;
+        let public_key = tbs.whole(tag::SEQUENCE).ok_or_else(|| malformed("malformed spki"))?;
+        public_key::check(content(public_key))?;
         let mut certificate = Self {
             raw: raw.to_vec(),
+            raw_subject: raw_subject.to_vec(),
+            public_key: public_key.to_vec(),
             subject,
             authority_key_id: None,
             subject_key_id: Vec::new(),

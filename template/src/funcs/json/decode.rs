@@ -64,7 +64,8 @@ impl Decoder<'_, '_> {
             Some(b'f') => self.word("false", Value::Bool(false)),
             Some(b'n') => self.word("null", Value::Nil),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => Err(self.invalid("looking for beginning of value")),
+            None => Err(self.unexpected_end()),
+            Some(_) => Err(self.invalid("looking for beginning of value")),
         }
     }
 
@@ -89,12 +90,12 @@ impl Decoder<'_, '_> {
         loop {
             self.skip_space();
             if self.peek() != Some(b'"') {
-                return Err(self.invalid("looking for beginning of object key string"));
+                return Err(self.invalid_or_end("looking for beginning of object key string"));
             }
             let key = self.string()?;
             self.skip_space();
             if !self.take(b':') {
-                return Err(self.invalid("after object key"));
+                return Err(self.invalid_or_end("after object key"));
             }
             let value = self.value()?;
             let key: Bytes = key.into();
@@ -107,7 +108,7 @@ impl Decoder<'_, '_> {
                 return Map::new(entries).map(Value::Map).map_err(Problem::Limit);
             }
             if !self.take(b',') {
-                return Err(self.invalid("after object key:value pair"));
+                return Err(self.invalid_or_end("after object key:value pair"));
             }
         }
     }
@@ -123,7 +124,7 @@ impl Decoder<'_, '_> {
                     break;
                 }
                 if !self.take(b',') {
-                    return Err(self.invalid("after array element"));
+                    return Err(self.invalid_or_end("after array element"));
                 }
             }
         }
@@ -178,7 +179,7 @@ impl Decoder<'_, '_> {
         let mut out = Vec::new();
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let Some(rune) = first_rune(rest) else { return Err(self.invalid("in string literal")) };
+            let Some(rune) = first_rune(rest) else { return Err(self.unexpected_end()) };
             match rune.char {
                 '"' => {
                     self.at += 1;
@@ -261,10 +262,19 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// The complaint about the next byte, or about the end.
+    /// The complaint about the next byte, or that there is none where one may still come.
+    fn invalid_or_end(&self, context: &str) -> Problem {
+        if self.peek().is_some() { self.invalid(context) } else { self.unexpected_end() }
+    }
+
+    #[expect(clippy::unused_self, reason = "reads like its neighbours")]
+    fn unexpected_end(&self) -> Problem {
+        Problem::Syntax("unexpected end of JSON input".into())
+    }
+
+    /// The complaint about the next byte. The end of the text is a space to Go.
     fn invalid(&self, context: &str) -> Problem {
-        let Some(byte) = self.peek() else { return Problem::Syntax("unexpected end of JSON input".into()) };
-        let shown = match byte {
+        let shown = match self.peek().unwrap_or(b' ') {
             b'\'' => "'\\''".to_owned(),
             b'"' => "'\"'".to_owned(),
             byte => lossy(&quote_char(char::from(byte), false)),
