@@ -13,7 +13,6 @@
 //! # Ok::<(), template::Error>(())
 //! ```
 #![forbid(unsafe_code)]
-#![allow(dead_code)]
 
 mod ast;
 mod cast;
