@@ -38,7 +38,6 @@ impl Kind {
 pub(crate) struct Element<'a> {
     pub(crate) class: u8,
     pub(crate) tag: u32,
-    pub(crate) compound: bool,
     pub(crate) content: &'a [u8],
     /// The element with its tag and length.
     pub(crate) whole: &'a [u8],
@@ -198,7 +197,6 @@ impl<'a> Fields<'a> {
         let element = Element {
             class: header.class,
             tag: header.tag,
-            compound: header.compound,
             content: &self.bytes[at..end],
             whole: &self.bytes[self.at..end],
         };
