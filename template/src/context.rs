@@ -75,10 +75,10 @@ impl<'o> Context<'o> {
         self.steps.set(after);
         let limits = &self.options.limits;
         if after > limits.steps {
-            return Err(format!("render takes more than {} steps; make it simpler", limits.steps).into());
+            return Err(Message::ours(format!("render takes more than {} steps; make it simpler", limits.steps)));
         }
         if after / STEPS_PER_CLOCK != before / STEPS_PER_CLOCK && self.started.elapsed() > limits.deadline {
-            return Err(format!("render takes longer than {:?}; make it simpler", limits.deadline).into());
+            return Err(Message::ours(format!("render takes longer than {:?}; make it simpler", limits.deadline)));
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ impl<'o> Context<'o> {
         self.bytes.set(total);
         let limit = self.options.limits.total_bytes;
         if total > limit {
-            return Err(format!("render makes more than {limit} bytes of values; make it simpler").into());
+            return Err(Message::ours(format!("render makes more than {limit} bytes of values; make it simpler")));
         }
         Ok(())
     }

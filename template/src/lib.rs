@@ -37,7 +37,7 @@ mod value;
 mod yaml;
 
 pub use data::Data;
-pub use error::{Error, Phase};
+pub use error::{Error, Phase, Position};
 pub use funcs::{EXAMPLE_DATA, Example, FunctionDoc, Subject, functions, method_subjects, subjects};
 pub use limits::{Delimiters, LimitError, Limits, MissingKey, NamedLimit, Options};
 pub use template::{Template, check};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::ast::Program;
 use crate::data::Data;
-use crate::error::{Error, Phase};
+use crate::error::{Error, Phase, Position};
 use crate::exec::execute;
 use crate::limits::{Delimiters, Limits, Options};
 use crate::parse::parse;
@@ -26,7 +26,8 @@ impl Template {
     pub fn parse_with(name: &str, text: &[u8], delimiters: &Delimiters, limits: &Limits) -> Result<Self, Error> {
         let program = parse(name, text, delimiters, limits).map_err(|refusal| {
             let prefix = format!("template: {name}:{}: ", refusal.line);
-            Error::new(Phase::Parse, &prefix, &refusal.message)
+            let position = Position { line: refusal.line, column: None };
+            Error::new(Phase::Parse, prefix, Some(position), &refusal.message)
         })?;
         Ok(Self { name: name.to_owned(), text: text.to_vec(), program })
     }

@@ -44,7 +44,7 @@ impl<'p> Machine<'p, '_, '_> {
             Ok(value) => Ok(Operand { value, any: function.returns_any() }),
             Err(message) => {
                 self.at = node;
-                let mut whole = Message::plain(format!("error calling {}: ", function.name));
+                let mut whole = Message::ours(format!("error calling {}: ", function.name));
                 whole.append(&message);
                 Err(whole)
             }
@@ -69,10 +69,12 @@ fn check_count(function: &Function, given: usize, piped: bool) -> Result<(), Mes
     let (name, required) = (function.name, function.required());
     if function.is_variadic() {
         if total < required {
-            return Err(format!("wrong number of args for {name}: want at least {required} got {given}").into());
+            return Err(Message::ours(format!(
+                "wrong number of args for {name}: want at least {required} got {given}"
+            )));
         }
     } else if total != required {
-        return Err(format!("wrong number of args for {name}: want {required} got {total}").into());
+        return Err(Message::ours(format!("wrong number of args for {name}: want {required} got {total}")));
     }
     Ok(())
 }
@@ -83,7 +85,7 @@ fn not_callable(arg: Option<&Expr>, value: Option<&Value>) -> Message {
         None | Some(Value::Nil) => "call of nil".into(),
         Some(value) => {
             let source = arg.map_or_else(|| "argument".to_owned(), Expr::source);
-            format!("non-function {source} of type {}", value.type_name()).into()
+            Message::plain("non-function ").source(source).text(" of type ").words(value.type_name())
         }
     }
 }

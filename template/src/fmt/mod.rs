@@ -66,7 +66,7 @@ impl Sink {
 
 /// The refusal of a value longer than `limit` bytes.
 pub(crate) fn too_long(limit: usize) -> Message {
-    Message::plain(format!("a value would be longer than {limit} bytes; make it smaller"))
+    Message::ours(format!("a value would be longer than {limit} bytes; make it smaller"))
 }
 
 /// Go's `Sprint`: a space between operands of which neither is a string.

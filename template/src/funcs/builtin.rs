@@ -170,7 +170,7 @@ fn len(args: &Args) -> Result<Value, Message> {
         Value::List(list) => Ok(Value::length(list.len())),
         Value::Map(map) => Ok(Value::length(map.len())),
         Value::Nil => Err("len of nil pointer".into()),
-        other => Err(format!("len of type {}", other.type_name()).into()),
+        other => Err(Message::ours(format!("len of type {}", other.type_name()))),
     }
 }
 
@@ -185,7 +185,7 @@ fn index(args: &Args) -> Result<Value, Message> {
             Value::Str(bytes) => Value::Uint(UintKind::Uint8, bytes[position(key, bytes.len())?].into()),
             Value::List(list) => element(list, key)?,
             Value::Map(map) => entry(map, key)?,
-            other => return Err(format!("can't index item of type {}", other.type_name()).into()),
+            other => return Err(Message::ours(format!("can't index item of type {}", other.type_name()))),
         };
     }
     Ok(item)
@@ -199,7 +199,7 @@ fn entry(map: &Map, key: &Value) -> Result<Value, Message> {
     match key {
         Value::Str(key) => Ok(map.find(key).unwrap_or(if map.has_strings() { Value::text("") } else { Value::Nil })),
         Value::Nil => Err("value is nil; should be of type string".into()),
-        other => Err(format!("value has type {}; should be string", other.type_name()).into()),
+        other => Err(Message::ours(format!("value has type {}; should be string", other.type_name()))),
     }
 }
 
@@ -209,7 +209,7 @@ fn position(key: &Value, length: usize) -> Result<usize, Message> {
         Value::Int(_, index) => usize::try_from(*index).ok(),
         Value::Uint(_, index) => usize::try_from(*index).ok(),
         Value::Nil => return Err("cannot index slice/array with nil".into()),
-        other => return Err(format!("cannot index slice/array with type {}", other.type_name()).into()),
+        other => return Err(Message::ours(format!("cannot index slice/array with type {}", other.type_name()))),
     };
     match index.filter(|&index| index < length) {
         Some(index) => Ok(index),

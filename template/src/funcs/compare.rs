@@ -108,7 +108,7 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         _ if left.kind_name() != right.kind_name() => {
             let mut message = Message::plain("non-comparable types ");
             message.append(&shown(context, left)?);
-            let message = message.text(format!(": {}, {}: ", left.type_name(), right.type_name()));
+            let message = message.words(format!(": {}, {}: ", left.type_name(), right.type_name()));
             let mut whole = message;
             whole.append(&shown(context, right)?);
             return Err(whole);
@@ -116,7 +116,7 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         _ => {
             let mut message = Message::plain("non-comparable type ");
             message.append(&shown(context, right)?);
-            return Err(message.text(format!(": {}", right.type_name())));
+            return Err(message.words(format!(": {}", right.type_name())));
         }
     })
 }
@@ -147,5 +147,5 @@ fn is_basic(value: &Value) -> bool {
 }
 
 fn incompatible(left: &Value, right: &Value) -> Message {
-    format!("incompatible types for comparison: {} and {}", left.type_name(), right.type_name()).into()
+    Message::ours(format!("incompatible types for comparison: {} and {}", left.type_name(), right.type_name()))
 }

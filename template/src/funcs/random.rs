@@ -86,7 +86,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 /// Fills a buffer from the system.
 fn fill(buffer: &mut [u8]) -> Result<(), Message> {
-    getrandom::fill(buffer).map_err(|error| format!("system has no randomness: {error}").into())
+    getrandom::fill(buffer).map_err(|error| Message::ours(format!("system has no randomness: {error}")))
 }
 
 /// A random number below `end`, each equally likely.

@@ -281,7 +281,9 @@ fn repeat(context: &mut Context, args: &Args) -> Result<Value, Message> {
 
 fn substr(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let text = args.str(2);
-    let bounds = |from: i64, to: i64| format!("runtime error: slice bounds out of range [{from}:{to}]");
+    let bounds = |from: i64, to: i64| {
+        Message::plain("runtime error: slice bounds out of range [").data(format!("{from}:{to}")).text("]")
+    };
     let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
     let (start, end) = (args.int(0), args.int(1));
     let (from, to) = match (start, end) {
@@ -290,7 +292,7 @@ fn substr(_: &mut Context, args: &Args) -> Result<Value, Message> {
         both => both,
     };
     let part = usize::try_from(from).ok().zip(usize::try_from(to).ok()).and_then(|(from, to)| text.get(from..to));
-    part.map(Value::str).ok_or_else(|| bounds(from, to).into())
+    part.map(Value::str).ok_or_else(|| bounds(from, to))
 }
 
 fn truncated(text: &[u8], count: i64) -> &[u8] {

@@ -42,7 +42,7 @@ fn mismatch(layout: &[u8], text: &[u8], element: &[u8], rest: &[u8]) -> Message 
 }
 
 fn out_of_range(text: &[u8], what: &str) -> Message {
-    Message::plain("parsing time ").data(quote(text, false)).text(format!(": {what} out of range"))
+    Message::plain("parsing time ").data(quote(text, false)).text(": ").words(what).text(" out of range")
 }
 
 enum Mistake {

@@ -252,6 +252,6 @@ impl Decoder<'_, '_> {
             b'"' => "'\"'".to_owned(),
             byte => lossy(&quote_char(char::from(byte), false)),
         };
-        Problem::Syntax(Message::plain("invalid character ").data(shown).text(format!(" {context}")))
+        Problem::Syntax(Message::plain("invalid character ").data(shown).text(" ").words(context))
     }
 }

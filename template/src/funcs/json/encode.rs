@@ -104,7 +104,7 @@ impl Encoder {
             self.sink.push(text.as_bytes());
         } else {
             let text = format_float(value, 'g', None);
-            self.unsupported = Some(format!("json: unsupported value: {text}").into());
+            self.unsupported = Some(Message::plain("json: unsupported value: ").data(text));
         }
     }
 

@@ -32,7 +32,7 @@ impl Pattern {
     /// Compiles a pattern of Go's syntax.
     pub(crate) fn compile(pattern: &[u8]) -> Result<Self, Message> {
         if pattern.len() > MAX_PATTERN {
-            return Err(format!("pattern is longer than {MAX_PATTERN} bytes; make it shorter").into());
+            return Err(Message::ours(format!("pattern is longer than {MAX_PATTERN} bytes; make it shorter")));
         }
         let mut rewriter = Rewriter { pattern, at: 0, out: String::new(), parens: Vec::new(), repeatable: false };
         rewriter.run()?;
@@ -53,9 +53,9 @@ impl Pattern {
         context.spend(work / WORK_PER_STEP)?;
         if work > MAX_WORK {
             let most = MAX_WORK / self.weight;
-            return Err(
-                format!("text is longer than the {most} bytes that this pattern may search; simplify it").into()
-            );
+            return Err(Message::ours(format!(
+                "text is longer than the {most} bytes that this pattern may search; simplify it"
+            )));
         }
         Ok(&self.regex)
     }
@@ -75,7 +75,7 @@ pub(super) fn quoted(text: &[u8]) -> Vec<u8> {
 
 /// `error parsing regexp: WHAT: `PART``; the part may come from the data.
 fn complaint(what: &str, part: &[u8]) -> Message {
-    Message::plain(format!("error parsing regexp: {what}: `")).data(part).text("`")
+    Message::ours(format!("error parsing regexp: {what}: `")).data(part).text("`")
 }
 
 struct Rewriter<'p> {
