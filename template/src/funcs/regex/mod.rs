@@ -7,6 +7,7 @@ use crate::error::Message;
 use crate::value::{List, Value};
 
 mod pattern;
+mod subject;
 
 pub(crate) use pattern::Pattern;
 
@@ -23,7 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ),
         |context, args| {
             let Ok(pattern) = context.regex(args.str(0)) else { return Ok(Value::Bool(false)) };
-            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
+            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match()))
         },
     ),
     Function::new(
@@ -33,7 +34,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         doc("As `regexMatch`; a bad pattern fails.", r#"{{ mustRegexMatch "^[a-z]+$" .user }}"#, "true"),
         |context, args| {
             let pattern = context.regex(args.str(0))?;
-            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(args.str(1))))
+            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match()))
         },
     ),
     Function::new(
@@ -166,39 +167,38 @@ fn loud(pattern: &[u8], message: &Message) -> Message {
 
 fn find(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let regex = pattern.on(context, args.str(1))?;
-    Ok(Value::str(regex.find(args.str(1)).map_or(&[][..], |found| found.as_bytes())))
+    let found = pattern.on(context, args.str(1))?.matches().next();
+    Ok(Value::str(&args.str(1)[found.unwrap_or(0..0)]))
 }
 
 fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let regex = pattern.on(context, args.str(1))?;
     let mut found = Vec::new();
-    for part in regex.find_iter(args.str(1)).take(at_most(args.int(2))) {
+    for part in pattern.on(context, args.str(1))?.matches().take(at_most(args.int(2))) {
         context.spend(1)?;
         context.check_elements(found.len())?;
-        found.push(part.as_bytes().to_vec());
+        found.push(&args.str(1)[part]);
     }
     Ok(Value::List(List::of_strings(found)))
 }
 
 fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let regex = pattern.on(context, args.str(1))?;
     let (text, replacement) = (args.str(1), args.str(2));
+    let subject = pattern.on(context, text)?;
     let mut out = Vec::new();
     let mut copied = 0;
-    for groups in regex.captures_iter(text) {
+    for groups in subject.groups() {
         context.spend(1)?;
-        let Some(whole) = groups.get(0) else { continue };
-        out.extend_from_slice(&text[copied..whole.start()]);
+        let whole = groups.whole();
+        out.extend_from_slice(&text[copied..whole.start]);
         if expands {
             groups.expand(replacement, &mut out);
         } else {
             out.extend_from_slice(replacement);
         }
         context.check_bytes(out.len())?;
-        copied = whole.end();
+        copied = whole.end;
     }
     out.extend_from_slice(&text[copied..]);
     Ok(Value::str(out))
@@ -206,7 +206,7 @@ fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) 
 
 fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let regex = pattern.on(context, args.str(1))?;
+    let subject = pattern.on(context, args.str(1))?;
     let (text, count) = (args.str(1), args.int(2));
     let most = at_most(count);
     if most == 0 {
@@ -217,18 +217,18 @@ fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, 
     }
     let mut parts = Vec::new();
     let (mut begin, mut end) = (0, 0);
-    for found in regex.find_iter(text).take(most) {
+    for found in subject.matches().take(most) {
         context.spend(1)?;
         context.check_elements(parts.len())?;
         if parts.len() == most - 1 {
             break;
         }
-        end = found.start();
+        end = found.start;
         // An empty match at the very start separates nothing.
-        if found.end() != 0 {
+        if found.end != 0 {
             parts.push(text[begin..end].to_vec());
         }
-        begin = found.end();
+        begin = found.end;
     }
     if end != text.len() {
         parts.push(text[begin..].to_vec());

@@ -5,6 +5,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::subject::Subject;
 use crate::context::Context;
 use crate::error::Message;
 use crate::text::first_rune;
@@ -48,7 +49,7 @@ impl Pattern {
     }
 
     /// The pattern, ready to search a text; refuses one that would take too long.
-    pub(super) fn on(&self, context: &Context, text: &[u8]) -> Result<&Regex, Message> {
+    pub(super) fn on<'t>(&'t self, context: &Context, text: &'t [u8]) -> Result<Subject<'t>, Message> {
         let work = text.len().saturating_mul(self.weight);
         context.spend(work / WORK_PER_STEP)?;
         if work > MAX_WORK {
@@ -57,7 +58,7 @@ impl Pattern {
                 "text is longer than the {most} bytes that this pattern may search; simplify it"
             )));
         }
-        Ok(&self.regex)
+        Ok(Subject::new(&self.regex, text))
     }
 }
 

@@ -1,0 +1,75 @@
+//! Both sides of a case, and whether they agree.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use template::{Data, Limits, Options, Phase, Template};
+
+use crate::oracle::{Case, Outcome};
+
+/// What our errors say where a template takes more than we allow; Go has no such bounds.
+const OUR_LIMITS: &[&str] =
+    &["make it simpler", "use a flatter structure", "split it", "shorter", "nest deeper", "is longer than"];
+/// What Go's errors say when its own code failed: only that there is an error counts.
+const GO_PANICS: &[&str] = &["runtime error: ", "reflect: ", "reflect.", "interface conversion: "];
+
+/// A case on which we and Go disagree.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    pub case: Case,
+    pub ours: Outcome,
+    pub gos: Outcome,
+}
+
+impl Difference {
+    /// What kind of disagreement it is; making the case shorter keeps it.
+    pub fn class(&self) -> (String, String) {
+        (shape(&self.ours), shape(&self.gos))
+    }
+}
+
+/// The kind of an outcome, and the words of an error without what it quotes.
+fn shape(outcome: &Outcome) -> String {
+    let Outcome::Error { phase, text } = outcome else { return "output".to_owned() };
+    let told = text.rsplit_once(">: ").map_or(text.as_str(), |(_, told)| told);
+    let words =
+        told.split_whitespace().filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    format!("{phase}: {}", words.take(5).collect::<Vec<_>>().join(" "))
+}
+
+/// Our outcome.
+pub fn render(case: &Case, limits: &Limits) -> Outcome {
+    let options = Options { limits: limits.clone(), ..Options::default() };
+    let data: Data = case.data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let rendered = catch_unwind(AssertUnwindSafe(|| {
+        Template::parse("k", &case.template, &options.limits).and_then(|template| template.render(&data, &options))
+    }));
+    match rendered {
+        Ok(Ok(output)) => Outcome::Output(output),
+        Ok(Err(error)) => {
+            let phase = match error.phase() {
+                Phase::Parse => "parse",
+                Phase::Execute => "exec",
+            };
+            Outcome::Error { phase: phase.to_owned(), text: error.exact().to_owned() }
+        }
+        Err(_) => Outcome::Error { phase: "PANIC".to_owned(), text: "our code panics".to_owned() },
+    }
+}
+
+/// Whether a case says nothing because one side gave up on it.
+pub fn is_skipped(ours: &Outcome, gos: &Outcome) -> bool {
+    let limited = matches!(ours, Outcome::Error { text, .. } if OUR_LIMITS.iter().any(|words| text.contains(words)));
+    limited || matches!(gos, Outcome::Skip(_))
+}
+
+/// Whether both sides say the same.
+pub fn agree(ours: &Outcome, gos: &Outcome) -> bool {
+    match (ours, gos) {
+        (Outcome::Error { phase: our_phase, .. }, Outcome::Error { phase, text })
+            if GO_PANICS.iter().any(|words| text.contains(words)) =>
+        {
+            our_phase == phase
+        }
+        _ => ours == gos,
+    }
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/hex"
+	"sort"
+	"strings"
+	"text/template"
+
+	"github.com/Masterminds/sprig/v3"
+	"sigs.k8s.io/yaml"
+)
+
+// functions is what templates of the operator may call, as far as public modules have it.
+func functions() template.FuncMap {
+	table := sprig.TxtFuncMap()
+	for _, name := range []string{
+		"env", "expandenv", "getHostByName", // they reach out of the process; the operator has none of them
+	} {
+		delete(table, name)
+	}
+	table["hexdec"] = func(text string) string {
+		bytes, err := hex.DecodeString(text)
+		if err != nil {
+			return err.Error()
+		}
+		return string(bytes)
+	}
+	table["toYaml"] = func(value any) string {
+		text, err := yaml.Marshal(value)
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSuffix(string(text), "\n")
+	}
+	table["fromYaml"] = func(text string) map[string]any {
+		found := map[string]any{}
+		if err := yaml.Unmarshal([]byte(text), &found); err != nil {
+			found["Error"] = err.Error()
+		}
+		return found
+	}
+	// Go visits maps in random order; these two would show it.
+	table["keys"] = func(maps ...map[string]any) []string {
+		all := []string{}
+		for _, one := range maps {
+			all = append(all, sortedKeys(one)...)
+		}
+		return all
+	}
+	table["values"] = func(one map[string]any) []any {
+		all := []any{}
+		for _, key := range sortedKeys(one) {
+			all = append(all, one[key])
+		}
+		return all
+	}
+	return table
+}
+
+func sortedKeys(one map[string]any) []string {
+	keys := make([]string, 0, len(one))
+	for key := range one {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}
