@@ -2,9 +2,10 @@
 
 use super::eval::check;
 use super::{At, Machine, Operand};
-use crate::ast::Expr;
+use crate::ast::{Expr, Term};
 use crate::error::Message;
 use crate::funcs::{Function, Type};
+use crate::text::lossy;
 use crate::value::Value;
 
 impl<'p> Machine<'p, '_, '_> {
@@ -43,6 +44,7 @@ impl<'p> Machine<'p, '_, '_> {
         match result {
             Ok(value) => Ok(Operand { value, any: function.returns_any() }),
             Err(message) => {
+                let message = if function.name == "fail" { written(args).unwrap_or(message) } else { message };
                 self.at = node;
                 let mut whole = Message::ours(format!("error calling {}: ", function.name));
                 whole.append(&message);
@@ -77,6 +79,14 @@ fn check_count(function: &Function, given: usize, piped: bool) -> Result<(), Mes
         return Err(Message::ours(format!("wrong number of args for {name}: want {required} got {total}")));
     }
     Ok(())
+}
+
+/// The message that `fail` is given in the template itself, and which may therefore be shown.
+fn written(args: &[Expr]) -> Option<Message> {
+    match args {
+        [Expr { term: Term::Str { value, .. }, .. }] => Some(Message::default().source(lossy(value))),
+        _ => None,
+    }
 }
 
 /// No value that a template can hold is a function.
