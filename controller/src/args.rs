@@ -69,6 +69,15 @@ pub struct Args {
     /// Clients of stores that are kept logged in at the same time.
     #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub vault_token_cache_size: u32,
+    /// Mark that opens an action in templates; the webhook must have the same.
+    #[arg(long, default_value = "{{")]
+    pub template_left_delimiter: String,
+    /// Mark that closes an action in templates; the webhook must have the same.
+    #[arg(long, default_value = "}}")]
+    pub template_right_delimiter: String,
+    /// Watch ConfigMaps and Secrets that hold templates, so that an edit counts at once; else it does at the next refresh.
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
+    pub watch_template_sources: bool,
 }
 
 /// Flags of upstream that mean nothing here, or not yet. They are accepted so that a Deployment need not change.
@@ -98,8 +107,6 @@ pub const ACCEPTED: &[&str] = &[
     "mysterybox-connections-cache-size",
     "mysterybox-tokens-cache-size",
     "pulumi-oidc-cache-size",
-    "template-left-delimiter",
-    "template-right-delimiter",
     "unsafe-allow-generic-targets",
 ];
 
@@ -123,9 +130,15 @@ mod tests {
             "--store-requeue-interval=30s",
             "--enable-push-secret-reconciler=false",
             "--metrics-secure",
+            "--template-left-delimiter=<<",
+            "--template-right-delimiter=>>",
         ])
         .expect("flags");
         assert_eq!(parsed.args.concurrent, 4);
+        assert_eq!(
+            (parsed.args.template_left_delimiter, parsed.args.template_right_delimiter),
+            ("<<".into(), ">>".into())
+        );
         assert!(parsed.args.enable_leader_election && !parsed.args.enable_flood_gate);
         assert_eq!(parsed.args.store_requeue_interval, Duration::from_secs(30));
         assert_eq!(parsed.ignored, ["enable-push-secret-reconciler", "metrics-secure"]);

@@ -13,7 +13,8 @@ use crate::{
     events::Events,
     metrics::Metrics,
     provider::pool::Pool,
-    reconcile::{managed::ManagedSecrets, namespaces::Namespaces},
+    reconcile::{external_secret::sources::Sources, managed::ManagedSecrets, namespaces::Namespaces},
+    templates::Templates,
 };
 
 /// Flags that decisions depend on.
@@ -38,6 +39,9 @@ pub struct Ctx {
     pub cluster_secret_stores: Arc<Cache<Watched<ClusterSecretStore>>>,
     pub managed: Arc<ManagedSecrets>,
     pub namespaces: Arc<Namespaces>,
+    /// ConfigMaps and Secrets with templates.
+    pub sources: Arc<Sources>,
+    pub templates: Arc<Templates>,
     pub pool: Arc<Pool>,
     /// Events on ExternalSecrets.
     pub events: Events,

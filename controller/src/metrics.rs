@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::{condition::Condition, external_secret::ExternalSecretStatus};
-use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector};
 
 use crate::{
     engine::{ObjectKey, metrics::EngineMetrics},
@@ -15,6 +15,7 @@ use crate::{
 pub struct Metrics {
     pub engine: EngineMetrics,
     pub provider: ProviderMetrics,
+    pub templates: TemplateMetrics,
     calls: IntCounterVec,
     errors: IntCounterVec,
     external_secrets: Objects,
@@ -45,6 +46,7 @@ impl Metrics {
         let metrics = Self {
             engine: EngineMetrics::new(registry)?,
             provider: ProviderMetrics::new(registry)?,
+            templates: TemplateMetrics::new(registry)?,
             calls: IntCounterVec::new(
                 Opts::new("externalsecret_sync_calls_total", "Reconciles of an ExternalSecret."),
                 object,
@@ -115,6 +117,26 @@ impl Metrics {
             Kind::SecretStore => &self.secret_stores,
             Kind::ClusterSecretStore => &self.cluster_secret_stores,
         }
+    }
+}
+
+/// How often a template was there parsed already. No name of upstream's: it parses each template each time.
+#[derive(Clone)]
+pub struct TemplateMetrics {
+    pub hits: IntCounter,
+    pub misses: IntCounter,
+}
+
+impl TemplateMetrics {
+    /// # Errors
+    /// A name that is registered already.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let family = IntCounterVec::new(
+            Opts::new("externalsecret_template_cache_total", "Templates looked up among the parsed ones."),
+            &["result"],
+        )?;
+        registry.register(Box::new(family.clone()))?;
+        Ok(Self { hits: family.with_label_values(&["hit"]), misses: family.with_label_values(&["miss"]) })
     }
 }
 

@@ -8,12 +8,16 @@
 use std::{sync::Arc, time::Duration};
 
 use api::{
-    external_secret::ExternalSecret,
+    external_secret::{ExternalSecret, ExternalSecretStatus},
     names,
     reference::StoreKind,
     store::{ClusterSecretStore, SecretStore},
+    template_syntax::Syntax,
 };
-use k8s_openapi::{NamespaceResourceScope, api::core::v1::Namespace};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{ConfigMap, Namespace, Secret},
+};
 use kube::{Api, Client, Resource, core::PartialObjectMeta};
 use prometheus::Registry;
 use runtime::{
@@ -30,19 +34,22 @@ use crate::{
         Lane, ObjectKey, Queue,
         cache::Cache,
         object::Watched,
+        references::References,
         run::{Reconcile, Workers, run as work},
-        watch::{FIRST_LIST_PATIENCE, Synced, follow},
+        stamp::Stamp,
+        watch::{FIRST_LIST_PATIENCE, Scope, Synced, follow},
     },
     events::Events,
     metrics::Metrics,
     provider::{self, pool::Pool},
     reconcile::{
-        external_secret::{ExternalSecrets, source},
+        external_secret::{ExternalSecrets, source, sources::Sources},
         managed::{self, HashedSecret, ManagedSecrets},
         namespaces::Namespaces,
         secret_store::{self, Stores},
     },
     resolve::Resolver,
+    templates::Templates,
 };
 
 /// The longest a reconcile may take: a provider call may take 30 s and there can be a few in a row.
@@ -156,6 +163,14 @@ impl Parts {
                 }
             })
         };
+        let sources = {
+            let (cache, queue) = (cache.clone(), external_secrets.clone());
+            let synced_at = move |user: &ObjectKey| {
+                let status: ExternalSecretStatus = cache.find(user)?.status();
+                status.refresh_time.map(|time| time.0)
+            };
+            Sources::new(move |user| queue.add(user, Lane::Interactive), synced_at)
+        };
         let namespaces = {
             let (cache, queue) = (cache.clone(), external_secrets.clone());
             Namespaces::new(move |namespace| {
@@ -180,6 +195,8 @@ impl Parts {
             cluster_secret_stores: Arc::default(),
             managed: Arc::new(managed),
             namespaces: Arc::new(namespaces),
+            sources: Arc::new(sources),
+            templates: Arc::new(templates(args, metrics)),
             pool: Pool::new(resolver, opener, limit),
             events: events(names::EXTERNAL_SECRET_COMPONENT),
             store_events: events(names::SECRET_STORE_COMPONENT),
@@ -202,32 +219,33 @@ impl Parts {
         let external_secrets = source::Source::new(
             ctx.external_secrets.clone(),
             self.targets.clone(),
+            ctx.sources.clone(),
+            ctx.templates.clone(),
             self.external_secrets.clone(),
             ctx.metrics.clone(),
         );
-        let mut synced = vec![
-            ("ExternalSecret", follow(scoped(&ctx.client, namespace), "", Arc::new(external_secrets), stop.clone())),
-            (
-                "Secret",
-                follow(
-                    scoped::<HashedSecret>(&ctx.client, namespace),
-                    &managed::selector(),
-                    ctx.managed.clone(),
-                    stop.clone(),
-                ),
-            ),
-        ];
+        let all = Scope::default();
+        let managed = managed::selector();
+        let managed = Scope { selector: &managed, ..all };
+        let secrets = scoped::<HashedSecret>(&ctx.client, namespace);
+        let listed = follow(scoped(&ctx.client, namespace), all, Arc::new(external_secrets), stop.clone());
+        if args.watch_template_sources {
+            follow_once_used::<ConfigMap>(scoped(&ctx.client, namespace), &ctx.sources.config_maps, &listed, stop);
+            follow_once_used::<Secret>(scoped(&ctx.client, namespace), &ctx.sources.secrets, &listed, stop);
+        }
+        let mut synced =
+            vec![("ExternalSecret", listed), ("Secret", follow(secrets, managed, ctx.managed.clone(), stop.clone()))];
         // Also when another process checks them: ExternalSecrets use them all the same.
         let source = self.store_source::<SecretStore>(ctx.secret_stores.clone(), &self.secret_stores);
-        synced.push(("SecretStore", follow(scoped(&ctx.client, namespace), "", Arc::new(source), stop.clone())));
+        synced.push(("SecretStore", follow(scoped(&ctx.client, namespace), all, Arc::new(source), stop.clone())));
         if args.enable_cluster_store_reconciler {
             let source =
                 self.store_source::<ClusterSecretStore>(ctx.cluster_secret_stores.clone(), &self.cluster_secret_stores);
             let api: Api<Watched<ClusterSecretStore>> = Api::all(ctx.client.clone());
-            synced.push(("ClusterSecretStore", follow(api, "", Arc::new(source), stop.clone())));
+            synced.push(("ClusterSecretStore", follow(api, all, Arc::new(source), stop.clone())));
             if namespace.is_empty() {
                 let api: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.client.clone());
-                synced.push(("Namespace", follow(api, "", ctx.namespaces.clone(), stop.clone())));
+                synced.push(("Namespace", follow(api, all, ctx.namespaces.clone(), stop.clone())));
             }
         }
         self.follow_recoveries(stop.clone());
@@ -346,6 +364,38 @@ impl Users {
             self.queue.add(&user, Lane::Interactive);
         }
     }
+}
+
+fn templates(args: &Args, metrics: &Metrics) -> Templates {
+    let syntax = Syntax::new(&args.template_left_delimiter, &args.template_right_delimiter);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Templates::new(syntax, cores, metrics.templates.clone())
+}
+
+/// Follows a kind of which somebody must know some objects, from when the first of them is named. Nothing waits for it:
+/// without it, changes are noticed later.
+fn follow_once_used<K>(
+    api: Api<Stamp<K>>,
+    references: &Arc<References<ObjectKey>>,
+    users_listed: &Synced,
+    stop: &CancellationToken,
+) where
+    K: Resource<DynamicType = ()> + 'static,
+{
+    let (references, mut users_listed, stop) = (references.clone(), users_listed.clone(), stop.clone());
+    let optional = "allow list and watch to notice edits at once, or switch the watch off; until then they are noticed at \
+                    the next refresh";
+    tokio::spawn(async move {
+        let used = async {
+            // Who is named must be known before the first list, or what it shows is dropped.
+            users_listed.wait().await;
+            let _ = references.in_use().wait_for(|in_use| *in_use).await;
+        };
+        tokio::select! {
+            () = used => drop(follow(api, Scope { optional: Some(optional), ..Scope::default() }, references, stop)),
+            () = stop.cancelled() => {}
+        }
+    });
 }
 
 /// All namespaces, or one.

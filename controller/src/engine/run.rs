@@ -19,6 +19,8 @@ pub enum Next {
     Rest,
     /// Look again after this time, in the periodic lane.
     After(Duration),
+    /// The same, but nothing was tried: failures before it still count.
+    Postponed(Duration),
 }
 
 /// One kind's reconcile.
@@ -72,6 +74,10 @@ async fn turn(workers: Workers, queue: &Queue, metrics: &RunMetrics, reconcile: 
         }
         Ok(Next::After(delay)) => {
             queue.reset(&work.key);
+            queue.add_after(&work.key, delay, Lane::Periodic);
+            metrics.requeue.inc();
+        }
+        Ok(Next::Postponed(delay)) => {
             queue.add_after(&work.key, delay, Lane::Periodic);
             metrics.requeue.inc();
         }

@@ -1,7 +1,8 @@
 //! Follows one kind and feeds a [`Sink`].
 //!
 //! kube's watcher does the protocol: paged list, then watch, relist after expiry (410), backoff after drops. Objects
-//! pass through one by one and are never collected here. RBAC: `list`, `watch` of the kind.
+//! pass through one by one and are never collected here. A watch that is [optional](Scope::optional) goes on asking,
+//! slowly, when it is not permitted. RBAC: `list`, `watch` of the kind.
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
@@ -29,6 +30,22 @@ pub trait Sink<K>: Send + Sync + 'static {
 /// Objects per list page: bounds what a page of large objects, such as Secrets of 1 MiB, can cost in memory.
 const PAGE: u32 = 50;
 
+/// The same where only metadata is sent: a page is some hundred kilobytes.
+const PAGE_OF_METADATA: u32 = 250;
+
+/// Time between two attempts of an optional watch that is not permitted. RBAC is not mended by asking more often.
+const FORBIDDEN_PAUSE: Duration = Duration::from_mins(5);
+
+/// Which objects to follow, and how much depends on it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scope<'a> {
+    /// A label selector, empty for all.
+    pub selector: &'a str,
+    /// Set where the process does its work without the watch: what it does less well then, and what mends it. Told once
+    /// when the watch is not permitted.
+    pub optional: Option<&'static str>,
+}
+
 /// Which watches have seen their first full list; workers start when all have.
 #[derive(Clone)]
 pub struct Synced(watch::Receiver<bool>);
@@ -44,35 +61,65 @@ impl Synced {
     }
 }
 
-/// Starts following. `selector` is a label selector, empty for all. Ends with `token`.
-pub fn follow<K>(api: Api<K>, selector: &str, sink: Arc<impl Sink<K>>, token: CancellationToken) -> Synced
+/// Starts following. Ends with `token`.
+pub fn follow<K>(api: Api<K>, scope: Scope<'_>, sink: Arc<impl Sink<K>>, token: CancellationToken) -> Synced
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
     K::DynamicType: Default + Clone,
 {
-    let mut config = watcher::Config::default().any_semantic().page_size(PAGE);
-    if !selector.is_empty() {
-        config = config.labels(selector);
+    // A list from the API server's cache comes in one piece, whatever the page. What is selected fits; all there is of
+    // a kind may not.
+    let config = watcher::Config::default();
+    let mut config = match K::metadata_api() {
+        true => config.page_size(PAGE_OF_METADATA),
+        false => config.any_semantic().page_size(PAGE),
+    };
+    if !scope.selector.is_empty() {
+        config = config.labels(scope.selector);
     }
+    let optional = scope.optional;
     let (done, synced) = watch::channel(false);
     tokio::spawn(async move {
-        let kind = K::kind(&K::DynamicType::default()).into_owned();
-        let events = watcher(api, config).backoff(watcher::DefaultBackoff::default());
-        pin_mut!(events);
-        loop {
-            let event = tokio::select! {
-                event = events.next() => event,
-                () = token.cancelled() => return,
-            };
-            match event {
-                Some(Ok(event)) => feed(event, sink.as_ref(), &done),
-                // The watcher goes on by itself after its backoff.
-                Some(Err(error)) => tracing::warn!(%kind, "watching {kind}: {}; trying again", reason(&error)),
-                None => return,
-            }
+        let following = run(api, config, optional, sink.as_ref(), &done);
+        tokio::select! {
+            () = following => {}
+            () = token.cancelled() => {}
         }
     });
     Synced(synced)
+}
+
+async fn run<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    optional: Option<&'static str>,
+    sink: &impl Sink<K>,
+    done: &watch::Sender<bool>,
+) where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
+    K::DynamicType: Default + Clone,
+{
+    let kind = K::kind(&K::DynamicType::default()).into_owned();
+    let events = watcher(api, config).backoff(watcher::DefaultBackoff::default());
+    pin_mut!(events);
+    let mut told = false;
+    while let Some(event) = events.next().await {
+        // After an error the watcher goes on by itself, after its backoff.
+        match (event, optional) {
+            (Ok(event), _) => {
+                feed(event, sink, done);
+                told = false;
+            }
+            (Err(error), Some(hint)) if is_forbidden(&error) => {
+                if !told {
+                    tracing::warn!(%kind, "watching {kind} is not permitted: {}; {hint}", reason(&error));
+                }
+                told = true;
+                tokio::time::sleep(FORBIDDEN_PAUSE).await;
+            }
+            (Err(error), _) => tracing::warn!(%kind, "watching {kind}: {}; trying again", reason(&error)),
+        }
+    }
 }
 
 fn feed<K>(event: watcher::Event<K>, sink: &impl Sink<K>, done: &watch::Sender<bool>) {
@@ -85,6 +132,17 @@ fn feed<K>(event: watcher::Event<K>, sink: &impl Sink<K>, done: &watch::Sender<b
             done.send_replace(true);
         }
     }
+}
+
+fn is_forbidden(error: &watcher::Error) -> bool {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status,
+        watcher::Error::WatchError(status) => status,
+        _ => return false,
+    };
+    matches!(status.code, 401 | 403)
 }
 
 /// The cause without the object text that a decoding error quotes.

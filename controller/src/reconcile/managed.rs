@@ -42,8 +42,10 @@ pub struct Managed {
     /// UID of the controlling owner.
     pub owner_uid: Option<String>,
     metadata_hash: String,
-    /// Whether labels and annotations are known to be as this process wrote them or found them to be right.
-    pub metadata_settled: bool,
+    /// What this process last wanted of everything but the data, if it is known to be there: [`record`] says.
+    ///
+    /// [`record`]: ManagedSecrets::record
+    pub settled_as: Option<u64>,
 }
 
 impl Versioned for Managed {
@@ -84,7 +86,7 @@ impl Managed {
             data_hash,
             created_by: meta.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).cloned(),
             metadata_hash: metadata_hash(labels.unwrap_or(&none), annotations.unwrap_or(&none)),
-            metadata_settled: false,
+            settled_as: None,
             owner_uid: owners.into_iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone()),
         }
     }
@@ -183,9 +185,11 @@ impl ManagedSecrets {
     /// Remembers a Secret that is as it should be, from the API server's answer, ahead of the watch.
     ///
     /// The watch brings versions in order. One that it has passed is not news: the Secret may be gone again by now.
-    pub fn record(&self, secret: &Secret) {
+    ///
+    /// `wanted`: a hash of what was wanted of everything but the data.
+    pub fn record(&self, secret: &Secret, wanted: u64) {
         let key = ObjectKey::of(secret);
-        let managed = Managed { metadata_settled: true, ..Managed::from(secret) };
+        let managed = Managed { settled_as: Some(wanted), ..Managed::from(secret) };
         let brought = self.brought();
         let is_there = || self.cache.find(&key).is_some_and(|there| there.is_same_version(&managed));
         if managed.version > *brought {
@@ -255,9 +259,9 @@ impl Sink<HashedSecret> for ManagedSecrets {
         let mut now = secret.managed;
         let mut brought = self.brought();
         *brought = now.version.max(*brought);
-        now.metadata_settled = self.cache.find(&key).is_some_and(|there| {
-            there.metadata_settled && there.uid == now.uid && there.metadata_hash == now.metadata_hash
-        });
+        let there = self.cache.find(&key);
+        let same = there.filter(|there| there.uid == now.uid && there.metadata_hash == now.metadata_hash);
+        now.settled_as = same.and_then(|there| there.settled_as);
         let changed = match self.put(key.clone(), now.clone()) {
             Before::Newer => false,
             Before::Nothing => !now.intact,
@@ -349,7 +353,7 @@ mod tests {
         let (secrets, woken) = watched();
         secrets.applied(secret(5, "dmFsdWUx", HASH));
         secrets.deleted(secret(6, "dmFsdWUx", HASH));
-        secrets.record(&answer(5));
+        secrets.record(&answer(5), 1);
         assert_eq!(secrets.find(&ObjectKey::new("n", "s")), None);
         assert_eq!(woken.lock().expect("lock").len(), 1);
     }
@@ -357,15 +361,15 @@ mod tests {
     #[test]
     fn metadata_is_settled_by_our_write_until_somebody_changes_it() {
         let (secrets, _) = watched();
-        let settled = || secrets.find(&ObjectKey::new("n", "s")).expect("there").metadata_settled;
+        let settled = || secrets.find(&ObjectKey::new("n", "s")).expect("there").settled_as;
         secrets.applied(secret(5, "dmFsdWUx", HASH));
-        assert!(!settled(), "nobody has looked at it");
-        secrets.record(&answer(5));
-        assert!(settled());
+        assert_eq!(settled(), None, "nobody has looked at it");
+        secrets.record(&answer(5), 1);
+        assert_eq!(settled(), Some(1));
         let mut relabelled = answer(6);
         relabelled.metadata.labels = None;
         secrets.applied(serde_json::from_value(json!(relabelled)).expect("secret"));
-        assert!(!settled());
+        assert_eq!(settled(), None);
     }
 
     #[test]

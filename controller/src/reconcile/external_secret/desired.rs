@@ -5,7 +5,10 @@
 //! earlier and does not want any more are found in the Secret's managed fields under upstream's manager name, so that
 //! what upstream wrote is pruned too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use api::{
     external_secret::{CreationPolicy, ExternalSecret},
@@ -42,6 +45,14 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// A hash of everything but the data: what it was when the Secret was found right, it need not be compared again.
+    pub fn beside_data(&self) -> u64 {
+        let Content { data: _, labels, annotations, finalizers, type_ } = &self.content;
+        let mut hasher = DefaultHasher::new();
+        (labels, annotations, finalizers, type_, self.immutable).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// The Secret to create where none exists.
     pub fn secret(&self) -> Secret {
         let mut labels = self.content.labels.clone();

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use api::{
-    external_secret::{DeletionPolicy, NullBytePolicy},
+    external_secret::{ConversionStrategy, DeletionPolicy, NullBytePolicy},
     plan::{Entry, Fetch, Plan, ResolvedStoreRef},
 };
 use futures::{StreamExt, stream};
@@ -17,6 +17,7 @@ use crate::{
     error::{Code, Error},
     provider::{Store, Values},
     reconcile::external_secret::stores,
+    templates::{Budget, Place, Templates},
 };
 
 /// What the stores hold for an ExternalSecret.
@@ -31,12 +32,13 @@ pub struct Fetched {
 const AT_ONCE: usize = 8;
 
 /// Fetches every entry. An answer of a store that was asked since `since` may be shared with other ExternalSecrets.
-pub async fn fetch(ctx: &Ctx, namespace: &str, plan: &Plan, since: Instant) -> Result<Fetched, Error> {
+pub async fn fetch(ctx: &Ctx, place: &Place, namespace: &str, plan: &Plan, since: Instant) -> Result<Fetched, Error> {
     let opened = open(ctx, namespace, plan, since).await?;
+    let names = Names { templates: &ctx.templates, place };
     let mut reads = Vec::with_capacity(plan.entries.len());
     for entry in &plan.entries {
         let store = opened.get(&entry.store).cloned();
-        reads.push(read(store, entry, since));
+        reads.push(read(store, &names, entry, since));
     }
     let results: Vec<Result<Option<Values>, Error>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
     assemble(plan, results)
@@ -58,13 +60,18 @@ async fn open(
     Ok(opened)
 }
 
-async fn read(store: Option<Arc<dyn Store>>, entry: &Entry, since: Instant) -> Result<Option<Values>, Error> {
+async fn read(
+    store: Option<Arc<dyn Store>>,
+    names: &Names<'_>,
+    entry: &Entry,
+    since: Instant,
+) -> Result<Option<Values>, Error> {
     let store = store.ok_or_else(|| Error::bug(Code::Panicked, "an entry's store was not opened"))?;
-    one(store.as_ref(), entry, since).await.map_err(|error| error.at(&entry.path))
+    one(store.as_ref(), names, entry, since).await.map_err(|error| error.at(&entry.path))
 }
 
 /// One entry's values, ready to become keys. `None`: it does not exist at the provider.
-async fn one(store: &dyn Store, entry: &Entry, since: Instant) -> Result<Option<Values>, Error> {
+async fn one(store: &dyn Store, names: &Names<'_>, entry: &Entry, since: Instant) -> Result<Option<Values>, Error> {
     match &entry.fetch {
         Fetch::Value { secret_key, remote } => {
             let Some(value) = store.get(remote, since).await? else { return Ok(None) };
@@ -74,25 +81,35 @@ async fn one(store: &dyn Store, entry: &Entry, since: Instant) -> Result<Option<
         }
         Fetch::Extract(remote) => {
             let Some(found) = store.get_map(remote, since).await? else { return Ok(None) };
-            let keyed = keys(entry, remote.conversion_strategy, found)?;
+            let keyed = names.of(entry, remote.conversion_strategy, found).await?;
             finish(values::decode_all(remote.decoding_strategy, keyed)?, remote.null_byte_policy).map(Some)
         }
         Fetch::Find(query) => {
             let Some(found) = store.find(query, since).await? else { return Ok(None) };
-            let keyed = keys(entry, query.conversion_strategy, found)?;
+            let keyed = names.of(entry, query.conversion_strategy, found).await?;
             finish(values::decode_all(query.decoding_strategy, keyed)?, query.null_byte_policy).map(Some)
         }
     }
 }
 
-/// Names as the Secret takes them: rewritten, or converted where nothing is rewritten.
-fn keys(entry: &Entry, conversion: api::external_secret::ConversionStrategy, found: Values) -> Result<Values, Error> {
-    let named = if entry.rewrite.is_empty() {
-        values::convert_keys(conversion, found)?
-    } else {
-        rewrite::apply(&entry.rewrite, found)?
-    };
-    values::check_keys(named)
+/// What gives values their names.
+struct Names<'a> {
+    templates: &'a Arc<Templates>,
+    place: &'a Place,
+}
+
+impl Names<'_> {
+    /// Names as the Secret takes them: rewritten, or converted where nothing is rewritten.
+    async fn of(&self, entry: &Entry, conversion: ConversionStrategy, found: Values) -> Result<Values, Error> {
+        let named = if entry.rewrite.is_empty() {
+            values::convert_keys(conversion, found)?
+        } else {
+            let (templates, operations) = (self.templates.clone(), entry.rewrite.clone());
+            let work = move |budget: &Budget| rewrite::apply(&templates, budget, &operations, found);
+            self.templates.off_thread(self.place, work).await?
+        };
+        values::check_keys(named)
+    }
 }
 
 fn finish(values: Values, policy: NullBytePolicy) -> Result<Values, Error> {

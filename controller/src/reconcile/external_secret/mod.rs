@@ -13,6 +13,7 @@ mod refresh;
 mod render;
 mod rewrite;
 pub mod source;
+pub mod sources;
 mod status;
 mod stores;
 mod target;
@@ -28,6 +29,7 @@ use api::{
     external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
     names::{condition_type::READY, event_reason},
     plan::Plan,
+    template_syntax,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -37,6 +39,7 @@ use self::{
     desired::{Author, Desired},
     missing::Missing,
     refresh::{Due, Seen},
+    render::Content,
     status::Told,
     target::{Metadata, Written},
 };
@@ -49,10 +52,14 @@ use crate::{
     },
     error::{Class, Code, Error},
     provider::Values,
+    templates::Place,
 };
 
 /// When to look again at a store whose first check is under way. Its end wakes its users, so this is for an event that was missed.
 const FIRST_CHECK: Duration = Duration::from_secs(10);
+
+/// When to try again while too many slow templates are rendered: about as long as one of them takes.
+const CROWDED: Duration = Duration::from_secs(1);
 
 /// Reconciles ExternalSecrets.
 pub struct ExternalSecrets {
@@ -105,7 +112,7 @@ impl Turn<'_> {
         if self.object.is_being_deleted() {
             return cleanup::run(self.ctx, self.key, self.object).await;
         }
-        let plan = match self.plan() {
+        let (spec, plan) = match self.plan() {
             Ok(plan) => plan,
             Err(error) => return self.fail(error).await,
         };
@@ -116,14 +123,29 @@ impl Turn<'_> {
         let now = Timestamp::now();
         let version = self.version();
         let known = self.ctx.managed.find(&self.target(&plan));
-        let seen = Seen { uid: self.uid(), version: &version, status: &before, target: known.as_deref() };
+        let seen = Seen {
+            uid: self.uid(),
+            version: &version,
+            status: &before,
+            target: known.as_deref(),
+            templates_are_newer: self.ctx.sources.are_newer(self.key),
+        };
         match refresh::due(&plan, &seen, now) {
             Due::Never => return Ok(Next::Rest),
             Due::At(at) => return Ok(until(at, now)),
             Due::Now(reason) => tracing::debug!(key = %self.key, ?reason, "refreshing"),
         }
-        match self.refresh(&plan, &before, &version).await {
-            Ok(told) => {
+        let Some(place) = self.ctx.templates.place(self.key) else { return Ok(Next::Postponed(CROWDED)) };
+        let sources = self.ctx.sources.seen(self.key);
+        let settled = before.synced_resource_version.as_deref() == Some(&version);
+        let refreshed = match self.check_templates(&spec) {
+            Ok(()) => self.refresh(&plan, &place, settled).await,
+            Err(error) => Err(error),
+        };
+        match refreshed {
+            Ok((told, rendered_from)) => {
+                self.ctx.sources.settle(self.key, sources);
+                self.ctx.sources.settle(self.key, rendered_from);
                 let after = status::after(&before, &told, &version, now);
                 status::write(self.ctx, self.key, self.uid(), &after).await?;
                 Ok(refresh::next_after(&plan.refresh, self.uid(), now).map_or(Next::Rest, |at| until(at, now)))
@@ -137,10 +159,19 @@ impl Turn<'_> {
     }
 
     /// What the spec means, or all that is wrong with it: the words that the webhook would use.
-    fn plan(&self) -> Result<Plan, Error> {
+    fn plan(&self) -> Result<(ExternalSecretSpec, Plan), Error> {
         let invalid = |message: String| Error::fix(Code::SpecInvalid, message);
         let spec: ExternalSecretSpec = self.object.spec().map_err(|error| invalid(format!("spec: {error}")))?;
-        Plan::new(self.key.name(), &spec).map_err(|problems| invalid(problems.to_string()))
+        let plan = Plan::new(self.key.name(), &spec).map_err(|problems| invalid(problems.to_string()))?;
+        Ok((spec, plan))
+    }
+
+    /// Before anything is fetched: a text that is no template costs no store a read. The words are the webhook's.
+    fn check_templates(&self, spec: &ExternalSecretSpec) -> Result<(), Error> {
+        template_syntax::texts(spec).into_iter().try_for_each(|text| {
+            let parsed = self.ctx.templates.parse(text.name, text.text.as_bytes());
+            parsed.map(drop).map_err(|error| error.at(text.path))
+        })
     }
 
     fn is_ours(&self, plan: &Plan) -> bool {
@@ -151,30 +182,27 @@ impl Turn<'_> {
         stores::all_of_our_class(self.ctx, self.key.namespace(), plan)
     }
 
-    async fn refresh(&self, plan: &Plan, before: &ExternalSecretStatus, version: &str) -> Result<Told, Error> {
-        let fetched = fetch::fetch(self.ctx, self.key.namespace(), plan, self.since).await?;
+    /// `settled`: spec and metadata are as they were at the last write. Returns also what the templates came from.
+    async fn refresh(&self, plan: &Plan, place: &Place, settled: bool) -> Result<(Told, sources::Seen), Error> {
+        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since).await?;
         if let Some(news) = self.missing.news(self.key, &fetched.missing) {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
         if fetched.values.is_empty() {
             match plan.target.deletion {
-                DeletionPolicy::Delete => return self.delete(plan).await,
+                DeletionPolicy::Delete => return Ok((self.delete(plan).await?, sources::Seen::default())),
                 DeletionPolicy::Retain => {
                     let message = "the provider has no data; the secret is retained as deletionPolicy=Retain says";
-                    return Ok(Told::Synced { message, binding: None });
+                    return Ok((Told::Synced { message, binding: None }, sources::Seen::default()));
                 }
                 DeletionPolicy::Merge => {}
             }
         }
-        let settled = before.synced_resource_version.as_deref() == Some(version);
-        self.write(plan, fetched.values, settled).await
+        let (content, metadata, seen) = self.content(plan, place, fetched.values).await?;
+        Ok((self.write(plan, content, metadata, settled).await?, seen))
     }
 
-    async fn write(&self, plan: &Plan, values: Values, settled: bool) -> Result<Told, Error> {
-        let (content, metadata) = self.content(plan, values).await?;
-        // Labels and annotations made from values may differ while the data is equal.
-        let metadata_may_differ =
-            plan.target.template.is_some() && !(content.labels.is_empty() && content.annotations.is_empty());
+    async fn write(&self, plan: &Plan, content: Content, metadata: Metadata, settled: bool) -> Result<Told, Error> {
         let desired = Desired {
             author: self.author(),
             target: plan.target.name.clone(),
@@ -182,7 +210,7 @@ impl Turn<'_> {
             immutable: plan.target.immutable,
             content,
         };
-        let written = target::write(self.ctx, desired, metadata, settled && !metadata_may_differ).await?;
+        let written = target::write(self.ctx, desired, metadata, settled).await?;
         let name = &plan.target.name;
         match written {
             Written::Created => self.note(event_reason::CREATED, format!("secret \"{name}\" created")),
@@ -199,19 +227,24 @@ impl Turn<'_> {
         Ok(Told::Synced { message: "secret synced", binding })
     }
 
-    async fn content(&self, plan: &Plan, values: Values) -> Result<(render::Content, Metadata), Error> {
-        if let Some(template) = &plan.target.template {
-            let rendered = render::render(&self.ctx.client, self.key.namespace(), template, values).await?;
-            return Ok((rendered, Metadata::Complete));
+    async fn content(
+        &self,
+        plan: &Plan,
+        place: &Place,
+        values: Values,
+    ) -> Result<(Content, Metadata, sources::Seen), Error> {
+        if let Some(shape) = &plan.target.template {
+            let rendered = render::render(self.ctx, place, self.key.namespace(), shape, values).await?;
+            return Ok((rendered.content, Metadata::Complete, rendered.seen));
         }
-        let content = render::Content {
+        let content = Content {
             data: values,
             labels: owned(self.object.meta.labels.as_ref()),
             annotations: owned(self.object.meta.annotations.as_ref()),
-            ..render::Content::default()
+            ..Content::default()
         };
         let metadata = if self.object.had_last_applied { Metadata::LastAppliedMissing } else { Metadata::Complete };
-        Ok((content, metadata))
+        Ok((content, metadata, sources::Seen::default()))
     }
 
     /// Nothing is left at the provider and deletionPolicy is Delete.

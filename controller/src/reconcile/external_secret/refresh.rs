@@ -11,7 +11,7 @@ use api::{
     names::condition_reason::{SECRET_DELETED, SECRET_MISSING},
     plan::{Plan, Refresh},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{engine::spread::fraction, reconcile::managed::Managed};
 
@@ -23,12 +23,15 @@ pub struct Seen<'a> {
     pub status: &'a ExternalSecretStatus,
     /// The target as far as it is managed.
     pub target: Option<&'a Managed>,
+    /// A ConfigMap or Secret with templates changed since they were rendered.
+    pub templates_are_newer: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reason {
     NeverSynced,
     SpecOrMetadataChanged,
+    TemplatesChanged,
     TargetMissing,
     TargetDrifted,
     RefreshTimeInFuture,
@@ -59,12 +62,24 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
     match (refresh.policy, refresh.interval) {
         (RefreshPolicy::CreatedOnce, _) | (RefreshPolicy::Periodic, None) => Due::Never,
         (_, _) if changed => Due::Now(Reason::SpecOrMetadataChanged),
+        (_, _) if seen.templates_are_newer => templates_changed(synced_at, now),
         (RefreshPolicy::OnChange, _) => Due::Never,
         (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
         (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
             at if at <= now => Due::Now(Reason::IntervalElapsed),
             at => Due::At(at),
         },
+    }
+}
+
+/// The least time between two refreshes because of templates: an object that changes all the time, such as one that holds
+/// a lock, must not have stores asked all the time.
+const TEMPLATES_SETTLE: SignedDuration = SignedDuration::from_secs(3);
+
+fn templates_changed(synced_at: Timestamp, now: Timestamp) -> Due {
+    match synced_at.checked_add(TEMPLATES_SETTLE) {
+        Ok(at) if synced_at <= now && now < at => Due::At(at),
+        _ => Due::Now(Reason::TemplatesChanged),
     }
 }
 
@@ -99,7 +114,7 @@ const SPREAD: f64 = 0.05;
 fn next_refresh(uid: &str, synced_at: Timestamp, interval: Duration) -> Timestamp {
     let wait = interval.mul_f64(1.0 - SPREAD * fraction(uid));
     // Whole milliseconds; an interval past the end of time never elapses.
-    let wait = i64::try_from(wait.as_millis()).map_or(jiff::SignedDuration::MAX, jiff::SignedDuration::from_millis);
+    let wait = i64::try_from(wait.as_millis()).map_or(SignedDuration::MAX, SignedDuration::from_millis);
     synced_at.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 

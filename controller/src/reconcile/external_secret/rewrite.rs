@@ -5,31 +5,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::external_secret::{
-    MergeConflictPolicy, MergePriorityPolicy, MergeStrategy, Rewrite, RewriteMerge, RewriteOperation,
+use api::{
+    external_secret::{
+        MergeConflictPolicy, MergePriorityPolicy, MergeStrategy, Rewrite, RewriteMerge, RewriteOperation,
+    },
+    template_syntax::TRANSFORM,
 };
 
 use crate::{
     error::{Code, Error},
     provider::{Values, json},
     secret_bytes::SecretBytes,
+    templates::{Budget, Templates},
 };
 
-/// Applies every operation in order.
-pub fn apply(operations: &[Rewrite], values: Values) -> Result<Values, Error> {
+/// Applies every operation in order. May take as long as the budget: not for an async thread.
+pub fn apply(templates: &Templates, budget: &Budget, operations: &[Rewrite], values: Values) -> Result<Values, Error> {
     operations.iter().enumerate().try_fold(values, |values, (index, operation)| {
-        one(operation, values).map_err(|error| error.at(format!("rewrite[{index}]")))
+        one(templates, budget, operation, values).map_err(|error| error.at(format!("rewrite[{index}]")))
     })
 }
 
-fn one(operation: &Rewrite, values: Values) -> Result<Values, Error> {
+fn one(templates: &Templates, budget: &Budget, operation: &Rewrite, values: Values) -> Result<Values, Error> {
     match operation.operation() {
         Some(RewriteOperation::Regexp(regexp)) => {
             let pattern = api::regexp::compile("regexp.source", &regexp.source)
                 .map_err(|problem| invalid(problem.to_string()))?;
             renamed(values, |key| Ok(pattern.replace_all(key, regexp.target.as_str()).into_owned()))
         }
-        Some(RewriteOperation::Transform(transform)) => renamed(values, transformed(&transform.template)?),
+        Some(RewriteOperation::Transform(transform)) => transformed(templates, budget, &transform.template, values),
         Some(RewriteOperation::Merge(merge)) => merged(merge, &values),
         None => Err(invalid("set exactly one of regexp, transform and merge".to_owned())),
     }
@@ -39,14 +43,11 @@ fn renamed(values: Values, rename: impl Fn(&str) -> Result<String, Error>) -> Re
     values.into_iter().map(|(key, value)| Ok((rename(&key)?, value))).collect()
 }
 
-fn transformed(text: &str) -> Result<impl Fn(&str) -> Result<String, Error> + use<>, Error> {
-    let limits = template::Limits::default();
-    let parsed =
-        template::Template::parse("transform", text.as_bytes(), &limits).map_err(|e| invalid(e.to_string()))?;
-    let options = template::Options { missing_key: template::MissingKey::Default, ..template::Options::default() };
-    Ok(move |key: &str| {
+fn transformed(templates: &Templates, budget: &Budget, text: &str, values: Values) -> Result<Values, Error> {
+    let template = templates.parse(TRANSFORM, text.as_bytes())?;
+    renamed(values, |key| {
         let data = template::Data::from_iter([("value", key)]);
-        let name = parsed.render(&data, &options).map_err(|error| invalid(error.to_string()))?;
+        let name = template.render(budget, &data, template::MissingKey::Default)?;
         Ok(String::from_utf8_lossy(&name).into_owned())
     })
 }
@@ -110,7 +111,11 @@ mod tests {
         let operations: Vec<Rewrite> = serde_json::from_value(operations).expect("operations");
         let values = values.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
         let text = |bytes: &SecretBytes| String::from_utf8(bytes.expose().to_vec()).expect("text");
-        Ok(apply(&operations, values)?.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+        let (templates, budget) = (Templates::detached(), Budget::new(template::Limits::default()));
+        Ok(apply(&templates, &budget, &operations, values)?
+            .iter()
+            .map(|(key, value)| (key.clone(), text(value)))
+            .collect())
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {

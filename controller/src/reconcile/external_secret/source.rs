@@ -11,6 +11,7 @@ use api::{
 };
 use serde::Deserialize;
 
+use super::sources::{Shape, Sources};
 use crate::{
     engine::{
         Lane, ObjectKey, Queue,
@@ -19,12 +20,15 @@ use crate::{
         watch::Sink,
     },
     metrics::{Kind, Metrics},
+    templates::Templates,
 };
 
 /// Feeds the cache of ExternalSecrets and their queue.
 pub struct Source {
     cache: Arc<Cache<Watched<ExternalSecret>>>,
     targets: Arc<Targets>,
+    sources: Arc<Sources>,
+    templates: Arc<Templates>,
     queue: Arc<Queue>,
     metrics: Metrics,
 }
@@ -33,14 +37,18 @@ impl Source {
     pub fn new(
         cache: Arc<Cache<Watched<ExternalSecret>>>,
         targets: Arc<Targets>,
+        sources: Arc<Sources>,
+        templates: Arc<Templates>,
         queue: Arc<Queue>,
         metrics: Metrics,
     ) -> Self {
-        Self { cache, targets, queue, metrics }
+        Self { cache, targets, sources, templates, queue, metrics }
     }
 
     fn gone(&self, key: &ObjectKey) {
         self.targets.forget(key);
+        self.sources.forget(key);
+        self.templates.forget(key);
         self.queue.forget(key);
         // One more turn, which finds nothing, lets go of what the reconcile remembers.
         self.queue.add(key, Lane::Periodic);
@@ -63,7 +71,9 @@ impl Sink<Watched<ExternalSecret>> for Source {
             Before::Nothing if object.has_status() => Lane::Periodic,
             Before::Nothing | Before::Older(_) => Lane::Interactive,
         };
-        self.targets.set(&key, &object);
+        let target: Target = object.spec::<Spec>().unwrap_or_default().target;
+        self.targets.set(&key, target.name);
+        self.sources.set(&key, target.template.named());
         self.queue.add(&key, lane);
     }
 
@@ -98,8 +108,10 @@ impl Targets {
         self.index().authors.get(secret).into_iter().flatten().cloned().collect()
     }
 
-    fn set(&self, key: &ObjectKey, object: &Watched<ExternalSecret>) {
-        let target = target_name(object).map_or_else(|| key.clone(), |name| ObjectKey::new(key.namespace(), &name));
+    /// `name`: the target's, where it is not the ExternalSecret's own.
+    fn set(&self, key: &ObjectKey, name: Option<String>) {
+        let name = name.filter(|name| !name.is_empty());
+        let target = name.map_or_else(|| key.clone(), |name| ObjectKey::new(key.namespace(), &name));
         let mut index = self.index();
         index.unlink(key);
         index.authors.entry(target.clone()).or_default().insert(key.clone());
@@ -127,20 +139,18 @@ impl Index {
     }
 }
 
-/// Only the target's name, without decoding the rest of the spec.
-fn target_name(object: &Watched<ExternalSecret>) -> Option<String> {
-    #[derive(Deserialize, Default)]
-    struct Spec {
-        #[serde(default)]
-        target: Target,
-    }
-    #[derive(Deserialize, Default)]
-    struct Target {
-        #[serde(default)]
-        name: Option<String>,
-    }
-    let spec: Spec = object.spec().unwrap_or_default();
-    spec.target.name.filter(|name| !name.is_empty())
+/// Only what names other objects, without decoding the rest of the spec.
+#[derive(Deserialize, Default)]
+struct Spec {
+    #[serde(default)]
+    target: Target,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Target {
+    name: Option<String>,
+    template: Shape,
 }
 
 /// The ExternalSecrets that use a store. A scan: stores change rarely, and an index would cost memory for every object.

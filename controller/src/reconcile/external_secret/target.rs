@@ -51,13 +51,14 @@ const ATTEMPTS: usize = 3;
 /// an equal Secret.
 pub async fn write(ctx: &Ctx, mut desired: Desired, metadata: Metadata, settled: bool) -> Result<Written, Error> {
     let key = ObjectKey::new(&desired.author.namespace, &desired.target);
+    let wanted = desired.beside_data();
     let known = ctx.managed.find(&key);
-    if settled && known.as_deref().is_some_and(|known| is_as_desired(known, &desired)) {
+    if settled && known.as_deref().is_some_and(|known| is_as_desired(known, &desired, wanted)) {
         return Ok(Written::Unchanged);
     }
     let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), &desired.author.namespace);
     if desired.creation == CreationPolicy::None {
-        return mark(ctx, &secrets, &desired, known).await;
+        return mark(ctx, &secrets, &desired, known, wanted).await;
     }
     if metadata == Metadata::LastAppliedMissing {
         desired.content.annotations.extend(own_annotations(ctx, &desired.author).await?);
@@ -68,9 +69,9 @@ pub async fn write(ctx: &Ctx, mut desired: Desired, metadata: Metadata, settled:
     };
     for _ in 0..ATTEMPTS {
         let attempt = match &existing {
-            Some(existing) => patch(ctx, &secrets, &desired, existing).await,
+            Some(existing) => patch(ctx, &secrets, &desired, existing, wanted).await,
             None if desired.creation == CreationPolicy::Merge => return Ok(Written::Missing),
-            None => create(ctx, &secrets, &desired).await,
+            None => create(ctx, &secrets, &desired, wanted).await,
         };
         match attempt {
             Err(error) if error.code() == Code::KubernetesConflict => {}
@@ -85,30 +86,40 @@ pub async fn write(ctx: &Ctx, mut desired: Desired, metadata: Metadata, settled:
 }
 
 /// Whether the watch shows all there is to know: our data, untouched, with the owner that it must have.
-fn is_as_desired(known: &Managed, desired: &Desired) -> bool {
+fn is_as_desired(known: &Managed, desired: &Desired, wanted: u64) -> bool {
     let rebuilt = matches!(desired.creation, CreationPolicy::Owner | CreationPolicy::Orphan);
     let owned = desired.creation != CreationPolicy::Owner
         || (known.owner_uid.as_ref() == Some(&desired.author.uid) && known.created_by.is_some());
-    rebuilt && owned && known.intact && known.metadata_settled && known.data_hash == data_hash(&desired.content.data)
+    rebuilt
+        && owned
+        && known.intact
+        && known.settled_as == Some(wanted)
+        && known.data_hash == data_hash(&desired.content.data)
 }
 
-async fn create(ctx: &Ctx, secrets: &Api<Secret>, desired: &Desired) -> Result<Written, Error> {
+async fn create(ctx: &Ctx, secrets: &Api<Secret>, desired: &Desired, wanted: u64) -> Result<Written, Error> {
     let params = PostParams { field_manager: Some(field_manager(&desired.author.name)), ..PostParams::default() };
     let created = secrets.create(&params, &desired.secret()).await;
     let created = created.map_err(|error| unwritten(&act("creating", desired), &error))?;
-    ctx.managed.record(&created);
+    ctx.managed.record(&created, wanted);
     Ok(Written::Created)
 }
 
-async fn patch(ctx: &Ctx, secrets: &Api<Secret>, desired: &Desired, existing: &Secret) -> Result<Written, Error> {
+async fn patch(
+    ctx: &Ctx,
+    secrets: &Api<Secret>,
+    desired: &Desired,
+    existing: &Secret,
+    wanted: u64,
+) -> Result<Written, Error> {
     let Some(patch) = desired.patch(existing)? else {
-        ctx.managed.record(existing);
+        ctx.managed.record(existing, wanted);
         return Ok(Written::Unchanged);
     };
     let params = PatchParams { field_manager: Some(field_manager(&desired.author.name)), ..PatchParams::default() };
     let patched = secrets.patch(&desired.target, &params, &Patch::Merge(patch)).await;
     let patched = patched.map_err(|error| unwritten(&act("updating", desired), &error))?;
-    ctx.managed.record(&patched);
+    ctx.managed.record(&patched, wanted);
     Ok(Written::Updated)
 }
 
@@ -118,6 +129,7 @@ async fn mark(
     secrets: &Api<Secret>,
     desired: &Desired,
     known: Option<Arc<Managed>>,
+    wanted: u64,
 ) -> Result<Written, Error> {
     if known.is_some() {
         return Ok(Written::Unchanged);
@@ -132,7 +144,7 @@ async fn mark(
     }});
     let params = PatchParams { field_manager: Some(field_manager(&desired.author.name)), ..PatchParams::default() };
     let marked = secrets.patch(&desired.target, &params, &Patch::Merge(label)).await;
-    ctx.managed.record(&marked.map_err(|error| Error::kube(&act("labelling", desired), &error))?);
+    ctx.managed.record(&marked.map_err(|error| Error::kube(&act("labelling", desired), &error))?, wanted);
     Ok(Written::Unchanged)
 }
 

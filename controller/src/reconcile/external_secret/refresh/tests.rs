@@ -44,8 +44,12 @@ fn managed(intact: bool, owner: &str) -> Managed {
 
 const NOW: &str = "2026-01-01T12:00:00Z";
 
+fn seen<'a>(uid: &'a str, status: &'a ExternalSecretStatus, target: Option<&'a Managed>) -> Seen<'a> {
+    Seen { uid, version: "1-x", status, target, templates_are_newer: false }
+}
+
 fn verdict(plan: &Plan, status: &ExternalSecretStatus, target: Option<&Managed>) -> Due {
-    due(plan, &Seen { uid: "uid", version: "1-x", status, target }, NOW.parse().expect("time"))
+    due(plan, &seen("uid", status, target), NOW.parse().expect("time"))
 }
 
 #[test]
@@ -84,8 +88,10 @@ fn waiting_object_is_due_inside_the_last_part_of_its_interval_and_never_past_it(
     let end: Timestamp = "2026-01-01T12:59:00Z".parse().expect("time");
     let start: Timestamp = "2026-01-01T12:56:00Z".parse().expect("time");
     for uid in ["a", "b", "c", "d", "e"] {
-        let seen = Seen { uid, version: "1-x", status: &status, target: Some(&managed(true, uid)) };
-        let Due::At(at) = due(&plan, &seen, NOW.parse().expect("time")) else { panic!("{uid} must wait") };
+        let managed = managed(true, uid);
+        let Due::At(at) = due(&plan, &seen(uid, &status, Some(&managed)), NOW.parse().expect("time")) else {
+            panic!("{uid} must wait")
+        };
         assert!(at >= start && at <= end, "{uid}: {at}");
     }
 }
@@ -124,4 +130,25 @@ fn table_of_targets() {
 fn created_once_still_repairs_its_target() {
     let status = status("2026-01-01T11:59:00Z", "0-x", SECRET_SYNCED);
     assert_eq!(verdict(&plan("CreatedOnce", "Owner", "1h"), &status, None), Due::Now(Reason::TargetMissing));
+}
+
+#[test]
+fn changed_templates_are_a_reason_unless_the_policy_fetches_once() {
+    let good = managed(true, "uid");
+    let at = |text: &str| Due::At(text.parse().expect("time"));
+    for (policy, interval, synced_at, expected) in [
+        ("CreatedOnce", "1h", "2026-01-01T11:59:00Z", Due::Never),
+        ("Periodic", "0", "2026-01-01T11:59:00Z", Due::Never),
+        ("OnChange", "1h", "2026-01-01T11:59:00Z", Due::Now(Reason::TemplatesChanged)),
+        ("Periodic", "1h", "2026-01-01T11:59:00Z", Due::Now(Reason::TemplatesChanged)),
+        ("Periodic", "1h", "2026-01-01T11:59:57Z", Due::Now(Reason::TemplatesChanged)),
+        ("Periodic", "1h", "2026-01-01T11:59:59Z", at("2026-01-01T12:00:02Z")),
+        ("OnChange", "1h", "2026-01-01T12:00:00Z", at("2026-01-01T12:00:03Z")),
+        ("OnChange", "1h", "2026-01-01T13:00:00Z", Due::Now(Reason::TemplatesChanged)),
+    ] {
+        let status = status(synced_at, "1-x", SECRET_SYNCED);
+        let seen = Seen { templates_are_newer: true, ..seen("uid", &status, Some(&good)) };
+        let got = due(&plan(policy, "Owner", interval), &seen, NOW.parse().expect("time"));
+        assert_eq!(got, expected, "{policy} {interval} {synced_at}");
+    }
 }

@@ -1,0 +1,93 @@
+//! What the Secret should hold beyond its bookkeeping, as its template shapes it.
+//!
+//! Enter the shape and the fetched values; leave data, labels, annotations, finalizers and type. Fetched values are part
+//! of it with `mergePolicy: Merge`, or when the shape has no templates of data. Precedence, falling: `data`,
+//! `templateFrom` (later entries first), fetched values. Templates run off the async threads, within their limits.
+
+mod content;
+mod gather;
+
+use api::external_secret::{MergePolicy, Template};
+use template::MissingKey;
+
+use self::gather::{Gatherer, Job, Output};
+use super::{sources::Seen, values};
+use crate::{
+    ctx::Ctx,
+    error::{Code, Error},
+    provider::Values,
+    secret_bytes::SecretBytes,
+    templates::{Budget, Place},
+};
+
+pub use content::Content;
+
+/// Content, and the versions of the objects that its templates came from.
+#[derive(Debug)]
+pub struct Rendered {
+    pub content: Content,
+    pub seen: Seen,
+}
+
+/// Renders a shape over fetched values.
+pub async fn render(
+    ctx: &Ctx,
+    place: &Place,
+    namespace: &str,
+    shape: &Template,
+    values: Values,
+) -> Result<Rendered, Error> {
+    let gatherer = Gatherer { client: &ctx.client, templates: &ctx.templates, namespace };
+    let gathered = gatherer.gather(shape).await?;
+    let mut content =
+        Content { finalizers: shape.metadata.finalizers.clone(), type_: shape.type_.clone(), ..Content::default() };
+    let has_data = !(shape.data.is_empty() && shape.template_from.is_empty());
+    if shape.merge_policy == MergePolicy::Merge || !has_data {
+        content.data.clone_from(&values);
+    }
+    let jobs = gathered.jobs;
+    if !jobs.is_empty() {
+        content = ctx.templates.off_thread(place, move |budget| run(budget, jobs, &values, content)).await?;
+    }
+    Ok(Rendered { content, seen: gathered.seen })
+}
+
+/// Renders every template and files the results.
+fn run(budget: &Budget, jobs: Vec<Job>, values: &Values, mut content: Content) -> Result<Content, Error> {
+    let data: template::Data = values.iter().map(|(key, value)| (key.as_str(), value.expose())).collect();
+    for job in jobs {
+        one(budget, &job, &data, &mut content).map_err(|error| error.at(&job.path))?;
+    }
+    Ok(content)
+}
+
+fn one(budget: &Budget, job: &Job, data: &template::Data, content: &mut Content) -> Result<(), Error> {
+    let rendered = SecretBytes::new(job.template.render(budget, data, MissingKey::Error)?);
+    match &job.output {
+        Output::Value(part, key) => {
+            let value = values::decode(job.decoding, key, rendered)?;
+            content.file(*part, key.clone(), &format!("the key \"{key}\""), value)
+        }
+        Output::KeysAndValues(part, text) => {
+            for (key, value) in keys_and_values(&rendered)? {
+                let is_public = text.as_ref().is_some_and(|text| text.contains(&key));
+                let name = if is_public { key.as_str() } else { "(a rendered key)" };
+                let value = values::decode(job.decoding, name, value)?;
+                let told = if is_public { format!("the key \"{key}\"") } else { "a rendered key".to_owned() };
+                content.file(*part, key, &told, value)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Parses rendered YAML whose top level maps names to values; values that are not text are written as Go writes them.
+fn keys_and_values(rendered: &SecretBytes) -> Result<Values, Error> {
+    let map = template::yaml_texts(rendered.expose()).map_err(|error| {
+        Error::fix(Code::TemplateFailed, format!("the rendered text is not lines of \"key: value\": {error}"))
+    })?;
+    Ok(map.into_iter().map(|(key, value)| (key, SecretBytes::new(value))).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The ConfigMaps and Secrets that hold templates (`templateFrom`): who uses which, and whether they changed since.
+//!
+//! An edit of one wakes the ExternalSecrets that use it. RBAC: configmaps, secrets `list`, `watch` (metadata only);
+//! without it an edit is picked up at the next refresh.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::engine::{
+    ObjectKey,
+    references::{References, Versions},
+};
+
+/// See the module documentation.
+pub struct Sources {
+    pub config_maps: Arc<References<ObjectKey>>,
+    pub secrets: Arc<References<ObjectKey>>,
+}
+
+/// Objects with templates in certain versions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    pub config_maps: Versions,
+    pub secrets: Versions,
+}
+
+impl Sources {
+    /// `wake` is called with an ExternalSecret whose templates have changed; `synced_at` tells its last refresh.
+    pub fn new(
+        wake: impl Fn(&ObjectKey) + Clone + Send + Sync + 'static,
+        synced_at: impl Fn(&ObjectKey) -> Option<Timestamp> + Clone + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            config_maps: Arc::new(References::new(wake.clone(), synced_at.clone())),
+            secrets: Arc::new(References::new(wake, synced_at)),
+        }
+    }
+
+    /// Takes note of what an ExternalSecret's spec names.
+    pub fn set(&self, user: &ObjectKey, named: Named) {
+        let keys = |names: Vec<String>| names.iter().map(|name| ObjectKey::new(user.namespace(), name)).collect();
+        self.config_maps.set(user, keys(named.config_maps));
+        self.secrets.set(user, keys(named.secrets));
+    }
+
+    pub fn forget(&self, user: &ObjectKey) {
+        self.config_maps.forget(user);
+        self.secrets.forget(user);
+    }
+
+    /// Whether a template changed since the ExternalSecret was rendered.
+    pub fn are_newer(&self, user: &ObjectKey) -> bool {
+        self.config_maps.is_outdated(user) || self.secrets.is_outdated(user)
+    }
+
+    /// The versions that are known now.
+    pub fn seen(&self, user: &ObjectKey) -> Seen {
+        Seen { config_maps: self.config_maps.current(user), secrets: self.secrets.current(user) }
+    }
+
+    /// The ExternalSecret is in step with these versions.
+    pub fn settle(&self, user: &ObjectKey, seen: Seen) {
+        self.config_maps.settle(user, seen.config_maps);
+        self.secrets.settle(user, seen.secrets);
+    }
+}
+
+/// Names of objects with templates.
+#[derive(Debug, Default, PartialEq)]
+pub struct Named {
+    pub config_maps: Vec<String>,
+    pub secrets: Vec<String>,
+}
+
+/// `spec.target.template`, as far as it names other objects; the rest of the spec is not decoded.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Shape {
+    template_from: Vec<From>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct From {
+    config_map: Option<Source>,
+    secret: Option<Source>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Source {
+    name: String,
+}
+
+impl Shape {
+    pub fn named(self) -> Named {
+        let mut named = Named::default();
+        for from in self.template_from {
+            named.config_maps.extend(from.config_map.map(|source| source.name));
+            named.secrets.extend(from.secret.map(|source| source.name));
+        }
+        named
+    }
+}

@@ -1,0 +1,118 @@
+//! A parsed template with what is needed to tell its failures: its name, and whether its text may be quoted.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use template::{Data, Limits, MissingKey, Options, Template};
+
+use super::TOGETHER;
+use crate::error::{Code, Error};
+
+/// See the module documentation.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    name: Box<str>,
+    template: Arc<Template>,
+    from_secret: bool,
+}
+
+/// Time and limits for one piece of work: all renders in it share a span.
+pub struct Budget {
+    pub(super) started: Instant,
+    limits: Limits,
+}
+
+impl Budget {
+    /// Begins now.
+    pub fn new(limits: Limits) -> Self {
+        Self { started: Instant::now(), limits }
+    }
+
+    fn limits(&self) -> Result<Limits, Error> {
+        let together = self.limits.deadline.saturating_mul(TOGETHER);
+        let left = together.saturating_sub(self.started.elapsed());
+        if left.is_zero() {
+            let message = format!("all templates together take longer than {together:?}; make them simpler");
+            return Err(Error::fix(Code::TemplateFailed, message));
+        }
+        Ok(Limits { deadline: self.limits.deadline.min(left), ..self.limits.clone() })
+    }
+}
+
+impl Parsed {
+    pub(super) fn new(name: &str, template: Arc<Template>, from_secret: bool) -> Self {
+        Self { name: name.into(), template, from_secret }
+    }
+
+    /// Renders within what is left of the budget.
+    pub fn render(&self, budget: &Budget, data: &Data, missing_key: MissingKey) -> Result<Vec<u8>, Error> {
+        let options = Options { missing_key, limits: budget.limits()?, now: SystemTime::now() };
+        self.template.render(data, &options).map_err(|error| self.failure(error.redacted()))
+    }
+
+    fn failure(&self, said: &str) -> Error {
+        // Go's words for the mistake that users make most.
+        let code = match said.contains("map has no entry for key") {
+            true => Code::TemplateMissingKey,
+            false => Code::TemplateFailed,
+        };
+        let message = if self.from_secret { place_of(&self.name, said) } else { said.to_owned() };
+        Error::fix(code, message)
+    }
+}
+
+/// Where an error is, without the text that it quotes: `template: NAME:LINE:COLUMN: …` or `line LINE: …`.
+pub fn place_of(name: &str, said: &str) -> String {
+    let executing = said.strip_prefix("template: ").and_then(|rest| rest.strip_prefix(name)?.strip_prefix(':'));
+    let numbers = executing.or_else(|| said.strip_prefix("line ")).unwrap_or_default();
+    let mut numbers = numbers.split(':').map_while(|part| part.parse::<u32>().ok());
+    let place = match (numbers.next(), numbers.next()) {
+        (Some(line), Some(column)) => format!("line {line}, column {column}: "),
+        (Some(line), None) => format!("line {line}: "),
+        (None, _) => String::new(),
+    };
+    format!("{place}the template fails there, and is not quoted because it is in a Secret; correct it")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn parsed(text: &str, from_secret: bool) -> Parsed {
+        let template = Template::parse("t.txt", text.as_bytes(), &Limits::default()).expect("a template");
+        Parsed::new("t.txt", Arc::new(template), from_secret)
+    }
+
+    fn failure(text: &str, from_secret: bool, limits: Limits) -> Error {
+        let data = Data::from_iter([("password", "canary")]);
+        parsed(text, from_secret).render(&Budget::new(limits), &data, MissingKey::Error).expect_err("refused")
+    }
+
+    #[test]
+    fn failure_is_told_as_go_tells_it_without_values() {
+        let error = failure("\n{{ atoi .password }}{{ range .password }}{{ end }}", false, Limits::default());
+        assert!(error.to_string().contains("t.txt:2:29: executing"), "{error}");
+        assert!(!error.to_string().contains("canary"), "{error}");
+        assert_eq!(failure("{{ .user }}", false, Limits::default()).code(), Code::TemplateMissingKey);
+    }
+
+    #[test]
+    fn template_from_a_secret_is_not_quoted() {
+        let error = failure("\n{{ fail (print \"in the Secret\" .password) }}", true, Limits::default()).to_string();
+        assert!(error.contains("line 2, column "), "{error}");
+        assert!(!error.contains("in the Secret") && !error.contains("canary") && !error.contains("fail ("), "{error}");
+        let syntax = place_of("t.txt", "line 7: function \"hunter2\" not defined");
+        assert!(syntax.starts_with("line 7: ") && !syntax.contains("hunter2"), "{syntax}");
+    }
+
+    #[test]
+    fn templates_that_share_a_budget_share_its_time() {
+        let limits = Limits { deadline: Duration::ZERO, ..Limits::default() };
+        let error = failure("text", false, limits).to_string();
+        assert!(error.contains("all templates together take longer than 0ns"), "{error}");
+    }
+}
