@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use zeroize::Zeroize as _;
+
 use crate::text::lossy;
 
 /// Stands for what a text leaves out.
@@ -133,6 +135,13 @@ impl From<&'static str> for Piece {
 impl From<String> for Piece {
     fn from(text: String) -> Self {
         Self::Source(text)
+    }
+}
+
+/// The exact text may hold values of the data.
+impl Drop for Wordings {
+    fn drop(&mut self) {
+        self.exact.zeroize();
     }
 }
 

@@ -26,6 +26,8 @@
 //! * Templates reach nothing outside the process but the randomness of the system: no files, environment or network.
 //! * [`Error::redacted`], `Display` and `Debug` hold no value of the data, and [`Error::without_source`] no text of the
 //!   template either.
+//! * Data, the values made of it, the output as long as it is here, templates and exact error texts are overwritten in
+//!   memory when they go; copies that libraries make for themselves are not.
 //! * Rendering blocks the thread, at most for [`Limits::deadline`] and the call under way: run it where blocking is
 //!   allowed.
 //!
@@ -40,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 mod ast;
+mod bytes;
 mod cast;
 mod context;
 mod data;

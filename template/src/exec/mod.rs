@@ -4,6 +4,7 @@
 //! expressions recurse once per parenthesis, which the parser bounds.
 
 use crate::ast::{Branch, Call, Command, Expr, ListId, Node, Pipe, Program};
+use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::data::{Bytes, Data};
 use crate::error::{Error, Message, Phase, Position};
@@ -89,10 +90,10 @@ pub(crate) fn execute(
         dot,
         frames: Vec::new(),
         calls: 0,
-        output: Vec::new(),
+        output: Buffer::default(),
     };
     match machine.run(name.as_bytes()) {
-        Ok(()) => Ok(machine.output),
+        Ok(()) => Ok(machine.output.finish()),
         Err(message) => {
             let (prefix, position) = machine.place(name, text);
             Err(Error::new(Phase::Execute, prefix, position, &message))
@@ -112,7 +113,7 @@ struct Machine<'p, 'c, 'o> {
     dot: Operand,
     frames: Vec<Frame<'p>>,
     calls: usize,
-    output: Vec<u8>,
+    output: Buffer,
 }
 
 impl<'p> Machine<'p, '_, '_> {
@@ -258,7 +259,7 @@ impl<'p> Machine<'p, '_, '_> {
         if self.output.len().saturating_add(bytes.len()) > limit {
             return Err(Message::ours(format!("output is longer than {limit} bytes; make it smaller")));
         }
-        self.output.extend_from_slice(bytes);
+        self.output.extend(bytes);
         Ok(())
     }
 

@@ -161,7 +161,7 @@ impl Parser<'_> {
             Kind::LeftParen => Term::Pipe(Box::new(self.parenthesized()?)),
             Kind::Str | Kind::RawStr => {
                 let value = unquote(token.text)?.into();
-                Term::Str { literal: token.text.to_vec(), value }
+                Term::Str { literal: token.text.into(), value }
             }
             _ => {
                 self.tokens.back();
