@@ -79,7 +79,16 @@ impl fmt::Debug for Bytes {
 pub(crate) struct Buffer(Vec<u8>);
 
 impl Buffer {
-    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+    /// Room for so many bytes, to begin with.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+
+    pub(crate) fn push(&mut self, byte: u8) {
+        self.extend_from_slice(&[byte]);
+    }
+
+    pub(crate) fn extend_from_slice(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         self.0.extend_from_slice(bytes);
     }
@@ -103,6 +112,21 @@ impl Buffer {
         grown.extend_from_slice(&self.0);
         self.0.zeroize();
         self.0 = grown;
+    }
+}
+
+impl<'b> Extend<&'b u8> for Buffer {
+    fn extend<I: IntoIterator<Item = &'b u8>>(&mut self, bytes: I) {
+        for byte in bytes {
+            self.push(*byte);
+        }
+    }
+}
+
+impl From<Buffer> for Bytes {
+    fn from(buffer: Buffer) -> Self {
+        // The buffer overwrites itself.
+        Self(buffer.0.as_slice().into())
     }
 }
 
@@ -130,7 +154,7 @@ mod tests {
         let mut vector = Vec::new();
         for round in 0..200u8 {
             let piece = vec![round; usize::from(round) % 7];
-            buffer.extend(&piece);
+            buffer.extend_from_slice(&piece);
             vector.extend_from_slice(&piece);
             buffer.fill(round, 3);
             vector.resize(vector.len() + 3, round);

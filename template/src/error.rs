@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::text::lossy;
 
@@ -182,15 +182,21 @@ impl Message {
 
     /// Adds a value of the data.
     pub(crate) fn data(mut self, data: impl AsRef<[u8]>) -> Self {
-        self.0.exact.push_str(&lossy(data.as_ref()));
+        push_secret(&mut self.0.exact, &Zeroizing::new(lossy(data.as_ref())));
         self.0.redacted.push_str(HIDDEN);
         self.0.without_source.push_str(HIDDEN);
         self
     }
 
+    /// Adds another message.
+    pub(crate) fn then(mut self, other: &Self) -> Self {
+        self.append(other);
+        self
+    }
+
     /// Puts another message behind this one.
     pub(crate) fn append(&mut self, other: &Self) {
-        self.0.exact.push_str(&other.0.exact);
+        push_secret(&mut self.0.exact, &other.0.exact);
         self.0.redacted.push_str(&other.0.redacted);
         self.0.without_source.push_str(&other.0.without_source);
     }
@@ -203,6 +209,22 @@ impl Message {
     /// The text with every value of the data replaced.
     pub(crate) fn redacted(&self) -> &str {
         &self.0.redacted
+    }
+}
+
+/// Appends to a text, and overwrites the place where it was.
+fn push_secret(text: &mut String, more: &str) {
+    let mut grown = String::with_capacity(text.len() + more.len());
+    grown.push_str(text);
+    grown.push_str(more);
+    text.zeroize();
+    *text = grown;
+}
+
+/// Shows the redacted text.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.redacted(), f)
     }
 }
 

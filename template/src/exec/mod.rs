@@ -3,6 +3,8 @@
 //! Statements run on a stack of our own, so neither nested blocks nor recursive templates touch the native stack;
 //! expressions recurse once per parenthesis, which the parser bounds.
 
+use zeroize::Zeroizing;
+
 use crate::ast::{Branch, Call, Command, Expr, ListId, Node, Pipe, Program};
 use crate::bytes::Buffer;
 use crate::context::Context;
@@ -248,7 +250,7 @@ impl<'p> Machine<'p, '_, '_> {
             Value::Str(bytes) => self.write(&bytes),
             value => {
                 self.at = At::Pipe(pipe);
-                let text = sprint(&[value], self.context.options().limits.output_bytes)?;
+                let text = Zeroizing::new(sprint(&[value], self.context.options().limits.output_bytes)?);
                 self.write(&text)
             }
         }
@@ -259,7 +261,7 @@ impl<'p> Machine<'p, '_, '_> {
         if self.output.len().saturating_add(bytes.len()) > limit {
             return Err(Message::ours(format!("output is longer than {limit} bytes; make it smaller")));
         }
-        self.output.extend(bytes);
+        self.output.extend_from_slice(bytes);
         Ok(())
     }
 

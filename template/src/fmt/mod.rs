@@ -27,7 +27,7 @@ impl Sink {
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.has_room(bytes.len()) {
-            self.bytes.extend(bytes);
+            self.bytes.extend_from_slice(bytes);
         }
     }
 

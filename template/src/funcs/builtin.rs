@@ -1,7 +1,10 @@
 //! The functions of text/template itself, without the comparisons.
 
+use zeroize::Zeroizing;
+
 use super::Type::{Any, Bool, Int, Reflect, Str};
 use super::{Args, Function, doc};
+use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::{print_verb, sprint, sprintf, sprintln};
@@ -217,8 +220,8 @@ fn position(key: &Value, length: usize) -> Result<usize, Message> {
     }
 }
 
-fn escaped(context: &Context, args: &Args, escape: fn(&[u8]) -> Vec<u8>) -> Result<Value, Message> {
-    let text = match args.all() {
+fn escaped(context: &Context, args: &Args, escape: fn(&[u8]) -> Buffer) -> Result<Value, Message> {
+    let text = Zeroizing::new(match args.all() {
         [Value::Str(bytes)] => bytes.to_vec(),
         all => {
             let shown: Vec<Value> = all
@@ -227,12 +230,12 @@ fn escaped(context: &Context, args: &Args, escape: fn(&[u8]) -> Vec<u8>) -> Resu
                 .collect();
             sprint(&shown, context.value_bytes())?
         }
-    };
+    });
     Ok(Value::str(escape(&text)))
 }
 
-fn escape_html(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+fn escape_html(text: &[u8]) -> Buffer {
+    let mut out = Buffer::with_capacity(text.len());
     for &byte in text {
         match byte {
             0 => push_char(&mut out, REPLACEMENT),
@@ -247,8 +250,8 @@ fn escape_html(text: &[u8]) -> Vec<u8> {
     out
 }
 
-fn escape_js(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+fn escape_js(text: &[u8]) -> Buffer {
+    let mut out = Buffer::with_capacity(text.len());
     for (at, rune) in runes(text) {
         match rune.char {
             '\\' => out.extend_from_slice(b"\\\\"),
@@ -266,8 +269,8 @@ fn escape_js(text: &[u8]) -> Vec<u8> {
 }
 
 /// Escapes everything but letters, digits and `-_.~`; a space becomes a plus.
-pub(super) fn escape_query(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+pub(super) fn escape_query(text: &[u8]) -> Buffer {
+    let mut out = Buffer::with_capacity(text.len());
     for &byte in text {
         match byte {
             b' ' => out.push(b'+'),
@@ -284,6 +287,6 @@ mod tests {
 
     #[test]
     fn an_invalid_byte_is_one_character_to_javascript() {
-        assert_eq!(escape_js(b"\xff<"), b"\xff\\u003C");
+        assert_eq!(&*escape_js(b"\xff<"), b"\xff\\u003C");
     }
 }

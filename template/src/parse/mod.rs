@@ -343,9 +343,7 @@ impl<'t> Parser<'t> {
 
     fn unexpected(&self, token: &Token, context: &str) -> Message {
         if token.kind != Kind::Error {
-            let mut message = Message::plain("unexpected ");
-            message.append(&token.describe());
-            return message.text(" in ").words(context);
+            return Message::plain("unexpected ").then(&token.describe()).text(" in ").words(context);
         }
         let message = self.tokens.failure();
         if self.action_line == 0 || self.action_line == token.line {

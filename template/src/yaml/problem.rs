@@ -43,9 +43,7 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         kind => (scanned(here), Message::default().data(kind.to_string())),
     };
     let place = if line == 0 { String::new() } else { format!("line {line}: ") };
-    let mut message = Message::ours(format!("yaml: {place}"));
-    message.append(&problem);
-    message
+    Message::ours(format!("yaml: {place}")).then(&problem)
 }
 
 /// What is missing at the end of an open flow collection.

@@ -1,5 +1,6 @@
 //! Values as JSON, byte for byte as Go writes it.
 
+use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::Sink;
@@ -109,7 +110,7 @@ impl Encoder {
     }
 
     fn string(&mut self, bytes: &[u8]) {
-        let mut out = Vec::with_capacity(bytes.len() + 2);
+        let mut out = Buffer::with_capacity(bytes.len() + 2);
         out.push(b'"');
         for (at, rune) in runes(bytes) {
             let escaped = match rune.char {
