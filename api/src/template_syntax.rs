@@ -4,6 +4,8 @@
 //! the mistake and, for a function that does not exist, the one that was most likely meant. The same text is refused in
 //! the same words by whoever asks, as long as both have the same [`Syntax`].
 
+use std::str::FromStr;
+
 use template::{Delimiters, Limits, Template};
 
 use crate::external_secret::{ExternalSecretSpec, RewriteOperation, Template as Shape};
@@ -36,10 +38,34 @@ pub struct Text<'a> {
     pub text: &'a str,
 }
 
+/// One limit with its value, as flags write it: `steps=1000000`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    name: String,
+    value: String,
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    /// # Errors
+    /// No limit of that name, or no value that it can have: says what can be written instead.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, such as steps=1000000")?;
+        Limits::default().set(name, value).map_err(|error| error.to_string())?;
+        Ok(Self { name: name.to_owned(), value: value.to_owned() })
+    }
+}
+
 impl Syntax {
-    /// The usual limits and these marks; an empty one means the usual `{{` or `}}`.
-    pub fn new(left: &str, right: &str) -> Self {
-        Self { delimiters: Delimiters::new(left, right), limits: Limits::default() }
+    /// These marks, an empty one meaning the usual `{{` or `}}`, and the usual limits with these changes.
+    pub fn new(left: &str, right: &str, changes: &[Limit]) -> Self {
+        let mut limits = Limits::default();
+        for limit in changes {
+            // Cannot fail: it was tried when the limit was read.
+            let _ = limits.set(&limit.name, &limit.value);
+        }
+        Self { delimiters: Delimiters::new(left, right), limits }
     }
 
     /// Parses one template.
@@ -147,14 +173,22 @@ mod tests {
 
     #[test]
     fn delimiters_of_the_operator_are_the_only_ones() {
-        let syntax = Syntax::new("<<", ">>");
+        let syntax = Syntax::new("<<", ">>", &[]);
         assert!(syntax.parse("a", b"{{ this is text }}").is_ok());
         assert!(syntax.parse("a", b"<< nosuch >>").is_err());
     }
 
     #[test]
+    fn limit_that_does_not_exist_or_cannot_be_is_refused_with_what_can() {
+        for (text, part) in [("steps", "NAME=VALUE"), ("step=1", "steps"), ("steps=many", "steps"), ("steps=0", "1")] {
+            let refusal = text.parse::<Limit>().expect_err(text);
+            assert!(refusal.contains(part), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
     fn limits_of_the_operator_hold_on_parsing() {
-        let syntax = Syntax { limits: Limits { text_bytes: 3, ..Limits::default() }, ..Syntax::default() };
+        let syntax = Syntax::new("", "", &["text_bytes=3".parse().expect("a limit")]);
         let refusal = syntax.parse("a", b"four").expect_err("refused").to_string();
         assert_eq!(refusal, "line 1: template is longer than 3 bytes; split it; correct the template");
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::template_syntax::Limit;
 use clap::Parser;
 use runtime::flags;
 
@@ -75,6 +76,9 @@ pub struct Args {
     /// Mark that closes an action in templates; the webhook must have the same.
     #[arg(long, default_value = "}}")]
     pub template_right_delimiter: String,
+    /// Changes a limit of templates, such as steps=10000000; may be repeated. docs/templates.md lists them.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub template_limit: Vec<Limit>,
     /// Watch ConfigMaps and Secrets that hold templates, so that an edit counts at once; else it does at the next refresh.
     #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
     pub watch_template_sources: bool,

@@ -367,7 +367,7 @@ impl Users {
 }
 
 fn templates(args: &Args, metrics: &Metrics) -> Templates {
-    let syntax = Syntax::new(&args.template_left_delimiter, &args.template_right_delimiter);
+    let syntax = Syntax::new(&args.template_left_delimiter, &args.template_right_delimiter, &args.template_limit);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Templates::new(syntax, cores, metrics.templates.clone())
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::data::Bytes;
 use crate::fmt::quote::quoted_text;
 use crate::funcs::Function;
+use crate::number::parse_uint;
 use crate::text::lossy;
 
 /// The number of a statement list in [`Program`].
@@ -113,6 +114,16 @@ pub(crate) struct Number {
     pub(crate) float: Option<f64>,
     /// `1i`: understood, but nothing computes with it.
     pub(crate) imaginary: bool,
+}
+
+impl Number {
+    /// The literal as `uint64`.
+    pub(crate) fn unsigned(&self) -> Option<u64> {
+        match self.int {
+            Some(int) => u64::try_from(int).ok(),
+            None => parse_uint(self.literal.as_bytes(), 0),
+        }
+    }
 }
 
 impl Call {

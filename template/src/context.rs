@@ -28,6 +28,7 @@ pub(crate) struct Context<'o> {
     started: Instant,
     steps: Cell<u64>,
     bytes: Cell<usize>,
+    expensive: Cell<usize>,
     depth: Rc<Cell<u32>>,
     changed: Vec<Map>,
     regexes: HashMap<Vec<u8>, Rc<Pattern>>,
@@ -49,6 +50,7 @@ impl<'o> Context<'o> {
             started: Instant::now(),
             steps: Cell::new(0),
             bytes: Cell::new(0),
+            expensive: Cell::new(0),
             depth: Rc::default(),
             changed: Vec::new(),
             regexes: HashMap::new(),
@@ -77,8 +79,27 @@ impl<'o> Context<'o> {
         if after > limits.steps {
             return Err(Message::ours(format!("render takes more than {} steps; make it simpler", limits.steps)));
         }
-        if after / STEPS_PER_CLOCK != before / STEPS_PER_CLOCK && self.started.elapsed() > limits.deadline {
-            return Err(Message::ours(format!("render takes longer than {:?}; make it simpler", limits.deadline)));
+        if after / STEPS_PER_CLOCK == before / STEPS_PER_CLOCK { Ok(()) } else { self.check_deadline() }
+    }
+
+    /// Charges a call that computes long, before it starts. `units` are those of the limit.
+    pub(crate) fn spend_expensive(&self, units: usize) -> Result<(), Message> {
+        let total = self.expensive.get().saturating_add(units);
+        self.expensive.set(total);
+        let limit = self.options.limits.expensive_calls;
+        if total > limit {
+            return Err(Message::ours(format!(
+                "render makes keys and password hashes for {total} units of work, more than its {limit}; use elliptic \
+                 curves instead of RSA, or several templates"
+            )));
+        }
+        self.check_deadline()
+    }
+
+    fn check_deadline(&self) -> Result<(), Message> {
+        let deadline = self.options.limits.deadline;
+        if self.started.elapsed() > deadline {
+            return Err(Message::ours(format!("render takes longer than {deadline:?}; make it simpler")));
         }
         Ok(())
     }

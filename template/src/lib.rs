@@ -40,21 +40,27 @@
 //!
 #![doc = include_str!("../docs/differences.md")]
 #![forbid(unsafe_code)]
+#![allow(dead_code)]
 
 mod ast;
 mod bytes;
 mod cast;
+mod category;
 mod context;
 mod data;
+mod der;
 mod error;
 mod exec;
 mod fmt;
 mod funcs;
+mod issue;
+mod keys;
 mod lex;
 mod limits;
 mod number;
 mod object;
 mod parse;
+mod pem;
 mod semver;
 mod template;
 mod text;

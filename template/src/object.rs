@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use crate::data::Bytes;
 use crate::funcs::{Function, methods};
 use crate::semver::Version;
-use crate::time::{MONTHS, Time, WEEKDAYS, duration_text};
+use crate::time::{MONTHS, Time, WEEKDAYS, Zone, duration_text};
+use crate::value::Map;
 
 /// A value that templates see only through its text and methods.
 pub(crate) enum Object {
@@ -20,6 +22,11 @@ pub(crate) enum Object {
     Month(u8),
     /// From 0, Sunday.
     Weekday(u8),
+    /// Certificate and private key as PEM: a struct with the fields `Cert` and `Key`.
+    Certificate {
+        cert: Bytes,
+        key: Bytes,
+    },
 }
 
 impl Object {
@@ -31,13 +38,14 @@ impl Object {
             Self::Duration(_) => "time.Duration",
             Self::Month(_) => "time.Month",
             Self::Weekday(_) => "time.Weekday",
+            Self::Certificate { .. } => "sprig.certificate",
         }
     }
 
     pub(crate) fn kind_name(&self) -> &'static str {
         match self {
             Self::Version { pointer: true, .. } => "ptr",
-            Self::Version { pointer: false, .. } | Self::Time(_) => "struct",
+            Self::Version { pointer: false, .. } | Self::Time(_) | Self::Certificate { .. } => "struct",
             Self::Duration(_) => "int64",
             Self::Month(_) | Self::Weekday(_) => "int",
         }
@@ -46,18 +54,56 @@ impl Object {
     /// What `if` makes of the value.
     pub(crate) fn is_true(&self) -> bool {
         match self {
-            Self::Version { .. } | Self::Time(_) => true,
+            Self::Version { .. } | Self::Time(_) | Self::Certificate { .. } => true,
             Self::Duration(_) | Self::Month(_) | Self::Weekday(_) => self.number() != Some(0),
+        }
+    }
+
+    /// Go's `==`: everything alike. Zones are compared by where they lie, and only UTC is always the same.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Version { pointer: true, .. }, _) => false,
+            (Self::Time(left), Self::Time(right)) => {
+                let in_utc = |time: &Time| matches!(time.zone, Zone::Utc);
+                left.order(right).is_eq() && in_utc(left) && in_utc(right)
+            }
+            _ => self.deep_equals(other),
+        }
+    }
+
+    /// Whether type and content are alike.
+    pub(crate) fn deep_equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Version { version: left, .. }, Self::Version { version: right, .. }) => {
+                left == right && self.type_name() == other.type_name()
+            }
+            (Self::Time(_), Self::Time(_)) => self.to_string() == other.to_string(),
+            (Self::Certificate { .. }, Self::Certificate { .. }) => self.fields() == other.fields(),
+            _ => self.number().is_some() && self.number() == other.number() && self.type_name() == other.type_name(),
         }
     }
 
     /// The integer that the type is made of, if it is.
     pub(crate) fn number(&self) -> Option<i64> {
         match self {
-            Self::Version { .. } | Self::Time(_) => None,
+            Self::Version { .. } | Self::Time(_) | Self::Certificate { .. } => None,
             Self::Duration(nanoseconds) => Some(*nanoseconds),
             Self::Month(number) | Self::Weekday(number) => Some(i64::from(*number)),
         }
+    }
+
+    /// The fields that templates can read, in order, if the type has any.
+    pub(crate) fn fields(&self) -> Option<[(&'static str, &Bytes); 2]> {
+        match self {
+            Self::Certificate { cert, key } => Some([("Cert", cert), ("Key", key)]),
+            _ => None,
+        }
+    }
+
+    /// The fields as the map that they are in JSON and YAML.
+    pub(crate) fn as_map(&self) -> Option<Map> {
+        let entry = |(name, value): (&str, &Bytes)| (name.as_bytes().into(), value.clone());
+        self.fields().map(|fields| Map::of_strings(fields.map(entry)))
     }
 
     /// The text in JSON, where it is not the same as the object's own.
@@ -74,8 +120,12 @@ impl Object {
             Self::Version { .. } => methods::VERSION,
             Self::Time(_) => methods::TIME,
             Self::Duration(_) => methods::DURATION,
-            Self::Month(_) | Self::Weekday(_) => methods::NONE,
+            Self::Month(_) | Self::Weekday(_) => methods::NAMED_NUMBER,
+            Self::Certificate { .. } => &[],
         };
+        if matches!(self, Self::Version { pointer: false, .. }) && methods::VERSION_POINTER_ONLY.contains(&name) {
+            return None;
+        }
         table.iter().find(|method| method.name == name)
     }
 }
@@ -91,6 +141,8 @@ impl fmt::Display for Object {
             Self::Duration(nanoseconds) => f.write_str(&duration_text(*nanoseconds)),
             Self::Month(number) => f.write_str(&name(&MONTHS, number.checked_sub(1))),
             Self::Weekday(number) => f.write_str(&name(&WEEKDAYS, Some(*number))),
+            // Printed field by field where values are printed: a private key belongs in no other text.
+            Self::Certificate { .. } => f.write_str(self.type_name()),
         }
     }
 }

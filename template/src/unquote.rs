@@ -56,7 +56,7 @@ fn unquote_char(text: &[u8], quote: u8) -> Option<(Unit, &[u8])> {
         return None;
     }
     if rune.char != '\\' {
-        return Some((if rune.valid { Unit::Char(rune.char) } else { Unit::Byte(text[0]) }, rest));
+        return Some((Unit::Char(rune.char), rest));
     }
     let (&escape, rest) = rest.split_first()?;
     let simple = match escape {

@@ -1,7 +1,10 @@
 //! URLs as Go's net/url takes them apart.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use crate::error::Message;
 use crate::fmt::quote::quote;
+use crate::text::find;
 
 /// The parts of a URL, decoded where Go decodes them.
 #[derive(Debug, Default)]
@@ -20,6 +23,8 @@ pub(crate) struct Url {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Host,
+    /// The zone of an address.
+    Zone,
     User,
     Path,
     Fragment,
@@ -82,7 +87,8 @@ impl Url {
 
     fn authority(&mut self, text: &[u8]) -> Result<(), Message> {
         let at = text.iter().rposition(|&byte| byte == b'@');
-        self.host = host(&text[at.map_or(0, |at| at + 1)..])?;
+        let strict = matches!(self.scheme.as_slice(), b"http" | b"https");
+        self.host = host(&text[at.map_or(0, |at| at + 1)..], strict)?;
         if let Some(at) = at {
             self.userinfo = Some(userinfo(&text[..at])?);
         }
@@ -123,7 +129,7 @@ fn may_stand(byte: u8, part: Part) -> bool {
         return true;
     }
     let more: &[u8] = match part {
-        Part::Host => b"!$&'()*+,;=:[]<>\"",
+        Part::Host | Part::Zone => b"!$&'()*+,;=:[]<>\"",
         Part::User => b"$&+,;=",
         Part::Path => b"$&+,/:;=@",
         Part::Fragment => b"$&+,/:;=?@!()*",
@@ -137,7 +143,7 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, Message> {
     while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
         if byte != b'%' {
-            if part == Part::Host && byte.is_ascii() && !may_stand(byte, part) {
+            if matches!(part, Part::Host | Part::Zone) && byte.is_ascii() && !may_stand(byte, part) {
                 let shown = quote(&[byte], false);
                 return Err(Message::plain("invalid character ").data(shown).text(" in host name"));
             }
@@ -146,29 +152,76 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, Message> {
         }
         let digit = |at: usize| tail.get(at).and_then(|&byte| char::from(byte).to_digit(16));
         let Some((high, low)) = digit(0).zip(digit(1)) else {
-            let shown: Vec<u8> = std::iter::once(b'%').chain(tail.iter().copied().take(2)).collect();
-            return Err(Message::plain("invalid URL escape ").data(quote(&shown, false)));
+            return Err(Message::plain("invalid URL escape ").data(quote(&escape_sign(tail), false)));
         };
-        out.push(u8::try_from(high * 16 + low).unwrap_or_default());
+        let code = u8::try_from(high * 16 + low).unwrap_or_default();
+        // Of ASCII only the percent sign may be escaped in a host, and in a zone what may stand there anyway.
+        let refused = match part {
+            Part::Host => code.is_ascii() && code != b'%',
+            Part::Zone => code != b'%' && code != b' ' && code.is_ascii() && !may_stand(code, part),
+            _ => false,
+        };
+        if refused {
+            return Err(Message::plain("invalid URL escape ").data(quote(&escape_sign(tail), false)));
+        }
+        out.push(code);
         rest = &tail[2..];
     }
     Ok(out)
 }
 
-fn host(text: &[u8]) -> Result<Vec<u8>, Message> {
-    let port = if text.starts_with(b"[") {
-        let Some(close) = text.iter().rposition(|&byte| byte == b']') else {
-            return Err("missing ']' in host".into());
-        };
-        &text[close + 1..]
-    } else {
-        text.iter().rposition(|&byte| byte == b':').map_or(&[][..], |colon| &text[colon..])
+/// The escape that begins with a percent sign before `tail`.
+fn escape_sign(tail: &[u8]) -> Vec<u8> {
+    std::iter::once(b'%').chain(tail.iter().copied().take(2)).collect()
+}
+
+/// The host with its port, decoded. In `strict` schemes all that follows the first colon is the port.
+fn host(text: &[u8], strict: bool) -> Result<Vec<u8>, Message> {
+    let Some(bracketed) = text.strip_prefix(b"[") else {
+        if text.contains(&b'[') {
+            return Err("invalid IP-literal".into());
+        }
+        let is_colon = |byte: &u8| *byte == b':';
+        let colon = if strict { text.iter().position(is_colon) } else { text.iter().rposition(is_colon) };
+        check_port(&text[colon.unwrap_or(text.len())..])?;
+        return unescape(text, Part::Host);
     };
+    let Some(close) = bracketed.iter().rposition(|&byte| byte == b']') else {
+        return Err("missing ']' in host".into());
+    };
+    let (address, behind) = bracketed.split_at(close);
+    check_port(&behind[1..])?;
+    let address = match find(address, b"%25") {
+        Some(zone) => {
+            let (address, zone) = address.split_at(zone);
+            [unescape(address, Part::Host)?, unescape(zone, Part::Zone)?].concat()
+        }
+        None => unescape(address, Part::Host)?,
+    };
+    check_address(&address)?;
+    Ok([b"[".as_slice(), &address, &unescape(behind, Part::Host)?].concat())
+}
+
+fn check_port(port: &[u8]) -> Result<(), Message> {
     let is_port = port.is_empty() || (port[0] == b':' && port[1..].iter().all(u8::is_ascii_digit));
-    if !is_port {
-        return Err(Message::plain("invalid port ").data(quote(port, false)).text(" after host"));
+    if is_port {
+        return Ok(());
     }
-    unescape(text, Part::Host)
+    Err(Message::plain("invalid port ").data(quote(port, false)).text(" after host"))
+}
+
+/// Between brackets stands an address of IPv6, with or without a zone.
+fn check_address(text: &[u8]) -> Result<(), Message> {
+    let (address, zone) = cut(text, b'%');
+    let address = std::str::from_utf8(address).unwrap_or_default();
+    if address.parse::<Ipv4Addr>().is_ok() && zone.is_none() {
+        return Err("invalid IP-literal".into());
+    }
+    if address.parse::<Ipv6Addr>().is_ok() && zone.is_none_or(|zone| !zone.is_empty()) {
+        return Ok(());
+    }
+    let start = Message::plain("invalid host: ParseAddr(").data(quote(text, false));
+    Err(start.text("): unable to parse IP"))
 }
 
 fn split_scheme(text: &[u8]) -> Result<(&[u8], &[u8]), Message> {

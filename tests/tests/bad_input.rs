@@ -232,7 +232,7 @@ async fn template_that_cannot_be_parsed_is_told_with_its_field() -> Result {
     let (scene, before) = Scene::synced("template-syntax").await?;
     let spec = templated(&json!({"data": {"url": "postgres://{{ .password "}}));
     let message = refused(&scene, &before, &spec, "TemplateInvalid").await?;
-    says(&message, &["spec.target.template.data[\"url\"]"]);
+    says(&message, &["spec.target.template.data[url]"]);
     assert!(!message.contains("first"), "{message}");
     Ok(())
 }
@@ -242,7 +242,7 @@ async fn unknown_template_function_is_named() -> Result {
     let (scene, before) = Scene::synced("template-function").await?;
     let spec = templated(&json!({"data": {"url": "{{ .password | base46 }}"}}));
     let message = refused(&scene, &before, &spec, "TemplateInvalid").await?;
-    says(&message, &["spec.target.template.data[\"url\"]", "base46"]);
+    says(&message, &["spec.target.template.data[url]", "base46"]);
     Ok(())
 }
 
@@ -251,7 +251,7 @@ async fn key_that_a_template_misses_is_named() -> Result {
     let (scene, before) = Scene::synced("template-key").await?;
     let spec = templated(&json!({"data": {"url": "{{ .user }}:{{ .password }}"}}));
     let message = refused(&scene, &before, &spec, "TemplateMissingKey").await?;
-    says(&message, &["spec.target.template.data[\"url\"]", "user"]);
+    says(&message, &["spec.target.template.data[url]", "user"]);
     assert!(!message.contains("first"), "{message}");
     Ok(())
 }

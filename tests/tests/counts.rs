@@ -8,6 +8,7 @@ use alone::Alone;
 use api::external_secret::ExternalSecret;
 use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::Time};
 use kube::{Api, api::ListParams};
+use serde_json::json;
 use tests::{
     ApiRequest, Requests, Result,
     resources::{SOON, settled, synced},
@@ -79,6 +80,61 @@ async fn refresh_without_change_is_one_read_and_one_status_patch() -> Result {
     let gets = happened.api.verb("get");
     let looks = gets.filter(|request| request.name == "vault-token");
     assert!(gets.len() == looks.len() && looks.len() <= 1, "the store may look whether its token was replaced: {gets}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn templates_in_the_spec_cost_no_call() -> Result {
+    let alone = Alone::with_token("templates").await?;
+    let controller = alone.controller().await?;
+    alone.valid().await?;
+    settled(&controller, &[("secretstore", 1.0)]).await?;
+    let mut object = alone.external_secret("db", "4s");
+    object["spec"]["target"] = json!({"template": {
+        "metadata": {"labels": {"of": "{{ .a }}"}, "annotations": {"note": "{{ .b | quote }}"}},
+        "data": {"url": "{{ .a }}:{{ .b }}"},
+        "templateFrom": [{"literal": "c: '{{ .c }}'"}, {"target": "Labels", "literal": "d: '{{ .d }}'"}],
+    }});
+
+    let before = alone.moment().await?;
+    alone.create([object]).await?;
+    synced(alone.bed, &alone.namespace, "db").await?;
+    let first = refreshed(&alone, None).await?;
+    let second = refreshed(&alone, first).await?;
+    let happened = alone.since(before).await?;
+    let gets = happened.api.verb("get").filter(|request| request.name != "vault-token");
+    assert!(gets.is_empty(), "{gets}");
+    assert_eq!(happened.api.resource("secrets").writes().len(), 1, "{}", happened.api);
+
+    let before = alone.moment().await?;
+    refreshed(&alone, second).await?;
+    let happened = alone.since(before).await?;
+    assert_eq!(told(&happened.api.writes()), ["patch externalsecrets/status"], "{}", happened.api);
+    // Five texts, parsed at the first of three refreshes. Each refresh looks twice: to check, and to render.
+    let looked_up = |result| controller.metric("externalsecret_template_cache_total", result);
+    assert_eq!(looked_up(&["result=\"miss\""]).await?, Some(5.0));
+    assert!(looked_up(&["result=\"hit\""]).await? >= Some(25.0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn refresh_with_a_template_in_a_config_map_reads_it_once() -> Result {
+    let alone = Alone::with_token("template-source").await?;
+    let _controller = alone.controller().await?;
+    let mut object = alone.external_secret("db", "4s");
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map"}, "data": {"x": "{{ .a }}", "y": "y"}});
+    let source = |key: &str| json!({"configMap": {"name": "map", "items": [{"key": key}]}});
+    object["spec"]["target"] = json!({"template": {"templateFrom": [source("x"), source("y")]}});
+    alone.create([map, object]).await?;
+    synced(alone.bed, &alone.namespace, "db").await?;
+    let first = refreshed(&alone, None).await?;
+    let second = refreshed(&alone, first).await?;
+    let before = alone.moment().await?;
+    refreshed(&alone, second).await?;
+    let happened = alone.since(before).await?;
+    let gets = happened.api.verb("get").filter(|request| request.name != "vault-token");
+    assert_eq!(told(&gets), ["get configmaps"], "{}", happened.api);
+    assert_eq!(told(&happened.api.writes()), ["patch externalsecrets/status"], "{}", happened.api);
     Ok(())
 }
 

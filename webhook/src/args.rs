@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::template_syntax::Limit;
 use clap::Parser;
 use runtime::flags::duration;
 
@@ -69,6 +70,10 @@ pub struct Args {
     /// Mark that closes an action in templates; the controller must have the same
     #[arg(long, default_value = "}}")]
     pub template_right_delimiter: String,
+
+    /// Changes a limit of templates, such as steps=10000000; may be repeated. docs/templates.md lists them
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub template_limit: Vec<Limit>,
 
     /// debug, info, warn or error
     #[arg(long, default_value = "info")]

@@ -39,7 +39,7 @@ pub async fn run(parsed: Parsed<Args>) -> Result<(), Error> {
     runtime::logging::init_with(&parsed.args.loglevel, parsed.args.zap_time_encoding.parse()?, "webhook")?;
     parsed.warn();
     let args = parsed.args;
-    let syntax = Syntax::new(&args.template_left_delimiter, &args.template_right_delimiter);
+    let syntax = Syntax::new(&args.template_left_delimiter, &args.template_right_delimiter, &args.template_limit);
     let token = runtime::shutdown::signals();
     let registry = Registry::new();
     let metrics = Metrics::new(&registry).map_err(runtime::Error::from)?;

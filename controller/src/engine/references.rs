@@ -31,8 +31,10 @@ pub struct References<U> {
     /// Called with a user when an object that it names is not what it worked with.
     wake: Box<dyn Fn(&U) + Send + Sync>,
     /// When a user was served last, by this or an earlier process.
-    served_at: Box<dyn Fn(&U) -> Option<Timestamp> + Send + Sync>,
+    served_at: Box<ServedAt<U>>,
 }
+
+type ServedAt<U> = dyn Fn(&U) -> Option<Timestamp> + Send + Sync;
 
 struct Index<U> {
     objects: HashMap<ObjectKey, Object<U>>,

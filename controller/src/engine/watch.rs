@@ -70,10 +70,8 @@ where
     // A list from the API server's cache comes in one piece, whatever the page. What is selected fits; all there is of
     // a kind may not.
     let config = watcher::Config::default();
-    let mut config = match K::metadata_api() {
-        true => config.page_size(PAGE_OF_METADATA),
-        false => config.any_semantic().page_size(PAGE),
-    };
+    let mut config =
+        if K::metadata_api() { config.page_size(PAGE_OF_METADATA) } else { config.any_semantic().page_size(PAGE) };
     if !scope.selector.is_empty() {
         config = config.labels(scope.selector);
     }
@@ -135,14 +133,17 @@ fn feed<K>(event: watcher::Event<K>, sink: &impl Sink<K>, done: &watch::Sender<b
 }
 
 fn is_forbidden(error: &watcher::Error) -> bool {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status,
-        watcher::Error::WatchError(status) => status,
-        _ => return false,
-    };
-    matches!(status.code, 401 | 403)
+    use kube::Error::Api;
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    match error {
+        InitialListFailed(Api(status))
+        | WatchStartFailed(Api(status))
+        | WatchFailed(Api(status))
+        | WatchError(status) => {
+            matches!(status.code, 401 | 403)
+        }
+        _ => false,
+    }
 }
 
 /// The cause without the object text that a decoding error quotes.

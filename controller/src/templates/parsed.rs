@@ -54,10 +54,8 @@ impl Parsed {
 
     fn failure(&self, said: &str) -> Error {
         // Go's words for the mistake that users make most.
-        let code = match said.contains("map has no entry for key") {
-            true => Code::TemplateMissingKey,
-            false => Code::TemplateFailed,
-        };
+        let is_missing = said.contains("map has no entry for key");
+        let code = if is_missing { Code::TemplateMissingKey } else { Code::TemplateFailed };
         let message = if self.from_secret { place_of(&self.name, said) } else { said.to_owned() };
         Error::fix(code, message)
     }

@@ -35,9 +35,10 @@ impl Slow {
 
     /// Nothing: `user` is slow and all places for such are taken.
     pub fn place(self: &Arc<Self>, user: &ObjectKey) -> Option<Place> {
-        let permit = match self.users().contains(user) {
-            true => Some(Arc::new(self.places.clone().try_acquire_owned().ok()?)),
-            false => None,
+        let permit = if self.users().contains(user) {
+            Some(Arc::new(self.places.clone().try_acquire_owned().ok()?))
+        } else {
+            None
         };
         Some(Place { user: user.clone(), slow: self.clone(), _permit: permit })
     }

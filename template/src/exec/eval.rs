@@ -1,10 +1,13 @@
 //! Pipelines, commands and operands.
 
+use std::rc::Rc;
+
 use super::{At, Machine, Operand, constant};
 use crate::ast::{Command, Expr, Number, Pipe, Term};
 use crate::error::Message;
 use crate::funcs::Type;
-use crate::value::Value;
+use crate::object::Object;
+use crate::value::{UintKind, Value};
 
 impl<'p> Machine<'p, '_, '_> {
     /// The value of a pipeline, whose variables it sets.
@@ -132,7 +135,16 @@ impl<'p> Machine<'p, '_, '_> {
             (Type::Str, _) => expected("string"),
             (Type::Int, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int(*value)),
             (Type::Int64, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int64(*value)),
-            (Type::Int | Type::Int64, _) => expected("integer"),
+            (Type::Object("time.Duration"), Term::Number(Number { int: Some(value), .. })) => {
+                Ok(Value::Object(Rc::new(Object::Duration(*value))))
+            }
+            (Type::Int | Type::Int64 | Type::Object("time.Duration"), _) => expected("integer"),
+            (Type::Uint32, Term::Number(number)) => match number.unsigned() {
+                // Go keeps the low bits of what does not fit.
+                Some(value) => Ok(Value::Uint(UintKind::Uint64, value & u64::from(u32::MAX))),
+                None => expected("unsigned integer"),
+            },
+            (Type::Uint32, _) => expected("unsigned integer"),
             (Type::Float, Term::Number(Number { float: Some(value), .. })) => Ok(Value::Float(*value)),
             (Type::Float, _) => expected("float"),
             _ => Err(Message::plain("can't handle ")
@@ -192,5 +204,5 @@ fn no_arguments(expr: &Expr, args: &[Expr], last: Option<&Operand>) -> Result<()
     if args.is_empty() && last.is_none() {
         return Ok(());
     }
-    Err(Message::plain("can't give argument to non-function ").source(expr.source_in_parens()))
+    Err(Message::plain("can't give argument to non-function ").source(expr.source()))
 }

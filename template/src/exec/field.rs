@@ -49,7 +49,13 @@ impl<'p> Machine<'p, '_, '_> {
             },
             Value::Object(object) => match object.method(name) {
                 Some(method) => self.call(method, At::Expr(expr), Some(receiver.value.clone()), args, last),
-                None => Err(cannot_evaluate(name, receiver)),
+                None => match object.fields().into_iter().flatten().find(|(known, _)| *known == name) {
+                    Some(_) if has_args => {
+                        Err(format!("{name} has arguments but cannot be invoked as function").into())
+                    }
+                    Some((_, value)) => Ok(Operand::typed(Value::Str(value.clone()))),
+                    None => Err(cannot_evaluate(name, receiver)),
+                },
             },
             _ => Err(cannot_evaluate(name, receiver)),
         }

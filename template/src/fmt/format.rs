@@ -69,7 +69,7 @@ impl Formatter<'_> {
                 Some(value) => {
                     if matches!(verb, 'v' | 'w') {
                         self.printer.flags.source = std::mem::take(&mut self.printer.flags.sharp);
-                        self.printer.flags.plus = false;
+                        self.printer.flags.named = std::mem::take(&mut self.printer.flags.plus);
                     }
                     self.printer.print(value, verb);
                     self.arg += 1;

@@ -1,6 +1,7 @@
 //! Go's quoting of strings and characters.
 
 use crate::bytes::Buffer;
+use crate::category::is_print;
 use crate::text::{REPLACEMENT, push_char, runes};
 
 /// A string in double quotes with escapes, as messages show it.
@@ -30,16 +31,6 @@ pub(crate) fn quote_char(char: char, ascii: bool) -> Vec<u8> {
     escape(&mut out, char, '\'', ascii);
     out.push(b'\'');
     out.finish()
-}
-
-/// Whether Go holds the character for visible: letters, marks, numbers, punctuation, symbols and the space.
-pub(crate) fn is_print(char: char) -> bool {
-    if matches!(char, '\\' | '"' | '\'') {
-        return true;
-    }
-    // The standard library escapes exactly what is not printable, and marks only where a text begins with one.
-    let text = format!("a{char}");
-    text.escape_debug().eq(text.chars())
 }
 
 /// Whether a string can stand between back quotes.

@@ -4,10 +4,13 @@ use zeroize::Zeroizing;
 
 use super::Sink;
 use super::float::format_float;
-use super::quote::{can_backquote, char_of, is_print, quote, quote_char};
+use super::quote::{can_backquote, char_of, quote, quote_char};
+use crate::category::is_print;
 use crate::data::Bytes;
+use crate::object::Object;
+use crate::semver::Version;
 use crate::text::{push_char, rune_count, runes};
-use crate::value::{List, Map, Value};
+use crate::value::{List, Map, UintKind, Value};
 
 /// What stands between `%` and the verb.
 #[derive(Clone, Default)]
@@ -20,6 +23,8 @@ pub(super) struct Flags {
     pub(super) sharp: bool,
     pub(super) space: bool,
     pub(super) zero: bool,
+    /// `%+v`: fields with their names.
+    pub(super) named: bool,
     /// `%#v`: values as Go source.
     pub(super) source: bool,
 }
@@ -28,17 +33,21 @@ pub(super) struct Flags {
 pub(super) struct Printer {
     pub(super) sink: Sink,
     pub(super) flags: Flags,
+    /// Whether a complaint about a verb is being written, in which objects have no text.
+    erroring: bool,
 }
 
 impl Printer {
     pub(super) fn new(limit: usize) -> Self {
-        Self { sink: Sink::new(limit), flags: Flags::default() }
+        Self { sink: Sink::new(limit), flags: Flags::default(), erroring: false }
     }
 
     pub(super) fn print(&mut self, value: &Value, verb: char) {
         match (value, verb) {
             (Value::Nil, 'v' | 'T') => self.pad(b"<nil>"),
             (_, 'T') => self.string(value.type_name().as_bytes()),
+            // A verb for errors only, whatever the value is made of.
+            (_, 'w') => self.bad_verb(value, verb),
             _ => self.value(value, verb, 0),
         }
     }
@@ -58,16 +67,49 @@ impl Printer {
             Value::Str(bytes) => self.text(value, bytes, verb),
             Value::List(list) => self.list(list, verb, depth),
             Value::Map(map) => self.map(map, verb, depth),
-            Value::Object(object) if matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') => {
+            Value::Object(object) if object.fields().is_some() => self.fields(object, verb, depth),
+            Value::Object(object) => self.object(value, object, verb, depth),
+            _ => self.bad_verb(value, verb),
+        }
+    }
+
+    /// By its text, or by what it is made of where the verb asks for no text.
+    fn object(&mut self, value: &Value, object: &Object, verb: char, depth: u32) {
+        let has_text = matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') && !self.erroring && !self.flags.source;
+        match (object, object.number()) {
+            (_, Some(number)) if !has_text => self.integer(value, number.unsigned_abs(), number < 0, verb),
+            (Object::Version { version, pointer }, _) if !has_text => {
+                self.version(version, *pointer, object.type_name(), verb, depth);
+            }
+            _ => {
                 let text: Bytes = object.to_string().into_bytes().into();
                 self.text(value, &text, verb);
             }
-            Value::Object(object) => match object.number() {
-                Some(number) => self.integer(value, number.unsigned_abs(), number < 0, verb),
-                None => self.bad_verb(value, verb),
-            },
-            _ => self.bad_verb(value, verb),
         }
+    }
+
+    fn version(&mut self, version: &Version, pointer: bool, type_name: &str, verb: char, depth: u32) {
+        let number = |number: u64| Value::Uint(UintKind::Uint64, number);
+        let fields = [
+            ("major:", number(version.major)),
+            ("minor:", number(version.minor)),
+            ("patch:", number(version.patch)),
+            ("pre:", Value::text(&version.prerelease)),
+            ("metadata:", Value::text(&version.metadata)),
+            ("original:", Value::text(&version.original)),
+        ];
+        let source = self.flags.source;
+        self.sink.push(if pointer { b"&" } else { b"" });
+        self.sink.push(if source { type_name.trim_start_matches('*').as_bytes() } else { b"" });
+        self.sink.push(b"{");
+        for (index, (name, field)) in fields.iter().enumerate() {
+            if index > 0 {
+                self.sink.push(if source { b", " } else { b" " });
+            }
+            self.sink.push(if source { name.as_bytes() } else { b"" });
+            self.value(field, verb, depth + 1);
+        }
+        self.sink.push(b"}");
     }
 
     fn list(&mut self, list: &List, verb: char, depth: u32) {
@@ -105,6 +147,26 @@ impl Printer {
             self.value(&value, verb, depth + 1);
         }
         self.sink.push(close.as_bytes());
+    }
+
+    /// A struct: the values, and their names for `%+v` and `%#v`.
+    fn fields(&mut self, object: &Object, verb: char, depth: u32) {
+        let separator = if self.flags.source { ", " } else { " " };
+        if self.flags.source {
+            self.sink.push(object.type_name().as_bytes());
+        }
+        self.sink.push(b"{");
+        for (index, (name, value)) in object.fields().into_iter().flatten().enumerate() {
+            if index > 0 {
+                self.sink.push(separator.as_bytes());
+            }
+            if self.flags.named || self.flags.source {
+                self.sink.push(name.as_bytes());
+                self.sink.push(b":");
+            }
+            self.value(&Value::Str(value.clone()), verb, depth + 1);
+        }
+        self.sink.push(b"}");
     }
 
     fn text(&mut self, value: &Value, bytes: &[u8], verb: char) {
@@ -270,7 +332,9 @@ impl Printer {
         } else {
             self.sink.push(value.type_name().as_bytes());
             self.sink.push(b"=");
+            let before = std::mem::replace(&mut self.erroring, true);
             self.value(value, 'v', 0);
+            self.erroring = before;
         }
         self.sink.push(b")");
     }

@@ -173,7 +173,7 @@ fn len(args: &Args) -> Result<Value, Message> {
         Value::List(list) => Ok(Value::length(list.len())),
         Value::Map(map) => Ok(Value::length(map.len())),
         Value::Nil => Err("len of nil pointer".into()),
-        other => Err(Message::ours(format!("len of type {}", other.type_name()))),
+        other => Err(Message::ours(format!("len of type {}", bare(other)))),
     }
 }
 
@@ -188,10 +188,15 @@ fn index(args: &Args) -> Result<Value, Message> {
             Value::Str(bytes) => Value::Uint(UintKind::Uint8, bytes[position(key, bytes.len())?].into()),
             Value::List(list) => element(list, key)?,
             Value::Map(map) => entry(map, key)?,
-            other => return Err(Message::ours(format!("can't index item of type {}", other.type_name()))),
+            other => return Err(Message::ours(format!("can't index item of type {}", bare(other)))),
         };
     }
     Ok(item)
+}
+
+/// The type of a value, or of what it points to.
+fn bare(value: &Value) -> &'static str {
+    value.type_name().trim_start_matches('*')
 }
 
 fn element(list: &List, key: &Value) -> Result<Value, Message> {
@@ -259,7 +264,7 @@ fn escape_js(text: &[u8]) -> Buffer {
             '"' => out.extend_from_slice(b"\\\""),
             char @ ('<' | '>' | '&' | '=') => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
             char if char < ' ' => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
-            char if char.is_ascii() || crate::fmt::quote::is_print(char) => {
+            char if char.is_ascii() || crate::category::is_print(char) => {
                 out.extend_from_slice(&text[at..at + rune.width]);
             }
             char => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),

@@ -1,6 +1,7 @@
 //! `eq`, `ne`, `lt`, `le`, `gt`, `ge`.
 
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 use super::Type::{Bool, Reflect};
 use super::{Args, Function, doc};
@@ -104,26 +105,27 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         (Value::Nil, Value::Nil) => true,
         (Value::Nil, _) | (_, Value::Nil) => false,
         _ if is_basic(left) || is_basic(right) => return Err(incompatible(left, right)),
-        (Value::Object(left), Value::Object(right)) => std::rc::Rc::ptr_eq(left, right),
+        (Value::Object(left), Value::Object(right)) if left.kind_name() == right.kind_name() => {
+            Rc::ptr_eq(left, right) || left.equals(right)
+        }
         _ if left.kind_name() != right.kind_name() => {
             let mut message = Message::plain("non-comparable types ");
-            message.append(&shown(context, left)?);
-            let message = message.words(format!(": {}, {}: ", left.type_name(), right.type_name()));
-            let mut whole = message;
-            whole.append(&shown(context, right)?);
-            return Err(whole);
+            message.append(&shown(context, left, 's')?);
+            let mut message = message.words(format!(": {}, {}: ", left.type_name(), right.type_name()));
+            message.append(&shown(context, right, 'v')?);
+            return Err(message);
         }
         _ => {
             let mut message = Message::plain("non-comparable type ");
-            message.append(&shown(context, right)?);
+            message.append(&shown(context, right, 's')?);
             return Err(message.words(format!(": {}", right.type_name())));
         }
     })
 }
 
-/// A value in an error, as the `%s` that Go uses shows it.
-fn shown(context: &Context, value: &Value) -> Result<Message, Message> {
-    Ok(Message::default().data(print_verb(value, 's', context.value_bytes())?))
+/// A value in an error, as the verb that Go uses there shows it.
+fn shown(context: &Context, value: &Value, verb: char) -> Result<Message, Message> {
+    Ok(Message::default().data(print_verb(value, verb, context.value_bytes())?))
 }
 
 fn order(args: &Args, wanted: fn(Ordering) -> bool) -> Result<Value, Message> {

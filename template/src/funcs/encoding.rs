@@ -65,6 +65,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         |_, args| Ok(Value::str(hex_decoded(args.str(0)).unwrap_or_else(String::into_bytes))),
     ),
     Function::new(
+        "sha1sum",
+        &[Str],
+        Str,
+        doc(
+            "SHA-1 of the bytes in hexadecimal. No protection against anybody who wants two texts with one sum: use \
+             `sha256sum`.",
+            "{{ sha1sum .user }}",
+            "7d1043473d55bfa90e8530d35801d4e381bc69f0",
+        ),
+        |_, args| Ok(Value::text(&hex(super::crypto::sha1(args.str(0)).as_ref()))),
+    ),
+    Function::new(
         "sha256sum",
         &[Str],
         Str,
@@ -96,7 +108,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 /// Standard base 64 with padding, line ends ignored; the error names the offset, as Go does.
-pub(super) fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
+pub(crate) fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
     let bad = |at: usize| Err(format!("illegal base64 data at input byte {at}"));
     let is_break = |byte: u8| matches!(byte, b'\r' | b'\n');
     let mut plain = Vec::with_capacity(text.len());
@@ -157,27 +169,46 @@ fn base32_encoded(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Standard base 32 with padding, line ends ignored. The error names an offset in the text without its line ends, and
+/// what follows a padded group is not looked at, both as in Go.
 fn base32_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
-    let plain: Vec<(usize, u8)> =
-        text.iter().copied().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).collect();
+    let plain: Vec<u8> = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
     let bad = |at: usize| Err(format!("illegal base32 data at input byte {at}"));
     let mut out = Vec::with_capacity(plain.len() * 5 / 8);
-    for (number, chunk) in plain.chunks(8).enumerate() {
-        let digits: Vec<&(usize, u8)> = chunk.iter().take_while(|(_, byte)| *byte != b'=').collect();
-        let is_last = (number + 1) * 8 >= plain.len();
-        if chunk.len() < 8 {
-            return bad(text.len());
-        }
-        if digits.len() < 8 && (!is_last || !matches!(digits.len(), 2 | 4 | 5 | 7)) {
-            return bad(chunk[digits.len()].0);
-        }
+    let mut begin = 0;
+    while begin < plain.len() {
+        let chunk = &plain[begin..(begin + 8).min(plain.len())];
         let mut group = 0u64;
-        for (at, byte) in digits.iter().copied() {
-            let Some(digit) = BASE32.iter().position(|known| known == byte) else { return bad(*at) };
+        let mut digits = 0;
+        for (index, &byte) in chunk.iter().enumerate() {
+            let rest = plain.len() - begin - index - 1;
+            if byte == b'=' && index >= 2 && rest < 8 {
+                break;
+            }
+            let Some(digit) = BASE32.iter().position(|&known| known == byte) else { return bad(begin + index) };
             group = (group << 5) | u64::try_from(digit).unwrap_or_default();
+            digits += 1;
         }
-        group <<= 5 * (8 - digits.len());
-        out.extend_from_slice(&group.to_be_bytes()[3..3 + digits.len() * 5 / 8]);
+        if digits == chunk.len() && digits < 8 {
+            return bad(begin);
+        }
+        if digits < 8 {
+            if chunk.len() < 8 {
+                return bad(plain.len());
+            }
+            if let Some(other) = chunk[digits..].iter().position(|&byte| byte != b'=') {
+                return bad(begin + digits + other - 1);
+            }
+            if matches!(digits, 3 | 6) {
+                return bad(begin + digits);
+            }
+        }
+        group <<= 5 * (8 - digits);
+        out.extend_from_slice(&group.to_be_bytes()[3..3 + digits * 5 / 8]);
+        if digits < 8 {
+            break;
+        }
+        begin += 8;
     }
     Ok(out)
 }

@@ -420,9 +420,16 @@ fn slice(_: &mut Context, args: &Args) -> Result<Value, Message> {
 
 fn chunk(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let source = list_at(args, 1, "chunk")?;
-    let Some(size) = usize::try_from(args.int(0)).ok().filter(|&size| size > 0) else {
-        return Err("runtime error: makeslice: len out of range".into());
+    let count = i64::try_from(source.len()).unwrap_or(i64::MAX);
+    let chunks = match (args.int(0), count) {
+        (1.., _) => {
+            let size = usize::try_from(args.int(0)).unwrap_or(usize::MAX);
+            source.items().chunks(size).map(|part| list(part.to_vec())).collect::<Result<_, _>>()?
+        }
+        // What Go's arithmetic makes of negative sizes.
+        (..=-2, 1) => vec![list(source.items().to_vec())?],
+        (size @ ..=-1, 2..) if count - 1 <= size.saturating_neg() => Vec::new(),
+        _ => return Err("runtime error: makeslice: len out of range".into()),
     };
-    let chunks: Result<Vec<Value>, Message> = source.items().chunks(size).map(|part| list(part.to_vec())).collect();
-    Ok(Value::List(List::new(Elem::List, chunks?)?))
+    Ok(Value::List(List::new(Elem::List, chunks)?))
 }

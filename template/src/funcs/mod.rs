@@ -15,6 +15,7 @@ use doc::{Doc, doc};
 mod builtin;
 mod cases;
 mod compare;
+mod crypto;
 mod dates;
 mod dicts;
 mod doc;
@@ -34,6 +35,7 @@ mod wrap;
 mod yaml;
 
 pub use doc::{EXAMPLE_DATA, Example, FunctionDoc, Subject, functions, method_subjects, subjects};
+pub(crate) use encoding::base64_decoded;
 pub(crate) use regex::Pattern;
 pub(crate) use types::copied;
 
@@ -44,7 +46,10 @@ pub(crate) mod methods {
     pub(crate) const VERSION: &[Function] = semver::METHODS;
     pub(crate) const TIME: &[Function] = dates::TIME_METHODS;
     pub(crate) const DURATION: &[Function] = dates::DURATION_METHODS;
-    pub(crate) const NONE: &[Function] = &[];
+    pub(crate) const NAMED_NUMBER: &[Function] = dates::NAMED_NUMBER_METHODS;
+    /// Methods that Go declares on the pointer, so that a version returned by value has none of them.
+    pub(crate) const VERSION_POINTER_ONLY: [&str; 7] =
+        ["Original", "Compare", "Equal", "LessThan", "GreaterThan", "LessThanEqual", "GreaterThanEqual"];
 }
 
 /// The table, by subject.
@@ -63,6 +68,9 @@ const TABLE: &[Subject] = &[
     Subject::new("Maps", dicts::FUNCTIONS),
     Subject::new("Numbers", math::FUNCTIONS),
     Subject::new("Random values", random::FUNCTIONS),
+    Subject::new("Passwords", crypto::PASSWORDS),
+    Subject::new("Encryption", crypto::AES),
+    Subject::new("Private keys and certificates", crypto::CERTIFICATES),
     Subject::new("Regular expressions", regex::FUNCTIONS),
     Subject::new("Dates and durations", dates::FUNCTIONS),
     Subject::new("URLs", urls::FUNCTIONS),
@@ -74,6 +82,7 @@ const TABLE: &[Subject] = &[
 const METHODS: &[Subject] = &[
     Subject::new("Methods of a time (`now`, `toDate`, `dateModify`)", dates::TIME_METHODS),
     Subject::new("Methods of a duration (`.Sub`)", dates::DURATION_METHODS),
+    Subject::new("Methods of a month or weekday (`.Month`, `.Weekday`)", dates::NAMED_NUMBER_METHODS),
     Subject::new("Methods of a version (`semver`)", semver::METHODS),
 ];
 
@@ -95,6 +104,7 @@ pub(crate) enum Type {
     Bool,
     Int,
     Int64,
+    Uint32,
     Uint64,
     Float,
     Str,
@@ -121,6 +131,7 @@ impl Type {
             Self::Bool => "bool",
             Self::Int => "int",
             Self::Int64 => "int64",
+            Self::Uint32 => "uint32",
             Self::Uint64 => "uint64",
             Self::Float => "float64",
             Self::Str => "string",
@@ -138,7 +149,7 @@ impl Type {
         match self {
             Self::Any | Self::Reflect | Self::List | Self::Strings | Self::Ints | Self::Map | Self::StringMap => true,
             Self::Object(name) => name.starts_with('*'),
-            Self::Bool | Self::Int | Self::Int64 | Self::Uint64 | Self::Float | Self::Str => false,
+            Self::Bool | Self::Int | Self::Int64 | Self::Uint32 | Self::Uint64 | Self::Float | Self::Str => false,
         }
     }
 
@@ -235,6 +246,13 @@ impl Args {
     pub(crate) fn int(&self, index: usize) -> i64 {
         match self.value(index) {
             Value::Int(_, value) => *value,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn u32(&self, index: usize) -> u32 {
+        match self.value(index) {
+            Value::Uint(_, value) => u32::try_from(*value).unwrap_or_default(),
             _ => 0,
         }
     }

@@ -89,7 +89,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
             "db-1.example.com,db-1.example.com,db-2.example.com",
         ),
         |context, args| {
-            let mut texts = texts(context, args.value(0))?;
+            // Nil is no list here, but a value to show.
+            let mut texts = match args.value(0) {
+                Value::Nil => vec![to_text(context, &Value::Nil)?],
+                value => texts(context, value)?,
+            };
             // Sorting looks at each text several times.
             let bytes = texts.iter().fold(0usize, |sum, text| sum.saturating_add(text.len()));
             context.spend_on_bytes(bytes.saturating_mul(SORT_PASSES))?;

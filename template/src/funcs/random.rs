@@ -8,6 +8,7 @@ use super::Type::{Int, Str};
 use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
+use crate::issue::generate::fill;
 use crate::text::runes;
 use crate::value::Value;
 
@@ -84,11 +85,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::new("uuidv4", &[], Str, doc("A random UUID.", "{{ uuidv4 | len }}", "36"), |_, _| uuid()),
 ];
-
-/// Fills a buffer from the system.
-fn fill(buffer: &mut [u8]) -> Result<(), Message> {
-    getrandom::fill(buffer).map_err(|error| Message::ours(format!("system has no randomness: {error}")))
-}
 
 /// A random number below `end`, each equally likely.
 fn below(end: u64) -> Result<u64, Message> {

@@ -12,6 +12,8 @@ use crate::value::{UintKind, Value};
 
 /// Go's name of the type that `semver` returns.
 const POINTER: super::Type = ObjectType("*semver.Version");
+/// The type that methods return.
+const VALUE: super::Type = ObjectType("semver.Version");
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -38,8 +40,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             "true",
         ),
         |_, args| {
-            let constraints = Constraints::parse(&lossy(args.str(0)))
-                .map_err(|part| Message::plain("improper constraint: ").data(part))?;
+            let constraints = Constraints::parse(&lossy(args.str(0)))?;
             Ok(Value::Bool(constraints.hold_for(&parse(args.str(1))?)))
         },
     ),
@@ -87,21 +88,21 @@ pub(super) const METHODS: &[Function] = &[
     Function::new(
         "IncMajor",
         &[],
-        ObjectType("semver.Version"),
+        VALUE,
         doc("The next major version.", "{{ (semver .version).IncMajor }}", "2.0.0"),
         |_, args| field(args, |v| wrap(v.with_numbers(v.major.saturating_add(1), 0, 0), false)),
     ),
     Function::new(
         "IncMinor",
         &[],
-        ObjectType("semver.Version"),
+        VALUE,
         doc("The next minor version.", "{{ (semver .version).IncMinor }}", "1.25.0"),
         |_, args| field(args, |v| wrap(v.with_numbers(v.major, v.minor.saturating_add(1), 0), false)),
     ),
     Function::new(
         "IncPatch",
         &[],
-        ObjectType("semver.Version"),
+        VALUE,
         doc(
             "The next patch version, which of a pre-release is its release.",
             "{{ (semver .version).IncPatch }}",
@@ -153,10 +154,54 @@ pub(super) const METHODS: &[Function] = &[
         ),
         |_, args| with_both(args, |left, right| Value::Bool(left.order(right).is_gt())),
     ),
+    Function::new(
+        "LessThanEqual",
+        &[POINTER],
+        Bool,
+        doc(
+            "Whether it does not come after another version.",
+            r#"{{ (semver .version).LessThanEqual (semver "1.25.0") }}"#,
+            "true",
+        ),
+        |_, args| with_both(args, |left, right| Value::Bool(left.order(right).is_le())),
+    ),
+    Function::new(
+        "GreaterThanEqual",
+        &[POINTER],
+        Bool,
+        doc(
+            "Whether it does not come before another version.",
+            r#"{{ (semver .version).GreaterThanEqual (semver "1.25.0") }}"#,
+            "false",
+        ),
+        |_, args| with_both(args, |left, right| Value::Bool(left.order(right).is_ge())),
+    ),
+    Function::new(
+        "SetPrerelease",
+        &[Str],
+        VALUE,
+        doc(
+            "The version with another pre-release; an empty text takes it off.",
+            r#"{{ (semver .version).SetPrerelease "rc.2" }}"#,
+            "1.24.3-rc.2",
+        ),
+        |_, args| version(args, 0)?.with_prerelease(args.str(1)).map(|version| wrap(version, false)),
+    ),
+    Function::new(
+        "SetMetadata",
+        &[Str],
+        VALUE,
+        doc(
+            "The version with something else behind the plus; an empty text takes it off.",
+            r#"{{ (semver .version).SetMetadata "eu" }}"#,
+            "1.24.3-rc.1+eu",
+        ),
+        |_, args| version(args, 0)?.with_metadata(args.str(1)).map(|version| wrap(version, false)),
+    ),
 ];
 
 fn parse(text: &[u8]) -> Result<Version, Message> {
-    Version::parse(&lossy(text)).ok_or_else(|| "invalid semantic version".into())
+    Version::parse(text)
 }
 
 fn wrap(version: Version, pointer: bool) -> Value {

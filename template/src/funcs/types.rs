@@ -183,7 +183,7 @@ pub(super) fn deep_equal(context: &Context, left: &Value, right: &Value) -> Resu
         }
         (Value::List(left), Value::List(right)) => equal_lists(context, left, right)?,
         (Value::Map(left), Value::Map(right)) => equal_maps(context, left, right)?,
-        (Value::Object(left), Value::Object(right)) => Rc::ptr_eq(left, right) || left.to_string() == right.to_string(),
+        (Value::Object(left), Value::Object(right)) => Rc::ptr_eq(left, right) || left.deep_equals(right),
         _ => false,
     })
 }
@@ -218,6 +218,9 @@ fn equal_maps(context: &Context, left: &Map, right: &Map) -> Result<bool, Messag
 }
 
 fn deep_copy(context: &mut Context, args: &Args) -> Result<Value, Message> {
+    if matches!(args.value(0), Value::Nil) {
+        return Err("reflect: call of reflect.Value.Type on zero Value".into());
+    }
     copied(context, args.value(0))
 }
 

@@ -4,6 +4,7 @@
 
 use memchr::memmem::Finder;
 
+use crate::category::{is_digit, is_letter};
 use crate::error::Message;
 use crate::limits::Delimiters;
 use crate::text::{Rune, find, first_rune, line_ends, lossy};
@@ -407,13 +408,13 @@ fn is_space(char: char) -> bool {
 }
 
 fn is_alphanumeric(char: char) -> bool {
-    char == '_' || char.is_alphanumeric()
+    char == '_' || is_letter(char) || is_digit(char)
 }
 
 /// A character as messages name it: `U+0040 '@'`.
 fn code_point(char: char) -> String {
     let mut text = format!("U+{:04X}", u32::from(char));
-    if crate::fmt::quote::is_print(char) {
+    if crate::category::is_print(char) {
         text.extend([" '", char.encode_utf8(&mut [0; 4]), "'"]);
     }
     text

@@ -100,6 +100,13 @@ const LIMITS: &[NamedLimit] = &[
         field: Field::Bytes(|limits| &mut limits.total_bytes),
     },
     NamedLimit {
+        name: "expensive_calls",
+        bounds: "keys and password hashes that one render makes, where 1 is a `bcrypt`, 2 an RSA key of 2048 bits, 3 a `derivePassword`, and 12 an RSA key of 4096 bits",
+        least: 0,
+        most: 1_000,
+        field: Field::Count(|limits| &mut limits.expensive_calls),
+    },
+    NamedLimit {
         name: "deadline",
         bounds: "the time that one render takes",
         least: 1,
@@ -292,12 +299,13 @@ mod tests {
             output_bytes: _,
             value_bytes: _,
             total_bytes: _,
+            expensive_calls: _,
             deadline: _,
         } = Limits::default();
         let mut names: Vec<&str> = Limits::named().iter().map(|limit| limit.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 9);
+        assert_eq!(names.len(), 10);
     }
 
     #[test]

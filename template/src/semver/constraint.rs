@@ -1,8 +1,12 @@
 //! `>=1.2 <2 || ~3.1`: alternatives, each a list of conditions that all must hold.
 
 use std::cmp::Ordering;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::Version;
+use crate::error::Message;
 
 /// Constraints as written.
 pub(crate) struct Constraints {
@@ -10,9 +14,11 @@ pub(crate) struct Constraints {
 }
 
 impl Constraints {
-    /// Parses a text; the error is the alternative that is no constraint.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let alternatives = text.split("||").map(|part| alternative(part).ok_or_else(|| part.to_owned()));
+    /// Parses a text.
+    pub(crate) fn parse(text: &str) -> Result<Self, Message> {
+        let Some(grammar) = GRAMMAR.as_ref() else { return Err("constraints cannot be read".into()) };
+        let text = grammar.range.replace_all(text, ">= $from, <= $to ");
+        let alternatives = text.split("||").map(|part| alternative(grammar, part));
         Ok(Self { alternatives: alternatives.collect::<Result<_, _>>()? })
     }
 
@@ -130,25 +136,38 @@ impl Constraint {
     }
 }
 
-/// Conditions between spaces or commas; `1.2 - 1.4` is a range.
-fn alternative(text: &str) -> Option<Vec<Constraint>> {
-    if let Some((from, to)) = text.split_once(" - ") {
-        let from = constraint(Operator::GreaterOrEqual, from.trim())?;
-        let to = constraint(Operator::LessOrEqual, to.trim())?;
-        return Some(vec![from, to]);
+/// What constraints look like.
+struct Grammar {
+    /// `1.2 - 1.4`
+    range: Regex,
+    /// Conditions with spaces or a comma between.
+    all: Regex,
+    one: Regex,
+}
+
+static GRAMMAR: LazyLock<Option<Grammar>> = LazyLock::new(|| {
+    const NUMBER: &str = r"[0-9xX*|]+";
+    const TAIL: &str = r"[0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*";
+    const OPERATOR: &str = r"(?:=|!=|>=|=>|<=|=<|~>|>|<|~|\^)?";
+    const SPACE: &str = r"[\t\n\x0c\r ]";
+    let version = format!(r"v?{NUMBER}(?:\.{NUMBER}){{0,2}}(?:-{TAIL})?(?:\+{TAIL})?");
+    let condition = format!("{OPERATOR}{SPACE}*{version}");
+    let range = format!("{SPACE}*(?<from>{version}){SPACE}+-{SPACE}+(?<to>{version}){SPACE}*");
+    let all = format!("^{SPACE}*{condition}{SPACE}*(?:(?:{SPACE}+|,{SPACE}*){condition}{SPACE}*)*$");
+    let one = format!("(?<operator>{OPERATOR}){SPACE}*(?<version>{version})");
+    Some(Grammar { range: Regex::new(&range).ok()?, all: Regex::new(&all).ok()?, one: Regex::new(&one).ok()? })
+});
+
+/// Conditions that all must hold.
+fn alternative(grammar: &Grammar, text: &str) -> Result<Vec<Constraint>, Message> {
+    if !grammar.all.is_match(text) {
+        return Err(Message::plain("improper constraint: ").data(text));
     }
-    let mut constraints = Vec::new();
-    let is_space = |char: char| char.is_whitespace() || char == ',';
-    let mut rest = text.trim_matches(is_space);
-    while !rest.is_empty() {
-        let sign = rest.find(|char| !matches!(char, '=' | '!' | '<' | '>' | '~' | '^')).unwrap_or(rest.len());
-        let operator = Operator::parse(&rest[..sign])?;
-        let behind = rest[sign..].trim_start();
-        let end = behind.find(is_space).unwrap_or(behind.len());
-        constraints.push(constraint(operator, &behind[..end])?);
-        rest = behind[end..].trim_start_matches(is_space);
-    }
-    (!constraints.is_empty()).then_some(constraints)
+    let constraints = grammar.one.captures_iter(text).map(|found| {
+        let read = Operator::parse(&found["operator"]).and_then(|operator| constraint(operator, &found["version"]));
+        read.ok_or_else(|| "constraint parser error".into())
+    });
+    constraints.collect()
 }
 
 fn constraint(operator: Operator, text: &str) -> Option<Constraint> {
@@ -156,9 +175,6 @@ fn constraint(operator: Operator, text: &str) -> Option<Constraint> {
     let bare = text.strip_prefix('v').unwrap_or(text);
     let tail = bare.find(['-', '+']).unwrap_or(bare.len());
     let parts: Vec<&str> = bare[..tail].split('.').collect();
-    if bare.is_empty() || parts.len() > 3 || parts.iter().any(|part| part.is_empty()) {
-        return None;
-    }
     let (open, numbers) = if is_open(parts.first()) {
         (Open::Major, "0.0.0".to_owned())
     } else if is_open(parts.get(1)) {
@@ -168,6 +184,6 @@ fn constraint(operator: Operator, text: &str) -> Option<Constraint> {
     } else {
         (Open::Nothing, parts.join("."))
     };
-    let version = Version::parse(&(numbers + &bare[tail..]))?;
+    let version = Version::parse((numbers + &bare[tail..]).as_bytes()).ok()?;
     Some(Constraint { operator, version, open })
 }

@@ -3,6 +3,9 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::error::Message;
+use crate::fmt::quote::quote;
+
 mod constraint;
 
 pub(crate) use constraint::Constraints;
@@ -20,7 +23,9 @@ pub(crate) struct Version {
 
 impl Version {
     /// The version of a text such as `v1.2` or `1.2.3-beta.1+build`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Message> {
+        let invalid = || Message::plain("invalid semantic version");
+        let text = std::str::from_utf8(text).map_err(|_| invalid())?;
         let rest = text.strip_prefix('v').unwrap_or(text);
         let (rest, metadata) = match rest.split_once('+') {
             Some((rest, metadata)) => (rest, Some(metadata)),
@@ -30,14 +35,20 @@ impl Version {
             Some((numbers, prerelease)) => (numbers, Some(prerelease)),
             None => (rest, None),
         };
-        let mut parts = numbers.split('.');
-        let major = number(parts.next()?)?;
-        let minor = parts.next().map_or(Some(0), number)?;
-        let patch = parts.next().map_or(Some(0), number)?;
-        if parts.next().is_some() || !prerelease.is_none_or(is_dotted) || !metadata.is_none_or(is_dotted) {
-            return None;
+        let parts: Vec<&str> = numbers.split('.').collect();
+        let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if parts.len() > 3 || !parts.iter().all(is_number) {
+            return Err(invalid());
         }
-        Some(Self {
+        if !prerelease.is_none_or(is_dotted) || !metadata.is_none_or(is_dotted) {
+            return Err(invalid());
+        }
+        let number = |index: usize| parts.get(index).map_or(Ok(0), |part| segment(part));
+        let (major, minor, patch) = (number(0)?, number(1)?, number(2)?);
+        if prerelease.is_some_and(|prerelease| prerelease.split('.').any(begins_with_zero)) {
+            return Err("version segment starts with 0".into());
+        }
+        Ok(Self {
             major,
             minor,
             patch,
@@ -66,6 +77,28 @@ impl Version {
         }
     }
 
+    /// The version with another prerelease, or none for an empty text.
+    pub(crate) fn with_prerelease(&self, prerelease: &[u8]) -> Result<Self, Message> {
+        let text = part(prerelease).ok_or("invalid prerelease string")?;
+        if text.split('.').any(begins_with_zero) {
+            return Err("version segment starts with 0".into());
+        }
+        Ok(Self { prerelease: text.to_owned(), ..self.clone() }.renamed())
+    }
+
+    /// The version with other metadata, or none for an empty text.
+    pub(crate) fn with_metadata(&self, metadata: &[u8]) -> Result<Self, Message> {
+        let text = part(metadata).ok_or("invalid metadata string")?;
+        Ok(Self { metadata: text.to_owned(), ..self.clone() }.renamed())
+    }
+
+    /// As if it had been parsed from what it is now.
+    fn renamed(mut self) -> Self {
+        let prefix = if self.original.starts_with('v') { "v" } else { "" };
+        self.original = format!("{prefix}{self}");
+        self
+    }
+
     /// The next patch; a prerelease becomes the release it precedes.
     pub(crate) fn next_patch(&self) -> Self {
         let step = u64::from(self.prerelease.is_empty());
@@ -86,8 +119,26 @@ impl fmt::Display for Version {
     }
 }
 
+/// One of the three numbers, of which the text has digits only.
+fn segment(digits: &str) -> Result<u64, Message> {
+    digits.parse().map_err(|_| {
+        let start = Message::plain("error parsing version segment: strconv.ParseUint: parsing ");
+        start.data(quote(digits.as_bytes(), false)).text(": value out of range")
+    })
+}
+
 fn number(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// Whether a part of a prerelease is a number that begins with 0.
+fn begins_with_zero(part: &str) -> bool {
+    part.len() > 1 && part.starts_with('0') && part.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What may stand behind the numbers; nothing at all may, too.
+fn part(text: &[u8]) -> Option<&str> {
+    std::str::from_utf8(text).ok().filter(|text| text.is_empty() || is_dotted(text))
 }
 
 fn is_dotted(text: &str) -> bool {

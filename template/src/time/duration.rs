@@ -1,5 +1,11 @@
 //! Go's durations: nanoseconds in 64 bits.
 
+use crate::error::Message;
+use crate::number::parse_uint;
+
+/// The largest magnitude of a duration, that of the least one.
+const LARGEST: u64 = 1 << 63;
+
 /// Units and their nanoseconds, a name before those it begins with.
 const UNITS: [(&str, u64); 8] = [
     ("ns", 1),
@@ -13,40 +19,79 @@ const UNITS: [(&str, u64); 8] = [
 ];
 
 /// Nanoseconds of a text such as `1h30m` or `-1.5s`.
-pub(crate) fn parse_duration(text: &str) -> Option<i64> {
-    let (negative, mut rest) = match text.strip_prefix(['-', '+']) {
-        Some(rest) => (text.starts_with('-'), rest),
-        None => (false, text),
+pub(crate) fn parse_duration(text: &[u8]) -> Result<i64, Message> {
+    let invalid = || Message::plain("time: invalid duration ").data(quoted(text));
+    let (negative, mut rest) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => (false, text),
     };
-    if rest == "0" {
-        return Some(0);
+    if rest == b"0" {
+        return Ok(0);
     }
     if rest.is_empty() {
-        return None;
+        return Err(invalid());
     }
     let mut total = 0u64;
     while !rest.is_empty() {
-        let number = rest.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(rest.len());
-        let (digits, tail) = rest.split_at(number);
-        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-        if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-            return None;
+        let (whole, behind) = split(rest, u8::is_ascii_digit);
+        let (fraction, behind) = match behind.strip_prefix(b".") {
+            Some(tail) => split(tail, u8::is_ascii_digit),
+            None => (&[][..], behind),
+        };
+        if whole.is_empty() && fraction.is_empty() {
+            return Err(invalid());
         }
-        let end = tail.find(|char: char| char.is_ascii_digit() || char == '.').unwrap_or(tail.len());
-        let (_, unit) = UNITS.iter().find(|(name, _)| *name == &tail[..end])?;
-        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-        total = total.checked_add(whole.checked_mul(*unit)?)?.checked_add(part(fraction, *unit))?;
-        rest = &tail[end..];
+        let whole = if whole.is_empty() { Some(0) } else { parse_uint(whole, 10) };
+        let whole = whole.filter(|&whole| whole <= LARGEST).ok_or_else(invalid)?;
+        let (unit, behind) = split(behind, |byte| *byte != b'.' && !byte.is_ascii_digit());
+        if unit.is_empty() {
+            return Err(Message::plain("time: missing unit in duration ").data(quoted(text)));
+        }
+        let Some((_, unit)) = UNITS.iter().find(|(name, _)| name.as_bytes() == unit) else {
+            let message = Message::plain("time: unknown unit ").data(quoted(unit));
+            return Err(message.text(" in duration ").data(quoted(text)));
+        };
+        let value = whole.checked_mul(*unit).and_then(|value| value.checked_add(part(fraction, *unit)));
+        total =
+            value.and_then(|value| total.checked_add(value)).filter(|&total| total <= LARGEST).ok_or_else(invalid)?;
+        rest = behind;
     }
-    if negative { 0i64.checked_sub_unsigned(total) } else { i64::try_from(total).ok() }
+    let signed = if negative { 0i64.checked_sub_unsigned(total) } else { i64::try_from(total).ok() };
+    signed.ok_or_else(invalid)
 }
 
-/// A decimal fraction of a unit, cut.
-fn part(fraction: &str, unit: u64) -> u64 {
-    let digits = &fraction[..fraction.len().min(18)];
-    let value: u128 = digits.parse().unwrap_or(0);
-    let scale = 10u128.pow(u32::try_from(digits.len()).unwrap_or_default());
-    u64::try_from(value * u128::from(unit) / scale).unwrap_or_default()
+/// The bytes at the start that belong, and the others.
+fn split(text: &[u8], belongs: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().take_while(|byte| belongs(byte)).count())
+}
+
+/// A decimal fraction of a unit, cut; Go computes it with floats and stops reading where 64 bits are full.
+fn part(fraction: &[u8], unit: u64) -> u64 {
+    let (mut value, mut scale) = (0u64, 1.0);
+    for digit in fraction {
+        let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit - b'0')));
+        let Some(next) = next.filter(|&next| next <= LARGEST) else { break };
+        value = next;
+        scale *= 10.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "Go rounds the same way")]
+    let nanoseconds = value as f64 * (unit as f64 / scale);
+    u64::try_from(crate::cast::truncate(nanoseconds)).unwrap_or_default()
+}
+
+/// A text in quotes as errors of Go's package time show it.
+pub(crate) fn quoted(text: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'"'];
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            0..b' ' | 0x80.. => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            byte => out.push(byte),
+        }
+    }
+    out.push(b'"');
+    out
 }
 
 /// Nanoseconds as Go writes them: `1h1m1.5s`, `1.5ms`, `0s`.

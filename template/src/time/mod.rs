@@ -11,6 +11,7 @@ mod format;
 mod layout;
 mod parse;
 
+use duration::quoted;
 pub(crate) use duration::{duration_text, parse_duration};
 pub(crate) use parse::parse;
 
@@ -62,7 +63,11 @@ impl Zone {
     pub(crate) fn named(name: &str) -> Self {
         match name {
             "" | "UTC" | "Local" => Self::Utc,
-            name => ZONES.get(name).map_or(Self::Utc, Self::Named),
+            // The database finds names in any case, Go only in their own.
+            name => match ZONES.get(name) {
+                Ok(zone) if zone.iana_name() == Some(name) => Self::Named(zone),
+                _ => Self::Utc,
+            },
         }
     }
 
@@ -133,6 +138,15 @@ impl Time {
         let day = first + i64::from(civil.day) - 1 + days.clamp(-1_000_000_000, 1_000_000_000);
         let clock = (self.seconds + offset).rem_euclid(DAY);
         Self { seconds: day.saturating_mul(DAY).saturating_add(clock - offset), ..self.clone() }
+    }
+
+    /// Nanoseconds that have passed since the last multiple of `unit` after Go's zero time.
+    pub(crate) fn beyond_multiple(&self, unit: i64) -> i64 {
+        if unit <= 0 {
+            return 0;
+        }
+        let total = (i128::from(self.seconds) - i128::from(ZERO)) * 1_000_000_000 + i128::from(self.nanoseconds);
+        i64::try_from(total.rem_euclid(i128::from(unit))).unwrap_or_default()
     }
 
     pub(crate) fn is_zero(&self) -> bool {

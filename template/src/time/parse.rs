@@ -1,9 +1,9 @@
 //! Text as a time, with Go's messages.
 
 use super::layout::{Element, Shape, next_chunk};
+use super::quoted;
 use super::{MONTHS, Time, WEEKDAYS, Zone, days_from_civil, days_in};
 use crate::error::Message;
-use crate::fmt::quote::quote;
 
 /// Parses a text by a layout; a time without zone is in UTC.
 pub(crate) fn parse(layout: &[u8], text: &[u8]) -> Result<Time, Message> {
@@ -16,8 +16,8 @@ pub(crate) fn parse(layout: &[u8], text: &[u8]) -> Result<Time, Message> {
             if rest.is_empty() {
                 break;
             }
-            let shown = quote(rest, false);
-            return Err(Message::plain("parsing time ").data(quote(text, false)).text(": extra text: ").data(shown));
+            let shown = quoted(rest);
+            return Err(Message::plain("parsing time ").data(quoted(text)).text(": extra text: ").data(shown));
         };
         rest_layout = behind;
         let hold = rest;
@@ -32,17 +32,17 @@ pub(crate) fn parse(layout: &[u8], text: &[u8]) -> Result<Time, Message> {
 
 fn mismatch(layout: &[u8], text: &[u8], element: &[u8], rest: &[u8]) -> Message {
     Message::plain("parsing time ")
-        .data(quote(text, false))
+        .data(quoted(text))
         .text(" as ")
-        .data(quote(layout, false))
+        .data(quoted(layout))
         .text(": cannot parse ")
-        .data(quote(rest, false))
+        .data(quoted(rest))
         .text(" as ")
-        .data(quote(element, false))
+        .data(quoted(element))
 }
 
 fn out_of_range(text: &[u8], what: &str) -> Message {
-    Message::plain("parsing time ").data(quote(text, false)).text(": ").words(what).text(" out of range")
+    Message::plain("parsing time ").data(quoted(text)).text(": ").words(what).text(" out of range")
 }
 
 enum Mistake {

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use crate::category::is_letter;
+
 /// Compares two keys the way the Go library sorts them.
 pub(super) fn natural_order(left: &str, right: &str) -> Ordering {
     let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
@@ -11,7 +13,7 @@ pub(super) fn natural_order(left: &str, right: &str) -> Ordering {
             digits = l.is_ascii_digit();
             continue;
         }
-        return match (l.is_alphabetic(), r.is_alphabetic()) {
+        return match (is_letter(l), is_letter(r)) {
             (true, true) => l.cmp(&r),
             // A letter sorts after other signs, but before what goes on with a number.
             (true, false) => {

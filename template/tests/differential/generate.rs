@@ -82,6 +82,10 @@ pub fn functions() -> Vec<Function> {
 
 /// One case.
 pub fn case(random: &mut Random, functions: &[Function]) -> Case {
+    case_of(random, functions, |generator| generator.template())
+}
+
+fn case_of(random: &mut Random, functions: &[Function], fill: impl Fn(&mut Generator)) -> Case {
     let data = data(random);
     let mut generator = Generator {
         random,
@@ -93,8 +97,31 @@ pub fn case(random: &mut Random, functions: &[Function]) -> Case {
         blocks: 0,
         templates: Vec::new(),
     };
-    generator.template();
+    fill(&mut generator);
     Case { template: generator.out, data }
+}
+
+/// One call of one function with plain arguments: the most functions for the time.
+pub fn single_call(random: &mut Random, functions: &[Function]) -> Case {
+    let mut case = case_of(random, functions, |generator| {
+        let at = generator.random.below(generator.functions.len());
+        let function = &generator.functions[at];
+        let count = function.params.len() + if function.rest.is_some() { generator.random.below(4) } else { 0 };
+        generator.push("{{");
+        let depth = if generator.random.percent(25) { 2 } else { 1 };
+        generator.call(at, count, depth);
+        generator.push("}}");
+    });
+    let unused: Vec<String> =
+        case.data.keys().filter(|key| !contains(&case.template, key.as_bytes())).cloned().collect();
+    for key in unused {
+        case.data.remove(&key);
+    }
+    case
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 fn data(random: &mut Random) -> BTreeMap<String, Vec<u8>> {

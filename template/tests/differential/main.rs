@@ -83,7 +83,11 @@ fn random_templates_render_as_in_go() {
 /// The case of that number.
 fn case(seed: usize, index: usize, functions: &[functions::Function], known: &[Case]) -> Case {
     let mut random = Random::new((seed as u64) << 32 | index as u64);
-    if index.is_multiple_of(3) { mutate::case(&mut random, known) } else { generate::case(&mut random, functions) }
+    match index % 4 {
+        0 => mutate::case(&mut random, known),
+        1 => generate::case(&mut random, functions),
+        _ => generate::single_call(&mut random, functions),
+    }
 }
 
 /// Both outcomes of each case; the two sides work at the same time.

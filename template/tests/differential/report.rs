@@ -8,23 +8,21 @@ use serde_json::{Value, json};
 
 use crate::compare::Difference;
 use crate::oracle::Outcome;
-use crate::tokens::split;
 
-/// What groups differences with the same cause: the functions and the kind of the disagreement.
+/// What groups differences with the same cause, more or less: what both sides say.
 pub fn signature(difference: &Difference) -> String {
-    let words: Vec<String> = split(&difference.case.template)
-        .iter()
-        .filter(|token| token.first().is_some_and(u8::is_ascii_alphabetic))
-        .map(|token| String::from_utf8_lossy(token).into_owned())
-        .collect();
-    format!("{:?} {}", difference.class(), words.join(" "))
+    let (ours, gos) = difference.class();
+    format!("ours {ours} | Go {gos}")
 }
 
 /// Prints the first differences of each group.
 pub fn show(found: &BTreeMap<String, Vec<Difference>>, most: usize) {
     for (signature, differences) in found.iter().take(most) {
         println!("== {signature}: {}", differences.len());
-        for difference in differences.iter().take(2) {
+        let mut shortest: Vec<&Difference> = differences.iter().collect();
+        shortest.sort_by_key(|difference| difference.case.template.len());
+        shortest.dedup_by_key(|difference| (difference.case.template.len(), difference.case.template.get(..8)));
+        for difference in shortest.into_iter().take(12) {
             println!("   {}", shown(&difference.case.template));
             for (key, value) in &difference.case.data {
                 println!("      {key}: {}", shown(value));

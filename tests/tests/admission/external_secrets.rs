@@ -80,7 +80,9 @@ async fn external_secrets_entries_are_judged() -> Result {
             (
                 "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}, \
                  rewrite: [{transform: {template: \"{{ .value | uper }}\"}}]}]}",
-                Refused(&["spec.dataFrom[0].rewrite[0].transform.template: ", "uper"]),
+                Refused(&[
+                    "spec.dataFrom[0].rewrite[0].transform.template: line 1: function \"uper\" not defined; did you mean \"upper\"",
+                ]),
             ),
             (
                 "{secretStoreRef: {name: s}, data: [{secretKey: a, remoteRef: {key: k}}, {secretKey: a, remoteRef: {key: l}}]}",
@@ -133,13 +135,28 @@ async fn external_secrets_templates_are_judged() -> Result {
                 Admitted,
             ),
             (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {data: {config.yaml: \"a\\nb\\n{{ foo .x }}\"}}}}",
+                Refused(&[
+                    "spec.target.template.data[config.yaml]: line 3: function \"foo\" not defined; did you mean \"floor\"",
+                ]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+                 target: {template: {templateFrom: [{literal: \"{{ nosuchfunctionatall }}\"}]}}}",
+                Refused(&[
+                    "spec.target.template.templateFrom[0].literal: line 1: function \"nosuchfunctionatall\" not defined; \
+                     docs/templates.md lists",
+                ]),
+            ),
+            (
                 "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], target: {template: {data: {a: \"{{ .a \"}}}}",
                 Refused(&["spec.target.template.data[a]: "]),
             ),
             (
                 "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
                  target: {template: {data: {a: \"{{ .a | base46 }}\"}}}}",
-                Refused(&["spec.target.template.data[a]: ", "base46"]),
+                Refused(&["spec.target.template.data[a]: line 1: function \"base46\" not defined; did you mean \"base\""]),
             ),
             (
                 "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \

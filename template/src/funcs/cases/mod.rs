@@ -2,6 +2,7 @@
 
 use super::Type::Str;
 use super::{Function, doc};
+use crate::category::{is_digit, is_letter, is_lower, is_upper};
 use crate::text::{Rune, push_char, runes};
 use crate::value::Value;
 
@@ -166,14 +167,6 @@ fn greek_capital(char: char) -> char {
     char::from_u32(capital).unwrap_or(char)
 }
 
-pub(super) fn is_upper(char: char) -> bool {
-    char.is_uppercase()
-}
-
-fn is_lower(char: char) -> bool {
-    char.is_lowercase()
-}
-
 fn is_title(char: char) -> bool {
     matches!(char, 'ǅ' | 'ǈ' | 'ǋ' | 'ǲ')
 }
@@ -183,7 +176,7 @@ fn is_separator(char: char) -> bool {
     if char.is_ascii() {
         return !(char.is_ascii_alphanumeric() || char == '_');
     }
-    !char.is_alphanumeric() && char.is_whitespace()
+    !is_letter(char) && !is_digit(char) && char.is_whitespace()
 }
 
 fn initials(text: &[u8]) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! Words within names, as the Go library xstrings finds them.
 
-use super::{is_upper, lower, upper};
+use super::{lower, upper};
+use crate::category::{self, is_punctuation, is_upper};
 use crate::text::{push_char, runes};
 
 /// First character of the CJK blocks, whose characters are not letters of a word here.
@@ -64,7 +65,7 @@ impl Kind {
             char if is_upper(char) => Self::Capital,
             char if is_letter(char) => Self::Letters,
             char if char.is_numeric() => Self::Number,
-            char if char.is_ascii_punctuation() => Self::Punctuation,
+            char if is_punctuation(char) => Self::Punctuation,
             _ => Self::Other,
         }
     }
@@ -180,5 +181,5 @@ fn is_connector(char: char) -> bool {
 }
 
 fn is_letter(char: char) -> bool {
-    char.is_alphabetic() && char < FIRST_CJK
+    category::is_letter(char) && char < FIRST_CJK
 }

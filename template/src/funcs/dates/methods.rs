@@ -1,13 +1,12 @@
-//! What times and durations answer to `.Name`.
+//! What times answer to `.Name`.
 
 use super::super::Type::{self, Bool, Int, Int64, Object as ObjectType, Str};
 use super::super::{Function, doc};
-use super::{SECOND, TIME, object, span, time, wrap};
+use super::{DURATION, SECOND, TIME, object, span, time, wrap};
 use crate::object::Object;
-use crate::time::{Zone, duration_text};
+use crate::time::Zone;
 use crate::value::Value;
 
-const DURATION: Type = ObjectType("time.Duration");
 const MONTH: Type = ObjectType("time.Month");
 const WEEKDAY: Type = ObjectType("time.Weekday");
 
@@ -227,6 +226,58 @@ pub(in crate::funcs) const TIME_METHODS: &[Function] = &[
         |_, args| Ok(wrap(time(args, 0).in_zone(Zone::Utc))),
     ),
     Function::new(
+        "UnixMicro",
+        &[],
+        Int64,
+        doc("Microseconds since 1970.", r#"{{ (toDate "2006-01-02" "2026-03-01").UnixMicro }}"#, "1772323200000000"),
+        |_, args| {
+            let time = time(args, 0);
+            let whole = time.seconds.wrapping_mul(1_000_000);
+            Ok(Value::int64(whole.wrapping_add(i64::from(time.nanoseconds / 1_000))))
+        },
+    ),
+    Function::new(
+        "Compare",
+        &[TIME],
+        Int,
+        doc(
+            "-1, 0 or 1, as it is before, at or after another time.",
+            r#"{{ (toDate "2006-01-02" "2026-03-01").Compare (toDate "2006-01-02" "2026-04-01") }}"#,
+            "-1",
+        ),
+        |_, args| Ok(Value::int(time(args, 0).order(&time(args, 1)) as i64)),
+    ),
+    Function::new(
+        "Truncate",
+        &[DURATION],
+        TIME,
+        doc(
+            "The multiple of a duration before it, counted from the year 1.",
+            r#"{{ $hour := (toDate "15" "2").Sub (toDate "15" "1") }}{{ ((toDate "15:04" "10:45").Truncate $hour).Format "15:04" }}"#,
+            "10:00",
+        ),
+        |context, args| {
+            let time = time(args, 0);
+            let rest = time.beyond_multiple(span(context, args.value(1)));
+            Ok(wrap(time.plus(-rest)))
+        },
+    ),
+    Function::new(
+        "Round",
+        &[DURATION],
+        TIME,
+        doc(
+            "The nearest multiple of a duration, counted from the year 1.",
+            r#"{{ $hour := (toDate "15" "2").Sub (toDate "15" "1") }}{{ ((toDate "15:04" "10:45").Round $hour).Format "15:04" }}"#,
+            "11:00",
+        ),
+        |context, args| {
+            let (time, unit) = (time(args, 0), span(context, args.value(1)));
+            let rest = time.beyond_multiple(unit);
+            Ok(wrap(time.plus(if rest < unit.saturating_sub(rest) || unit <= 0 { -rest } else { unit - rest })))
+        },
+    ),
+    Function::new(
         "Local",
         &[],
         TIME,
@@ -236,43 +287,6 @@ pub(in crate::funcs) const TIME_METHODS: &[Function] = &[
             "8",
         ),
         |_, args| Ok(wrap(time(args, 0).in_zone(Zone::Utc))),
-    ),
-];
-
-/// What a duration answers.
-pub(in crate::funcs) const DURATION_METHODS: &[Function] = &[
-    Function::new(
-        "String",
-        &[],
-        Str,
-        doc(
-            "The duration as text.",
-            r#"{{ ((toDate "15:04" "10:30").Sub (toDate "15:04" "09:00")).String }}"#,
-            "1h30m0s",
-        ),
-        |context, args| Ok(Value::text(&duration_text(span(context, args.value(0))))),
-    ),
-    Function::new(
-        "Nanoseconds",
-        &[],
-        Int64,
-        doc(
-            "The duration in nanoseconds.",
-            r#"{{ ((toDate "15:04" "10:30").Sub (toDate "15:04" "09:00")).Nanoseconds }}"#,
-            "5400000000000",
-        ),
-        |context, args| Ok(Value::int64(span(context, args.value(0)))),
-    ),
-    Function::new(
-        "Milliseconds",
-        &[],
-        Int64,
-        doc(
-            "The duration in milliseconds, cut.",
-            r#"{{ ((toDate "15:04" "10:30").Sub (toDate "15:04" "09:00")).Milliseconds }}"#,
-            "5400000",
-        ),
-        |context, args| Ok(Value::int64(span(context, args.value(0)) / 1_000_000)),
     ),
 ];
 

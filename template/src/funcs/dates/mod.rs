@@ -13,10 +13,13 @@ use crate::time::{Time, ZERO, Zone, duration_text, parse, parse_duration};
 use crate::value::Value;
 
 mod methods;
+mod spans;
 
-pub(super) use methods::{DURATION_METHODS, TIME_METHODS};
+pub(super) use methods::TIME_METHODS;
+pub(super) use spans::{DURATION_METHODS, NAMED_NUMBER_METHODS};
 
 const TIME: super::Type = ObjectType("time.Time");
+const DURATION: super::Type = ObjectType("time.Duration");
 
 /// The layout of HTML's date fields.
 const HTML: &[u8] = b"2006-01-02";
@@ -177,7 +180,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ),
         |context, args| {
             let passed = Time::from_system(context.now()).since(&moment(context, args.value(0)));
-            Ok(Value::text(&duration_text(rounded(passed))))
+            Ok(Value::text(&duration_text(rounded_to(passed, SECOND))))
         },
     ),
     Function::new(
@@ -204,7 +207,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Any],
         Str,
         doc(
-            "A duration in its largest unit (`y`, `mo`, `d`, `h`, `m`, `s`), cut. Takes a text, nanoseconds as \
+            "A duration in its largest unit (`y`, `mo`, `d`, `h`, `m`, `s`), cut and without its sign. Takes a text, nanoseconds as \
              `int64`, or a time, of which it takes the age.",
             r#"{{ durationRound "49h10m" }}"#,
             "2d",
@@ -247,7 +250,7 @@ fn moment(context: &Context, value: &Value) -> Time {
 /// A duration in nanoseconds: a number, a text, a duration, or the time since a time.
 fn span(context: &Context, value: &Value) -> i64 {
     match value {
-        Value::Str(text) => parse_duration(&lossy(text)).unwrap_or(0),
+        Value::Str(text) => parse_duration(text).unwrap_or(0),
         Value::Int(crate::value::IntKind::Int64, nanoseconds) => *nanoseconds,
         Value::Object(object) => match object.as_ref() {
             Object::Duration(nanoseconds) => *nanoseconds,
@@ -266,23 +269,20 @@ fn date_in_zone(context: &mut Context, args: &Args) -> Result<Value, Message> {
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a row")]
 fn date_modify(_: &mut Context, args: &Args) -> Result<Value, Message> {
-    let nanoseconds = parse_duration(&lossy(args.str(0))).unwrap_or(0);
+    let nanoseconds = parse_duration(args.str(0)).unwrap_or(0);
     Ok(wrap(time(args, 1).plus(nanoseconds)))
 }
 
 fn must_date_modify(_: &mut Context, args: &Args) -> Result<Value, Message> {
-    let nanoseconds = parse_duration(&lossy(args.str(0))).ok_or_else(|| {
-        let shown = crate::fmt::quote::quote(args.str(0), false);
-        Message::plain("time: invalid duration ").data(shown)
-    })?;
+    let nanoseconds = parse_duration(args.str(0))?;
     Ok(wrap(time(args, 1).plus(nanoseconds)))
 }
 
-/// To the nearest second, half a second away from zero.
-fn rounded(nanoseconds: i64) -> i64 {
-    let rest = nanoseconds % SECOND;
+/// To the nearest multiple, half of it away from zero.
+fn rounded_to(nanoseconds: i64, unit: i64) -> i64 {
+    let rest = nanoseconds % unit;
     let cut = nanoseconds - rest;
-    if rest.abs() * 2 >= SECOND { cut.saturating_add(SECOND * rest.signum()) } else { cut }
+    if rest.abs() >= unit - rest.abs() { cut.saturating_add(unit * rest.signum()) } else { cut }
 }
 
 fn in_largest_unit(nanoseconds: i64) -> String {
@@ -296,9 +296,8 @@ fn in_largest_unit(nanoseconds: i64) -> String {
         (1_000_000_000, "s"),
     ];
     let total = nanoseconds.unsigned_abs();
-    let sign = if nanoseconds < 0 { "-" } else { "" };
     match UNITS.iter().find(|(unit, _)| total > *unit) {
-        Some((unit, name)) => format!("{sign}{}{name}", total / unit),
+        Some((unit, name)) => format!("{}{name}", total / unit),
         None => "0s".to_owned(),
     }
 }

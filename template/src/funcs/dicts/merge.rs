@@ -43,8 +43,7 @@ fn merge(context: &mut Context, target: &Map, source: &Map, rule: Rule) -> Resul
                 merge(context, &inner, outer, rule)?;
             }
             (Some(present), _) if rule == Rule::Fill && present.is_true() => {}
-            // A nil on the left is filled, an empty value on the right fills nothing that is there.
-            (Some(present), _) if rule == Rule::Fill && !value.is_true() && !matches!(present, Value::Nil) => {}
+            (Some(_), Value::Nil) if rule == Rule::Fill => {}
             _ => put(context, target, &key, value)?,
         }
     }

@@ -48,9 +48,10 @@ impl Encoder {
             Value::Uint(_, value) => self.sink.push(value.to_string().as_bytes()),
             Value::Float(value) => self.float(*value),
             Value::Str(bytes) => self.string(bytes),
-            Value::Object(object) => match object.number() {
-                Some(number) => self.sink.push(number.to_string().as_bytes()),
-                None => self.string(object.json_text().as_bytes()),
+            Value::Object(object) => match (object.number(), object.as_map()) {
+                (Some(number), _) => self.sink.push(number.to_string().as_bytes()),
+                (_, Some(fields)) => self.value(&Value::Map(fields), depth),
+                (None, None) => self.string(object.json_text().as_bytes()),
             },
             Value::List(list) => {
                 self.sink.push(b"[");

@@ -20,16 +20,17 @@ pub(super) struct Decimal {
 }
 
 impl Decimal {
-    /// The shortest decimal that identifies the float; 0 for what is not finite.
-    pub(super) fn from_float(value: f64) -> Self {
+    /// The shortest decimal that identifies the float.
+    pub(super) fn from_float(value: f64) -> Result<Self, Message> {
         if !value.is_finite() {
-            return Self { negative: false, digits: vec![0], places: 0 };
+            let name = crate::fmt::float::format_float(value, 'g', None);
+            return Err(format!("Cannot create a Decimal from {name}").into());
         }
         let (digits, point) = shortest(value.abs());
         let text = fixed_digits(&digits, point);
         let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
         let digits = text.bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0').collect();
-        Self { negative: value < 0.0, digits, places }
+        Ok(Self { negative: value < 0.0, digits, places })
     }
 
     pub(super) fn plus(&self, other: &Self) -> Self {

@@ -5,7 +5,7 @@ use super::{Args, Function, doc};
 use crate::cast::{to_float, to_int};
 use crate::context::Context;
 use crate::error::Message;
-use crate::number::{parse_float, parse_int};
+use crate::number::{parse_float, parse_int, parse_int_or_limit};
 use crate::value::{List, Value};
 
 mod decimal;
@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Str],
         Int,
         doc("The decimal number that a text is, else 0.", "{{ add (atoi .port) 1 }}", "5433"),
-        |_, args| Ok(Value::int(parse_int(args.str(0), 10).unwrap_or(0))),
+        |_, args| Ok(Value::int(parse_int_or_limit(args.str(0), 10))),
     ),
     Function::new(
         "int",
@@ -263,10 +263,10 @@ fn decimals(
     combine: impl Fn(&Decimal, &Decimal) -> Result<Decimal, Message>,
 ) -> Result<Value, Message> {
     let mut numbers = values.iter().map(|value| Decimal::from_float(to_float(value)));
-    let mut result = numbers.next().unwrap_or_else(|| Decimal::from_float(0.0));
+    let mut result = numbers.next().unwrap_or_else(|| Decimal::from_float(0.0))?;
     for number in numbers {
         context.spend(STEPS_PER_DECIMAL)?;
-        result = combine(&result, &number)?;
+        result = combine(&result, &number?)?;
     }
     Ok(Value::Float(parse_float(result.to_string().as_bytes()).unwrap_or(f64::INFINITY)))
 }

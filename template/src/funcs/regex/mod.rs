@@ -8,6 +8,7 @@ use crate::value::{List, Value};
 
 mod pattern;
 mod subject;
+mod syntax;
 
 pub(crate) use pattern::Pattern;
 

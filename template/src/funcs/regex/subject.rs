@@ -6,18 +6,23 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use regex::bytes::{Captures, Regex};
+use regex::{Captures, Regex};
 
+use crate::category::{is_digit, is_letter};
 use crate::text::runes;
 
 /// Bytes that U+FFFD takes beyond the one it stands for.
 const GROWTH: usize = 2;
+/// Group numbers have fewer digits than this; a longer one is a name.
+const MAX_DIGITS: usize = 9;
 
 /// A pattern and the text that it searches.
 pub(super) struct Subject<'t> {
     regex: &'t Regex,
+    /// The numbers of the groups that have a name.
+    names: &'t [(String, usize)],
     text: &'t [u8],
-    searched: Cow<'t, [u8]>,
+    searched: Cow<'t, str>,
     /// Where U+FFFD stands for a byte, in `searched`, ascending.
     replaced: Vec<usize>,
 }
@@ -29,19 +34,19 @@ pub(super) struct Groups<'s> {
 }
 
 impl<'t> Subject<'t> {
-    pub(super) fn new(regex: &'t Regex, text: &'t [u8]) -> Self {
+    pub(super) fn new(regex: &'t Regex, names: &'t [(String, usize)], text: &'t [u8]) -> Self {
         let mut replaced = Vec::new();
-        if std::str::from_utf8(text).is_ok() {
-            return Self { regex, text, searched: Cow::Borrowed(text), replaced };
+        if let Ok(searched) = std::str::from_utf8(text) {
+            return Self { regex, names, text, searched: Cow::Borrowed(searched), replaced };
         }
-        let mut searched = Vec::with_capacity(text.len());
+        let mut searched = String::with_capacity(text.len());
         for (_, rune) in runes(text) {
             if !rune.valid {
                 replaced.push(searched.len());
             }
-            crate::text::push_char(&mut searched, rune.char);
+            searched.push(rune.char);
         }
-        Self { regex, text, searched: Cow::Owned(searched), replaced }
+        Self { regex, names, text, searched: Cow::Owned(searched), replaced }
     }
 
     pub(super) fn is_match(&self) -> bool {
@@ -89,12 +94,16 @@ impl Groups<'_> {
         out.extend_from_slice(rest);
     }
 
+    /// What the group of that number matched, or the first of that name that matched anything.
     fn named(&self, name: &str) -> &[u8] {
+        let is_number = name.len() < MAX_DIGITS && name.bytes().all(|byte| byte.is_ascii_digit());
         let group = match name.parse::<usize>() {
             // No group has a number with a leading zero.
-            Ok(_) if name.len() > 1 && name.starts_with('0') => None,
-            Ok(number) => self.captures.get(number),
-            Err(_) => self.captures.name(name),
+            Ok(number) if is_number && (name.len() == 1 || !name.starts_with('0')) => self.captures.get(number),
+            _ => {
+                let mut named = self.subject.names.iter().filter(|(known, _)| known == name);
+                named.find_map(|(_, number)| self.captures.get(*number))
+            }
         };
         group.map_or(&[], |group| &self.subject.text[self.subject.range(&group.range())])
     }
@@ -103,7 +112,7 @@ impl Groups<'_> {
 /// The name behind a dollar, and what follows it.
 fn reference(text: &[u8]) -> Option<(&str, &[u8])> {
     let (inner, braced) = text.strip_prefix(b"{").map_or((text, false), |inner| (inner, true));
-    let is_part = |char: char| char == '_' || char.is_alphanumeric();
+    let is_part = |char: char| char == '_' || is_letter(char) || is_digit(char);
     let length = runes(inner).find(|(_, rune)| !rune.valid || !is_part(rune.char)).map_or(inner.len(), |(at, _)| at);
     let (name, after) = inner.split_at(length);
     let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
@@ -119,7 +128,7 @@ mod tests {
     fn bytes_that_are_no_text_match_as_one_character_and_stay_what_they_are() {
         let text = b"a\xff\xfeb\xc3";
         let found = |pattern: &str| -> Vec<Range<usize>> {
-            Subject::new(&Regex::new(pattern).expect("a pattern"), text).matches().collect()
+            Subject::new(&Regex::new(pattern).expect("a pattern"), &[], text).matches().collect()
         };
         assert_eq!(found("a.{2}b|."), [0..4, 4..5]);
         assert_eq!(found("[^a-z]"), [1..2, 2..3, 4..5]);
@@ -128,8 +137,9 @@ mod tests {
 
     #[test]
     fn replacements_take_groups_by_number_and_by_the_longest_name() {
-        let regex = Regex::new("(?P<key>[a-z])(.)").expect("a pattern");
-        let subject = Subject::new(&regex, b"k\xff");
+        let regex = Regex::new("([a-z])(.)").expect("a pattern");
+        let names = [("key".to_owned(), 1)];
+        let subject = Subject::new(&regex, &names, b"k\xff");
         let expanded = |replacement: &[u8]| {
             let mut out = Vec::new();
             subject.groups().next().expect("a match").expand(replacement, &mut out);

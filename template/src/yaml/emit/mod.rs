@@ -1,5 +1,7 @@
 //! Values as YAML in block style, laid out as libyaml does it.
 
+use zeroize::Zeroizing;
+
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::Sink;
@@ -64,10 +66,11 @@ impl Emitter<'_, '_> {
                 Some(json) => self.word(&number_from_json(&json, *value)),
                 None => self.unsupported = true,
             },
-            Value::Str(bytes) => self.string(&lossy(bytes), place, false),
-            Value::Object(object) => match object.number() {
-                Some(number) => self.word(&number.to_string()),
-                None => self.string(&object.json_text(), place, false),
+            Value::Str(bytes) => self.string(&Zeroizing::new(lossy(bytes)), place, false),
+            Value::Object(object) => match (object.number(), object.as_map()) {
+                (Some(number), _) => self.word(&number.to_string()),
+                (_, Some(fields)) => self.map(&fields, place)?,
+                (None, None) => self.string(&object.json_text(), place, false),
             },
             Value::List(list) if list.is_empty() => self.word("[]"),
             Value::List(list) => self.list(list, place)?,

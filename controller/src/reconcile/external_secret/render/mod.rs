@@ -37,8 +37,8 @@ pub async fn render(
     shape: &Template,
     values: Values,
 ) -> Result<Rendered, Error> {
-    let gatherer = Gatherer { client: &ctx.client, templates: &ctx.templates, namespace };
-    let gathered = gatherer.gather(shape).await?;
+    let sources = Gatherer { client: &ctx.client, templates: &ctx.templates, namespace };
+    let gathered = sources.gather(shape).await?;
     let mut content =
         Content { finalizers: shape.metadata.finalizers.clone(), type_: shape.type_.clone(), ..Content::default() };
     let has_data = !(shape.data.is_empty() && shape.template_from.is_empty());

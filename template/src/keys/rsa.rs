@@ -1,0 +1,183 @@
+//! RSA private keys of two primes.
+
+use num_bigint::BigUint;
+
+use super::{ec, is_pkcs8, other_form};
+use crate::der::fields::{Fields, syntax};
+use crate::der::write;
+use crate::error::Message;
+
+/// Largest modulus in bits. Work on a key grows with the square of its length, and no key in use is longer.
+const MAX_BITS: u64 = 16_384;
+/// The largest public exponent that Go takes.
+const MAX_EXPONENT: i64 = i32::MAX as i64;
+
+/// A key whose numbers fit each other.
+pub(crate) struct RsaKey {
+    n: BigUint,
+    e: BigUint,
+    d: BigUint,
+    p: BigUint,
+    q: BigUint,
+    dp: BigUint,
+    dq: BigUint,
+    q_inverse: BigUint,
+}
+
+/// The numbers as they are written, not yet held against each other.
+pub(crate) struct Numbers {
+    pub(crate) n: BigUint,
+    pub(crate) e: i64,
+    pub(crate) d: BigUint,
+    pub(crate) p: BigUint,
+    pub(crate) q: BigUint,
+    /// What the first two primes give; computed when absent.
+    pub(crate) crt: Option<[BigUint; 3]>,
+}
+
+impl RsaKey {
+    /// A key in PKCS#1.
+    pub(crate) fn parse(der: &[u8]) -> Result<Self, Message> {
+        let (numbers, rest) = read(der).map_err(|problem| {
+            if ec::read(der).is_ok() {
+                other_form("ParseECPrivateKey")
+            } else if is_pkcs8(der) {
+                other_form("ParsePKCS8PrivateKey")
+            } else {
+                problem
+            }
+        })?;
+        if !rest.is_empty() {
+            return Err(syntax("trailing data"));
+        }
+        numbers.checked().and_then(Self::new)
+    }
+
+    /// The key of numbers that fit each other.
+    pub(crate) fn new(numbers: Numbers) -> Result<Self, Message> {
+        let Numbers { n, e, d, p, q, crt } = numbers;
+        if n.bits() > MAX_BITS {
+            return Err(Message::plain(format!(
+                "RSA keys of more than {MAX_BITS} bits are refused; use a shorter key"
+            )));
+        }
+        let e = public_exponent(&n, e)?;
+        let one = BigUint::from(1u8);
+        if p <= one || q <= one {
+            return Err("modulus must be > 1".into());
+        }
+        if &p * &q != n {
+            return Err("crypto/rsa: p * q != n".into());
+        }
+        let (p1, q1) = (&p - &one, &q - &one);
+        let [dp, dq, q_inverse] = match crt {
+            Some(crt) => crt,
+            None => [&d % &p1, &d % &q1, q.modinv(&p).unwrap_or_default()],
+        };
+        if (&e * &dp) % &p1 != one || (&e * &dq) % &q1 != one || dp >= p || dq >= q {
+            return Err("crypto/rsa: invalid CRT exponent".into());
+        }
+        if q_inverse >= p || (&q * &q_inverse) % &p != one {
+            return Err("crypto/rsa: invalid CRT coefficient".into());
+        }
+        for (name, modulus, part) in [("dP", &p1, &dp), ("dQ", &q1, &dq)] {
+            if &d % modulus != *part {
+                return Err(Message::plain(format!("crypto/rsa: d does not match {name}")));
+            }
+        }
+        Ok(Self { n, e, d, p, q, dp, dq, q_inverse })
+    }
+
+    /// The key in PKCS#1.
+    pub(crate) fn to_pkcs1(&self) -> Vec<u8> {
+        let Self { n, e, d, p, q, dp, dq, q_inverse } = self;
+        let numbers: Vec<u8> = [n, e, d, p, q, dp, dq, q_inverse]
+            .iter()
+            .flat_map(|number| write::unsigned(&number.to_bytes_be()))
+            .collect();
+        write::sequence(&[&write::int(0), &numbers])
+    }
+
+    /// The public key in PKCS#1.
+    pub(crate) fn to_public_pkcs1(&self) -> Vec<u8> {
+        let [n, e] = [&self.n, &self.e].map(|number| write::unsigned(&number.to_bytes_be()));
+        write::sequence(&[&n, &e])
+    }
+
+    /// Length of the modulus in bits.
+    pub(crate) fn bits(&self) -> u64 {
+        self.n.bits()
+    }
+
+    /// The same key with its private exponent as short as can be, which some libraries insist on.
+    pub(crate) fn reduced(&self) -> Self {
+        let one = BigUint::from(1u8);
+        let order = (&self.p - &one) * (&self.q - &one);
+        let d = &self.d % &order;
+        let Self { n, e, p, q, dp, dq, q_inverse, .. } = self;
+        Self {
+            n: n.clone(),
+            e: e.clone(),
+            d,
+            p: p.clone(),
+            q: q.clone(),
+            dp: dp.clone(),
+            dq: dq.clone(),
+            q_inverse: q_inverse.clone(),
+        }
+    }
+}
+
+impl Numbers {
+    /// The numbers if none is zero. Reading has refused negative ones already.
+    fn checked(self) -> Result<Self, Message> {
+        let zero = BigUint::ZERO;
+        let own = [&self.n, &self.d, &self.p, &self.q];
+        let given = self.crt.iter().flatten();
+        if own.into_iter().chain(given).any(|number| *number == zero) {
+            return Err("x509: private key contains zero or negative value".into());
+        }
+        Ok(self)
+    }
+}
+
+/// What Go asks of a public key, and the exponent as a number of any size.
+fn public_exponent(n: &BigUint, e: i64) -> Result<BigUint, Message> {
+    let problem = match e {
+        _ if !n.bit(0) => "public modulus is even",
+        ..2 => "public exponent too small or negative",
+        _ if e & 1 == 0 => "public exponent is even",
+        _ if e > MAX_EXPONENT => "public exponent too large",
+        _ => return Ok(BigUint::from(e.unsigned_abs())),
+    };
+    Err(Message::plain("crypto/rsa: ").text(problem))
+}
+
+/// The numbers of a key in PKCS#1, and what stands behind it. A negative number reads as zero.
+pub(super) fn read(der: &[u8]) -> Result<(Numbers, &[u8]), Message> {
+    let mut outer = Fields::new(der);
+    let mut fields = outer.structure("pkcs1PrivateKey")?;
+    let version = fields.int()?;
+    let n = number(fields.big()?);
+    let e = fields.int()?;
+    let [d, p, q] = [number(fields.big()?), number(fields.big()?), number(fields.big()?)];
+    let mut crt = Vec::new();
+    while crt.len() < 3
+        && let Some(content) = fields.optional(crate::der::fields::Kind::BIG)?
+    {
+        crate::der::fields::check_integer(content)?;
+        crt.push(number(content));
+    }
+    let more_primes = fields.optional(crate::der::fields::Kind::LIST)?.is_some_and(|primes| !primes.is_empty());
+    if version > 1 {
+        return Err("x509: unsupported private key version".into());
+    }
+    if more_primes {
+        return Err("RSA keys of more than two primes are refused; use a key of two primes".into());
+    }
+    Ok((Numbers { n, e, d, p, q, crt: crt.try_into().ok() }, outer.rest()))
+}
+
+fn number(content: &[u8]) -> BigUint {
+    if content.first().is_some_and(|first| first & 0x80 != 0) { BigUint::ZERO } else { BigUint::from_bytes_be(content) }
+}
