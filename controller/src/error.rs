@@ -145,6 +145,11 @@ impl Error {
         self.code
     }
 
+    /// What happened, without code and context.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Where in the spec it happened, if known.
     pub fn context(&self) -> Option<&str> {
         self.context.as_deref()

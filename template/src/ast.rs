@@ -112,8 +112,8 @@ pub(crate) struct Number {
     pub(crate) literal: String,
     pub(crate) int: Option<i64>,
     pub(crate) float: Option<f64>,
-    /// `1i`: understood, but nothing computes with it.
-    pub(crate) imaginary: bool,
+    /// Written with an imaginary part, which may be 0.
+    pub(crate) complex: Option<(f64, f64)>,
 }
 
 impl Number {

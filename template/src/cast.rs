@@ -25,6 +25,7 @@ pub(crate) fn to_float(value: &Value) -> f64 {
         Value::Uint(_, value) => *value as f64,
         Value::Float(value) => *value,
         Value::Str(text) => parse_float(text).unwrap_or(0.0),
+        Value::Object(object) => object.number().map_or(0.0, |number| number as f64),
         _ => 0.0,
     }
 }

@@ -61,6 +61,7 @@ mod number;
 mod object;
 mod parse;
 mod pem;
+mod pkcs12;
 mod semver;
 mod template;
 mod text;
@@ -68,6 +69,7 @@ mod time;
 mod unquote;
 mod url;
 mod value;
+mod x509;
 mod yaml;
 
 pub use data::Data;

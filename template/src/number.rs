@@ -39,8 +39,12 @@ pub(crate) fn parse_uint(text: &[u8], base: u32) -> Option<u64> {
     digits(&plain, base)
 }
 
-/// A float; `_` is not allowed except in hexadecimal and other prefixed forms, as Go has it.
+/// A float; `_` may stand between digits.
 pub(crate) fn parse_float(text: &[u8]) -> Option<f64> {
+    if text.contains(&b'_') {
+        let plain: Vec<u8> = text.iter().copied().filter(|&byte| byte != b'_').collect();
+        return if separates_digits(text) { parse_float(&plain) } else { None };
+    }
     let text = std::str::from_utf8(text).ok()?;
     let unsigned = text.trim_start_matches(['+', '-']);
     if text.len() - unsigned.len() > 1 {
@@ -63,6 +67,27 @@ fn digits(text: &[u8], base: u32) -> Option<u64> {
         let digit = char::from(byte).to_digit(base)?;
         value.checked_mul(u64::from(base))?.checked_add(u64::from(digit))
     })
+}
+
+/// Whether each underscore of a float stands between digits, of which the prefix is one.
+fn separates_digits(text: &[u8]) -> bool {
+    let unsigned = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    let is_hex = unsigned.len() > 1 && unsigned[0] == b'0' && matches!(unsigned[1], b'x' | b'X');
+    let is_digit = |byte: u8| if is_hex { byte.is_ascii_hexdigit() } else { byte.is_ascii_digit() };
+    let body = if is_hex { &unsigned[2..] } else { unsigned };
+    let mut before = if is_hex { b'0' } else { b'!' };
+    for &byte in body {
+        let separates = byte == b'_';
+        if separates && before != b'0' || before == b'_' && !is_digit(byte) {
+            return false;
+        }
+        before = match byte {
+            b'_' => b'_',
+            byte if is_digit(byte) => b'0',
+            _ => b'!',
+        };
+    }
+    before != b'_'
 }
 
 /// Underscores stand between digits or between prefix and digit, and only where there is a prefix or base 0.

@@ -31,11 +31,17 @@ pub(crate) enum Part {
 }
 
 impl Url {
-    /// Parses a URL or a reference to one.
+    /// Parses a URL or a reference to one. The error names the text as far as it was read.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, Message> {
-        let (text, fragment) = cut(text, b'#');
-        let mut url = Self::parse_without_fragment(text)?;
-        url.fragment = unescape(fragment.unwrap_or_default(), Part::Fragment)?;
+        let named = |text: &[u8], message: &Message| {
+            let mut whole = Message::plain("parse ").data(quote(text, false)).text(": ");
+            whole.append(message);
+            whole
+        };
+        let (before, fragment) = cut(text, b'#');
+        let mut url = Self::parse_without_fragment(before).map_err(|message| named(before, &message))?;
+        let fragment = unescape(fragment.unwrap_or_default(), Part::Fragment);
+        url.fragment = fragment.map_err(|message| named(text, &message))?;
         Ok(url)
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use template::{Data, Error, Limits, Options, Template};
@@ -100,7 +102,10 @@ fn an_authority_may_sign_and_says_what_names_its_key() {
         assert!(usage.value.key_cert_sign() && !usage.value.crl_sign());
         let purposes = ca.extended_key_usage().unwrap().unwrap();
         assert!(!purposes.critical && purposes.value.server_auth && purposes.value.client_auth);
-        let has_id = |extension: &ParsedExtension| matches!(extension, ParsedExtension::SubjectKeyIdentifier(id) if id.0.len() == 20);
+        let has_id = |extension: &ParsedExtension| match extension {
+            ParsedExtension::SubjectKeyIdentifier(id) => id.0.len() == 20,
+            _ => false,
+        };
         assert!(ca.extensions().iter().any(|extension| has_id(extension.parsed_extension())));
         assert_eq!(ca.extensions().len(), 4);
     });
@@ -265,8 +270,8 @@ fn expensive_calls_have_a_budget_that_is_charged_before_the_work() {
 
 #[test]
 fn an_authority_with_certificates_a_key_and_hashes_fits_the_default_budget() {
-    let text = "{{ $ca := genCA \"ca\" 365 }}{{ range list \"a\" \"b\" \"c\" }}{{ $c := genSignedCert . nil (list .) 90 \
-                $ca }}{{ end }}{{ $k := genPrivateKey \"rsa\" }}{{ range 4 }}{{ $h := bcrypt \"p\" }}{{ end }}ok";
+    let text = "{{ $ca := genCA \"ca\" 365 }}{{ range list \"a\" \"b\" \"c\" }}{{ $c := genSignedCert . nil (list .) \
+                90 $ca }}{{ end }}{{ $k := genPrivateKey \"rsa\" }}{{ range 4 }}{{ $h := bcrypt \"p\" }}{{ end }}ok";
     assert_eq!(render(text).unwrap(), "ok");
 }
 
@@ -297,4 +302,41 @@ fn what_was_encrypted_decrypts_with_the_same_password_only() {
     assert_eq!(render("{{ eq (encryptAES \"p\" \"text\") (encryptAES \"p\" \"text\") }}").unwrap(), "false");
     let other = render("{{ encryptAES \"p\" \"text\" | decryptAES \"q\" }}");
     assert_ne!(other.ok().as_deref(), Some("text"));
+}
+
+/// Each text with one byte changed, in several ways and at each place, and cut off there.
+fn damaged(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..bytes.len()).flat_map(move |at| {
+        let changed = [0x00, 0x7f, 0x80, 0xff].map(|value| {
+            let mut copy = bytes.to_vec();
+            copy[at] = value;
+            copy
+        });
+        changed.into_iter().chain([bytes[..at].to_vec()])
+    })
+}
+
+#[test]
+fn damaged_keys_and_authorities_give_a_certificate_or_an_error() {
+    let pem = |kind: &str| format!("printf \"-----BEGIN {kind}-----\\n%s\\n-----END {kind}-----\\n\" (b64enc .bytes)");
+    let key = render("{{ genPrivateKey \"ecdsa\" }}").unwrap();
+    let authority = format!("{{{{ (genCAWithKey \"ca\" 9 {key:?}).Cert }}}}");
+    let with_key = format!("{{{{ genCAWithKey \"ca\" 1 ({}) }}}}", pem("EC PRIVATE KEY"));
+    let with_authority = format!(
+        "{{{{ $ca := buildCustomCert ({} | b64enc) (b64enc .key) }}}}{{{{ genSignedCertWithKey \"a\" nil nil 1 $ca \
+         .key }}}}",
+        pem("CERTIFICATE")
+    );
+    let key_der = STANDARD.decode(key.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap();
+    let options = options();
+    for (text, der) in [(with_key, key_der), (with_authority, certificates(&authority)[0].to_vec())] {
+        let template = Template::parse("k", text.as_bytes(), &options.limits).unwrap();
+        let outcome = |bytes: Vec<u8>| {
+            let data = Data::from_iter([("bytes", bytes), ("key", key.clone().into_bytes())]);
+            template.render(&data, &options).is_ok()
+        };
+        assert!(outcome(der.clone()), "{text}");
+        let accepted = damaged(&der).filter(|bytes| outcome(bytes.clone())).count();
+        assert!(accepted < damaged(&der).count(), "{text}");
+    }
 }

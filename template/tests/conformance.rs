@@ -35,7 +35,7 @@ const AT_LEAST: &[(&str, usize, usize)] = &[
     ("pipeline", 31, 31),
     ("printf", 98, 98),
     ("realistic", 29, 29),
-    ("sprig_crypto", 23, 25),
+    ("sprig_crypto", 25, 25),
     ("sprig_dict", 40, 40),
     ("sprig_lists", 47, 47),
     ("sprig_math", 54, 54),

@@ -133,6 +133,7 @@ fn functions_take_any_value_in_any_place() {
         "(semver \"1.2.3\")",
         "\"\\xff\"",
         "(until 3)",
+        "(genCAWithKey \"a\" 1 (genPrivateKey \"ed25519\"))",
         "(splitList \",\" \"a,b\")",
     ];
     let limits = Limits { steps: 20_000, ..Limits::default() };

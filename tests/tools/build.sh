@@ -5,8 +5,8 @@
 #   build.sh --where   print the folder and do nothing
 #   build.sh --env     print the folder and its tools as shell variables
 #
-# What is built is pinned beside this script: kubernetes/go.sum, etcd/go.sum, python/requirements.txt (with hashes) and CARGO_DENY
-# below. Each group of tools lives in a folder named after the hash of its own pins, so that a new version of one rebuilds only that
+# What is built is pinned beside this script: kubernetes/go.sum, etcd/go.sum, gotemplate/go.sum, python/requirements.txt (with hashes)
+# and CARGO_DENY below. Each group of tools lives in a folder named after the hash of its own pins, so that a new version of one rebuilds only that
 # one; FOLDER/bin holds a link to every tool, FOLDER/venv the Python environment, and FOLDER is named after all pins together.
 #
 # Honoured: XDG_CACHE_HOME (where the cache is), KUBEBUILDER_ASSETS (a folder with etcd, kube-apiserver, kubectl to use as they are).
@@ -16,7 +16,7 @@
 set -euo pipefail
 
 CARGO_DENY=0.20.2
-TOOLS=(etcd kube-apiserver kube-controller-manager kubectl bao moto_server cargo-deny)
+TOOLS=(etcd kube-apiserver kube-controller-manager kubectl bao moto_server gotemplate cargo-deny)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/external-secrets-rs/tools
@@ -25,6 +25,7 @@ kubernetes_minor=$(cut -d. -f2 <<<"$kubernetes_version")
 version_package=k8s.io/component-base/version
 kubernetes_flags="-s -w -X $version_package.gitVersion=$kubernetes_version -X $version_package.gitMajor=1 -X $version_package.gitMinor=$kubernetes_minor"
 etcd_flags="-s -w"
+gotemplate_flags="-s -w"
 
 main() {
   name_folders
@@ -44,15 +45,16 @@ sha256() {
 pins() {
   local group=$1
   shift
-  { uname -sm; echo "$*"; (cd "$here/$group" && cat go.mod go.sum tools.go requirements.txt 2>/dev/null || true); } | sha256
+  { uname -sm; echo "$*"; (cd "$here/$group" && cat go.mod go.sum ./*.go requirements.txt 2>/dev/null || true); } | sha256
 }
 
 name_folders() {
   kubernetes_folder=$cache/kubernetes-$(pins kubernetes "$kubernetes_flags")
   etcd_folder=$cache/etcd-$(pins etcd "$etcd_flags")
+  gotemplate_folder=$cache/gotemplate-$(pins gotemplate "$gotemplate_flags")
   python_folder=$cache/python-$(pins python)
   deny_folder=$cache/cargo-deny-$({ uname -sm; echo $CARGO_DENY; } | sha256)
-  folder=$cache/$(echo "$kubernetes_folder $etcd_folder $python_folder $deny_folder ${KUBEBUILDER_ASSETS:-}" | sha256)
+  folder=$cache/$(echo "$kubernetes_folder $etcd_folder $gotemplate_folder $python_folder $deny_folder ${KUBEBUILDER_ASSETS:-}" | sha256)
 }
 
 build_all() {
@@ -88,6 +90,7 @@ build_missing() {
   trap 'rm -rf "$work" $environment' EXIT
   trap 'exit 130' INT TERM
   from_assets etcd || [[ -x $etcd_folder/etcd ]] || build_etcd
+  [[ -x $gotemplate_folder/gotemplate ]] || build_gotemplate
   [[ -x $python_folder/bin/moto_server ]] || build_python
   from_assets kube-apiserver || [[ -x $kubernetes_folder/kube-apiserver ]] || build_kubernetes kube-apiserver
   [[ -x $kubernetes_folder/kube-controller-manager ]] || build_kubernetes kube-controller-manager
@@ -102,6 +105,13 @@ build_etcd() {
   need go "Go 1.26 or newer"
   run "etcd" 1 go_build etcd "$etcd_flags" go.etcd.io/etcd/server/v3 "$work/etcd"
   install_file "$work/etcd" "$etcd_folder"
+}
+
+# The program that templates are compared with.
+build_gotemplate() {
+  need go "Go 1.26 or newer"
+  run "gotemplate" 1 go_build gotemplate "$gotemplate_flags" . "$work/gotemplate"
+  install_file "$work/gotemplate" "$gotemplate_folder"
 }
 
 build_kubernetes() {
@@ -166,6 +176,7 @@ source_of() {
   if from_assets "$1"; then echo "$KUBEBUILDER_ASSETS/$1"; return; fi
   case $1 in
     etcd) echo "$etcd_folder/etcd" ;;
+    gotemplate) echo "$gotemplate_folder/gotemplate" ;;
     kube-*) echo "$kubernetes_folder/$1" ;;
     cargo-deny) echo "$deny_folder/bin/cargo-deny" ;;
     *) echo "$python_folder/bin/$1" ;;

@@ -17,6 +17,13 @@ pub fn external_secret(spec: &ExternalSecretSpec) -> Vec<Problem> {
         }
         problems.extend(key_problem(&format!("spec.data[{index}].remoteRef.key"), &entry.remote_ref.key));
     }
+    for key in spec.target.template.iter().flat_map(|template| template.data.keys()) {
+        if !is_data_key(key) {
+            let path = format!("spec.target.template.data[{key}]");
+            let what = "is not a key of a Secret";
+            problems.push(Problem::new(path, what, "use at most 253 letters, digits, '-', '_' and '.'"));
+        }
+    }
     for (index, source) in spec.target.template.iter().flat_map(|template| &template.template_from).enumerate() {
         if source.config_map.is_none() && source.secret.is_none() && source.literal.is_none() {
             let path = format!("spec.target.template.templateFrom[{index}]");
@@ -105,6 +112,12 @@ fn data_from_problems(path: &str, entry: &DataFromEntry) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// As the API server checks the keys of Secrets. `..` at the beginning would leave a mounted volume.
+pub fn is_data_key(key: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=253).contains(&key.len()) && key.bytes().all(is_allowed) && key != "." && !key.starts_with("..")
 }
 
 fn key_problem(path: &str, key: &str) -> Option<Problem> {

@@ -119,6 +119,16 @@ fn external_secrets_are_judged_by_our_rules() {
                 ],
             ),
             (
+                &es(
+                    "target: {template: {data: {a.b-c_D: x, 'a b': x, '': x, ..a: x}}}, dataFrom: [{extract: {key: k}}]",
+                ),
+                &[
+                    ("spec.target.template.data[]", "is not a key of a Secret"),
+                    ("spec.target.template.data[..a]", "is not a key of a Secret"),
+                    ("spec.target.template.data[a b]", "253"),
+                ],
+            ),
+            (
                 &es("dataFrom: [{extract: {key: k}}], target: {template: {templateFrom: [{}]}}"),
                 &[("spec.target.template.templateFrom[0]", "names no template")],
             ),

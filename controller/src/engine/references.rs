@@ -134,6 +134,12 @@ impl<U: Clone + Eq + Hash + Send + Sync + 'static> References<U> {
         }
     }
 
+    /// The objects that `user` names, sorted.
+    #[cfg(test)]
+    pub fn named(&self, user: &U) -> Vec<ObjectKey> {
+        self.index().users.get(user).cloned().unwrap_or_default()
+    }
+
     /// What a user knew of an object before this process told it anything.
     fn known(&self, user: &U, current: Current) -> u64 {
         let was_served_since = (self.served_at)(user).is_some_and(|served_at| served_at >= current.changed_at);

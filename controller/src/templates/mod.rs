@@ -150,6 +150,18 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn long_text_is_parsed_wherever_it_is_met() {
+        let templates = Templates::detached();
+        let text = format!("{{{{ .a }}}}{}", "x".repeat(LONG));
+        templates.parse("async", text.as_bytes()).expect("parsed");
+        let place = templates.place(&ObjectKey::new("team", "a")).expect("a place");
+        let again = templates.clone();
+        let work = move |_: &Budget| again.parse("blocking", text.as_bytes()).map(drop);
+        templates.off_thread(&place, work).await.expect("parsed");
+        assert_eq!(templates.metrics.misses.get(), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn no_more_is_rendered_at_a_time_than_there_are_cores() {
         use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
         let templates = Templates::detached();

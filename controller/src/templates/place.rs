@@ -1,8 +1,9 @@
 //! Places for the slow: an ExternalSecret whose templates took long last time renders only while few others of its kind
-//! do. The rest of the cores is for those that are quick, or not known yet.
+//! do. The rest of the cores is for those that are quick, or not known yet. A namespace with several slow ones counts as
+//! slow as a whole, so that it cannot take all cores by ever new objects.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,10 +15,13 @@ use crate::engine::ObjectKey;
 /// Templates that take longer than this are slow: a thousand times what an ordinary one takes.
 const LONG: Duration = Duration::from_millis(250);
 
-/// Who was slow last time. Bounded by the number of ExternalSecrets.
+/// So many slow ones make a slow namespace: more than somebody has who makes a key pair or two.
+const CROWD: usize = 4;
+
+/// Who was slow last time, by namespace. Bounded by the number of ExternalSecrets.
 pub struct Slow {
     places: Arc<Semaphore>,
-    users: Mutex<HashSet<ObjectKey>>,
+    users: Mutex<HashMap<Box<str>, HashSet<ObjectKey>>>,
 }
 
 /// The right to render. Given back when its last copy is dropped.
@@ -35,19 +39,26 @@ impl Slow {
 
     /// Nothing: `user` is slow and all places for such are taken.
     pub fn place(self: &Arc<Self>, user: &ObjectKey) -> Option<Place> {
-        let permit = if self.users().contains(user) {
-            Some(Arc::new(self.places.clone().try_acquire_owned().ok()?))
-        } else {
-            None
-        };
+        let permit =
+            if self.is_slow(user) { Some(Arc::new(self.places.clone().try_acquire_owned().ok()?)) } else { None };
         Some(Place { user: user.clone(), slow: self.clone(), _permit: permit })
     }
 
     pub fn forget(&self, user: &ObjectKey) {
-        self.users().remove(user);
+        let mut users = self.users();
+        if let Some(slow) = users.get_mut(user.namespace()) {
+            slow.remove(user);
+            if slow.is_empty() {
+                users.remove(user.namespace());
+            }
+        }
     }
 
-    fn users(&self) -> MutexGuard<'_, HashSet<ObjectKey>> {
+    fn is_slow(&self, user: &ObjectKey) -> bool {
+        self.users().get(user.namespace()).is_some_and(|slow| slow.contains(user) || slow.len() >= CROWD)
+    }
+
+    fn users(&self) -> MutexGuard<'_, HashMap<Box<str>, HashSet<ObjectKey>>> {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -55,11 +66,10 @@ impl Slow {
 impl Place {
     /// Takes note of how long the work took, for the next time.
     pub fn worked(&self, span: Duration) {
-        let mut users = self.slow.users();
         if span > LONG {
-            users.insert(self.user.clone());
+            self.slow.users().entry(self.user.namespace().into()).or_default().insert(self.user.clone());
         } else {
-            users.remove(&self.user);
+            self.slow.forget(&self.user);
         }
     }
 }
@@ -83,6 +93,19 @@ mod tests {
         assert!(slow.place(&key("quick")).is_some());
         drop(held);
         assert!(slow.place(&key("b")).is_some());
+    }
+
+    #[test]
+    fn namespace_with_a_crowd_of_slow_ones_is_slow_as_a_whole() {
+        let slow = Arc::new(Slow::new(0));
+        for number in 0..CROWD {
+            assert!(slow.place(&key("new")).is_some(), "{number}");
+            slow.place(&key(&number.to_string())).expect("not known yet").worked(LONG * 2);
+        }
+        assert!(slow.place(&key("new")).is_none());
+        assert!(slow.place(&ObjectKey::new("another-team", "new")).is_some());
+        slow.forget(&key("0"));
+        assert!(slow.place(&key("new")).is_some());
     }
 
     #[test]

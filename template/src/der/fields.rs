@@ -112,13 +112,13 @@ impl<'a> Fields<'a> {
         if self.is_empty() { Ok(None) } else { self.element().map(Some) }
     }
 
-    /// The element with that context tag if it comes next; one with another tag is left for the next field.
+    /// The element with that context tag and no elements inside, if it comes next; another is left for the next field.
     pub(crate) fn tagged(&mut self, tag: u32) -> Result<Option<Element<'a>>, Message> {
         if self.is_empty() {
             return Ok(None);
         }
         let (header, at) = self.header()?;
-        if header.class != CONTEXT || header.tag != tag {
+        if header.class != CONTEXT || header.tag != tag || header.compound {
             return Ok(None);
         }
         self.take(&header, at).map(Some)

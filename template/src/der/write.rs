@@ -57,6 +57,14 @@ pub(crate) fn unsigned(bytes: &[u8]) -> Vec<u8> {
     element(2, &[pad, digits].concat())
 }
 
+/// A number of either sign.
+pub(crate) fn signed(number: i64) -> Vec<u8> {
+    let bytes = number.to_be_bytes();
+    // A leading byte says nothing when it repeats the sign of the next one.
+    let surplus = bytes.windows(2).take_while(|pair| matches!((pair[0], pair[1] >> 7), (0, 0) | (0xff, 1))).count();
+    element(2, &bytes[surplus..])
+}
+
 /// What stands inside an explicit context tag.
 pub(crate) fn explicit(number: u8, content: &[u8]) -> Vec<u8> {
     element(0xa0 | number, content)

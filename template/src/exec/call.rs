@@ -1,9 +1,10 @@
 //! Calling functions: arity, argument types, and the two operators that do not evaluate all arguments.
 
 use super::eval::check;
-use super::{At, Machine, Operand};
+use super::{At, Machine, Operand, SHOWN_BYTES};
 use crate::ast::{Expr, Term};
 use crate::error::Message;
+use crate::fmt::print_verb;
 use crate::funcs::{Function, Type};
 use crate::text::lossy;
 use crate::value::Value;
@@ -94,8 +95,13 @@ fn not_callable(arg: Option<&Expr>, value: Option<&Value>) -> Message {
     match value {
         None | Some(Value::Nil) => "call of nil".into(),
         Some(value) => {
-            let source = arg.map_or_else(|| "argument".to_owned(), Expr::source);
-            Message::plain("non-function ").source(source).text(" of type ").words(value.type_name())
+            // Piped in, it has no source, and Go shows the value.
+            let start = Message::plain("non-function ");
+            let named = match arg {
+                Some(arg) => start.source(arg.source()),
+                None => start.data(print_verb(value, 'v', SHOWN_BYTES).unwrap_or_default()),
+            };
+            named.text(" of type ").words(value.type_name())
         }
     }
 }

@@ -192,8 +192,10 @@ fn ideal(number: &Number) -> Result<Value, Message> {
     let literal = number.literal.as_str();
     let is_hex = (literal.starts_with("0x") || literal.starts_with("0X")) && !literal.contains(['p', 'P']);
     let looks_float = !is_hex && !literal.starts_with('\'') && literal.contains(['.', 'e', 'E', 'p', 'P']);
+    if let Some((real, imaginary)) = number.complex {
+        return Ok(Value::Complex(real, imaginary));
+    }
     match (number.float, number.int) {
-        _ if number.imaginary => Err("complex numbers are not supported; use a float".into()),
         (Some(float), _) if looks_float => Ok(Value::Float(float)),
         (_, Some(int)) => Ok(Value::int(int)),
         _ => Err(Message::default().source(literal).text(" overflows int")),

@@ -23,6 +23,9 @@ mod range;
 
 use range::Turns;
 
+/// Shown of a value in the exact text of an error; the rest would help nobody.
+const SHOWN_BYTES: usize = 1 << 16;
+
 /// A value with what its static type says: Go words errors by it.
 #[derive(Clone)]
 pub(crate) struct Operand {

@@ -2,15 +2,12 @@
 
 use zeroize::Zeroizing;
 
-use super::{Frame, Machine, Operand};
+use super::{Frame, Machine, Operand, SHOWN_BYTES};
 use crate::ast::Branch;
 use crate::data::Bytes;
 use crate::error::Message;
 use crate::fmt::print_verb;
 use crate::value::{Elem, List, Value};
-
-/// Shown of a value that cannot be iterated, in the exact text of the error; the rest would help nobody.
-const SHOWN_BYTES: usize = 1 << 16;
 
 /// The turns of a loop that are left.
 pub(super) enum Turns {

@@ -64,6 +64,7 @@ impl Printer {
             Value::Int(_, number) => self.integer(value, number.unsigned_abs(), *number < 0, verb),
             Value::Uint(_, number) => self.unsigned(value, *number, verb),
             Value::Float(number) => self.float(value, *number, verb),
+            Value::Complex(real, imaginary) => self.complex(value, (*real, *imaginary), verb),
             Value::Str(bytes) => self.text(value, bytes, verb),
             Value::List(list) => self.list(list, verb, depth),
             Value::Map(map) => self.map(map, verb, depth),
@@ -320,6 +321,18 @@ impl Printer {
             return self.sink.push(digits.as_bytes());
         }
         self.pad(format!("{sign}{digits}").as_bytes());
+    }
+
+    fn complex(&mut self, value: &Value, (real, imaginary): (f64, f64), verb: char) {
+        if !matches!(verb, 'v' | 'b' | 'e' | 'E' | 'f' | 'F' | 'g' | 'G' | 'x' | 'X') {
+            return self.bad_verb(value, verb);
+        }
+        self.sink.push(b"(");
+        self.float(value, real, verb);
+        let plus = std::mem::replace(&mut self.flags.plus, true);
+        self.float(value, imaginary, verb);
+        self.flags.plus = plus;
+        self.sink.push(b"i)");
     }
 
     /// `%!verb(type=value)`

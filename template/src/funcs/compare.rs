@@ -101,6 +101,8 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         }
         #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Float(left), Value::Float(right)) => left == right,
+        #[expect(clippy::float_cmp, reason = "Go compares exactly")]
+        (Value::Complex(a, b), Value::Complex(c, d)) => (a, b) == (c, d),
         (Value::Str(left), Value::Str(right)) => left == right,
         (Value::Nil, Value::Nil) => true,
         (Value::Nil, _) | (_, Value::Nil) => false,
@@ -138,7 +140,9 @@ fn order(args: &Args, wanted: fn(Ordering) -> bool) -> Result<Value, Message> {
         (Value::Float(left), Value::Float(right)) => left.partial_cmp(right),
         (Value::Str(left), Value::Str(right)) => Some(left.cmp(right)),
         _ if !is_basic(left) || !is_basic(right) => return Err("invalid type for comparison".into()),
-        (Value::Bool(_), Value::Bool(_)) => return Err("invalid type for comparison".into()),
+        (Value::Bool(_), Value::Bool(_)) | (Value::Complex(..), Value::Complex(..)) => {
+            return Err("invalid type for comparison".into());
+        }
         _ => return Err(incompatible(left, right)),
     };
     Ok(Value::Bool(ordering.is_some_and(wanted)))

@@ -6,6 +6,7 @@ use sha2::Digest as _;
 
 use super::Type::Str;
 use super::{Function, doc};
+use crate::category::is_print;
 use crate::value::Value;
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -218,10 +219,10 @@ fn hex_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
     for pair in text.chunks(2) {
         let mut byte = 0;
         for &digit in pair {
-            let Some(value) = char::from(digit).to_digit(16) else {
-                let shown =
-                    String::from_utf8_lossy(&crate::fmt::quote::quote_char(char::from(digit), false)).into_owned();
-                return Err(format!("encoding/hex: invalid byte: U+{digit:04X} {shown}"));
+            let char = char::from(digit);
+            let Some(value) = char.to_digit(16) else {
+                let shown = if is_print(char) { format!(" '{char}'") } else { String::new() };
+                return Err(format!("encoding/hex: invalid byte: U+{digit:04X}{shown}"));
             };
             byte = byte * 16 + u8::try_from(value).unwrap_or_default();
         }
@@ -233,7 +234,7 @@ fn hex_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 /// Bytes in lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

@@ -14,6 +14,7 @@ use doc::{Doc, doc};
 
 mod builtin;
 mod cases;
+mod certificates;
 mod compare;
 mod crypto;
 mod dates;
@@ -21,12 +22,15 @@ mod dicts;
 mod doc;
 mod encoding;
 pub(crate) mod json;
+mod jwk;
 mod lists;
 mod math;
 mod parts;
 mod paths;
+mod pkcs12;
 mod random;
 mod regex;
+mod rsa;
 mod semver;
 mod strings;
 mod types;
@@ -35,7 +39,7 @@ mod wrap;
 mod yaml;
 
 pub use doc::{EXAMPLE_DATA, Example, FunctionDoc, Subject, functions, method_subjects, subjects};
-pub(crate) use encoding::base64_decoded;
+pub(crate) use encoding::{base64_decoded, hex};
 pub(crate) use regex::Pattern;
 pub(crate) use types::copied;
 
@@ -62,6 +66,10 @@ const TABLE: &[Subject] = &[
     Subject::new("Line wrapping", wrap::FUNCTIONS),
     Subject::new("Printing, lengths and elements", builtin::FUNCTIONS),
     Subject::new("Encodings and checksums", encoding::FUNCTIONS),
+    Subject::new("PEM and certificates", certificates::FUNCTIONS),
+    Subject::new("PKCS#12", pkcs12::FUNCTIONS),
+    Subject::new("JSON web keys", jwk::FUNCTIONS),
+    Subject::new("Decryption", rsa::FUNCTIONS),
     Subject::new("JSON", json::FUNCTIONS),
     Subject::new("YAML", yaml::FUNCTIONS),
     Subject::new("Lists", lists::FUNCTIONS),

@@ -342,11 +342,16 @@ fn abbreviate(text: &[u8], offset: i64, width: i64) -> Vec<u8> {
     [DOTS, part(length - (width - 3), length)].concat()
 }
 
-/// Takes each byte for a character, as goutils does: half of a no-break space is a space to it, the other half a Â.
+/// Takes each byte for a character, as goutils does: half of a no-break space is a space to it, the other half a Â. A
+/// text without space stays what it is.
 fn without_space(text: &[u8]) -> Vec<u8> {
+    let is_space = |byte: &u8| char::from(*byte).is_whitespace();
+    if !text.iter().any(is_space) {
+        return text.to_vec();
+    }
     let mut out = Vec::with_capacity(text.len());
-    for char in text.iter().copied().map(char::from).filter(|char| !char.is_whitespace()) {
-        push_char(&mut out, char);
+    for byte in text.iter().filter(|byte| !is_space(byte)) {
+        push_char(&mut out, char::from(*byte));
     }
     out
 }

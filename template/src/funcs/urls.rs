@@ -6,7 +6,6 @@ use super::Type::{Map as MapType, Str};
 use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
-use crate::fmt::quote::quote;
 use crate::url::{Part, Url, escape, userinfo};
 use crate::value::{Map, Value};
 
@@ -55,7 +54,7 @@ fn url_parse(_: &mut Context, args: &Args) -> Result<Value, Message> {
 
 fn parse(text: &[u8]) -> Result<Url, Message> {
     Url::parse(text).map_err(|message| {
-        let mut whole = Message::plain("unable to parse url: parse ").data(quote(text, false)).text(": ");
+        let mut whole = Message::plain("unable to parse url: ");
         whole.append(&message);
         whole
     })

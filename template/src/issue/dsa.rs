@@ -51,7 +51,8 @@ pub(crate) fn generate() -> Result<Vec<u8>, Message> {
 /// Whether the bytes are a key in that form.
 pub(super) fn check(der: &[u8]) -> Result<(), Message> {
     let mut fields = Fields::new(der).structure("DSAKeyFormat")?;
-    for _version_and_numbers in 0..6 {
+    fields.int()?;
+    for _number in 0..5 {
         fields.big()?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
-    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    Ed25519KeyPair, KeyPair as _,
 };
 
 use super::dsa;
@@ -17,10 +17,8 @@ const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
 const ECDSA_WITH_SHA384: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3];
 const ECDSA_WITH_SHA512: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 4];
 
-/// Below this Go refuses RSA keys.
-const GO_RSA_BITS: u64 = 1024;
-/// Lengths of RSA keys that the crypto library signs with.
-const RSA_BITS: std::ops::RangeInclusive<u64> = 2048..=8192;
+/// Longest RSA key whose signatures take a few milliseconds.
+const FAST_RSA_BITS: u64 = 4096;
 
 /// A private key of a kind that PEM has a type for.
 pub(crate) enum Key {
@@ -62,6 +60,11 @@ impl Key {
         }
     }
 
+    /// Whether signing takes as long as some password hashes do.
+    pub(crate) fn signs_slowly(&self) -> bool {
+        matches!(self, Self::Known(PrivateKey::Rsa(key)) if key.bits() > FAST_RSA_BITS)
+    }
+
     /// The public key with its algorithm, in DER.
     pub(super) fn to_public(&self) -> Result<Vec<u8>, Message> {
         let (algorithm, public) = match self {
@@ -99,7 +102,7 @@ impl Key {
 
     pub(super) fn sign(&self, text: &[u8]) -> Result<Vec<u8>, Message> {
         match self {
-            Self::Known(PrivateKey::Rsa(key)) => sign_with_rsa(key, text),
+            Self::Known(PrivateKey::Rsa(key)) => key.sign(text),
             Self::Known(PrivateKey::Ec(key)) => sign_with_ec(key, text),
             Self::Known(PrivateKey::Ed25519(seed)) => Ok(ed25519(seed)?.sign(text).as_ref().to_vec()),
             Self::Known(PrivateKey::X25519(_)) | Self::Dsa => Err(no_signer()),
@@ -109,25 +112,6 @@ impl Key {
 
 fn no_signer() -> Message {
     "x509: certificate private key does not implement crypto.Signer".into()
-}
-
-fn sign_with_rsa(key: &RsaKey, text: &[u8]) -> Result<Vec<u8>, Message> {
-    let bits = key.bits();
-    if bits < GO_RSA_BITS {
-        let hint = "(see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)";
-        return Err(Message::plain("crypto/rsa: ")
-            .data(bits.to_string())
-            .text(format!("-bit keys are insecure {hint}")));
-    }
-    if !RSA_BITS.contains(&bits) {
-        let (least, most) = (RSA_BITS.start(), RSA_BITS.end());
-        return Err(Message::plain(format!("RSA keys of {least} to {most} bits can sign; use one of them")));
-    }
-    let failed = |_| Message::plain("RSA key cannot sign; use another key");
-    let pair = RsaKeyPair::from_der(&key.reduced().to_pkcs1()).map_err(|_| failed(aws_lc_rs::error::Unspecified))?;
-    let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text, &mut signature).map_err(failed)?;
-    Ok(signature)
 }
 
 fn sign_with_ec(key: &EcKey, text: &[u8]) -> Result<Vec<u8>, Message> {

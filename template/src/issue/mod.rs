@@ -1,7 +1,7 @@
 //! Making keys and certificates, laid out as Go lays them out.
 //!
 //! [`generate`] makes private keys, [`Key`] reads and writes them as PEM and signs, and [`Request::issue`] makes a
-//! certificate that is signed by its own key or that of a [`Parent`]. Everything else about a certificate is settled:
+//! certificate that is signed by its own key or that of a parent. Everything else about a certificate is settled:
 //! version 3, a random serial number of 128 bits, usable for TLS servers and clients.
 
 use std::net::IpAddr;
@@ -10,15 +10,14 @@ use crate::der::write;
 use crate::error::Message;
 use crate::fmt::quote::quoted_text;
 use crate::time::Time;
+use crate::x509::Certificate;
 
 mod dsa;
 mod extensions;
 pub(crate) mod generate;
 mod key;
-mod parent;
 
 pub(crate) use key::Key;
-pub(crate) use parent::Parent;
 
 /// `commonName`
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
@@ -44,18 +43,20 @@ pub(crate) struct Request<'a> {
 
 impl Request<'_> {
     /// The certificate in DER, for the key `subject`. Without a parent it is signed by that key.
-    pub(crate) fn issue(&self, subject: &Key, parent: Option<(&Parent, &Key)>) -> Result<Vec<u8>, Message> {
+    pub(crate) fn issue(&self, subject: &Key, parent: Option<(&Certificate, &Key)>) -> Result<Vec<u8>, Message> {
         let signer = parent.map_or(subject, |(_, key)| key);
         let algorithm = signer.signature_algorithm()?;
         let public = subject.to_public()?;
         let own_name = self.subject()?;
-        let issuer = parent.map_or(own_name.as_slice(), |(parent, _)| &parent.subject);
+        let issuer = parent.map_or(own_name.as_slice(), |(parent, _)| &parent.raw_subject);
         if let Some((parent, key)) = parent
-            && parent.public != key.to_public()?
+            && parent.public_key != key.to_public()?
         {
             return Err("x509: provided PrivateKey doesn't match parent's PublicKey".into());
         }
-        let key_of_issuer = parent.filter(|_| issuer != own_name).and_then(|(parent, _)| parent.key_id.as_deref());
+        let key_of_issuer = parent
+            .map(|(parent, _)| parent.subject_key_id.as_slice())
+            .filter(|key_id| !key_id.is_empty() && issuer != own_name);
         let mut serial = [0; SERIAL_BYTES];
         generate::fill(&mut serial)?;
         let body = write::sequence(&[

@@ -3,7 +3,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::dsa::{G, P, Q};
 use super::{Key, generate, instant, is_printable};
-use crate::keys::PrivateKey;
+use crate::keys::{Curve, EcKey, PrivateKey};
 use crate::pem;
 use crate::time::Time;
 
@@ -76,7 +76,7 @@ fn signatures_hold_under_the_public_key() {
         VerificationAlgorithm,
     };
     let ec = |curve, length| {
-        let key = crate::keys::EcKey::new(curve, &vec![7; length]).unwrap();
+        let key = EcKey::new(curve, &vec![7; length]).unwrap();
         let public = key.public().to_vec();
         (Key::Known(PrivateKey::Ec(key)), public)
     };
@@ -85,23 +85,21 @@ fn signatures_hold_under_the_public_key() {
         use aws_lc_rs::signature::KeyPair as _;
         super::key::ed25519(&seed).unwrap().public_key().as_ref().to_vec()
     };
-    let keys: [((Key, Vec<u8>), &'static dyn VerificationAlgorithm); 4] = [
-        (ec(crate::keys::Curve::P256, 32), &ECDSA_P256_SHA256_ASN1),
-        (ec(crate::keys::Curve::P384, 48), &ECDSA_P384_SHA384_ASN1),
-        (ec(crate::keys::Curve::P521, 65), &ECDSA_P521_SHA512_ASN1),
-        ((Key::Known(PrivateKey::Ed25519(seed)), ed25519_public), &ED25519),
-    ];
-    for ((key, public), algorithm) in keys {
+    let check = |(key, public): (Key, Vec<u8>), algorithm: &'static dyn VerificationAlgorithm| {
         let signature = key.sign(b"text").unwrap();
         let public = UnparsedPublicKey::new(algorithm, public);
         assert!(public.verify(b"text", &signature).is_ok());
         assert!(public.verify(b"other", &signature).is_err());
-    }
+    };
+    check(ec(Curve::P256, 32), &ECDSA_P256_SHA256_ASN1);
+    check(ec(Curve::P384, 48), &ECDSA_P384_SHA384_ASN1);
+    check(ec(Curve::P521, 65), &ECDSA_P521_SHA512_ASN1);
+    check((Key::Known(PrivateKey::Ed25519(seed)), ed25519_public), &ED25519);
 }
 
 #[test]
 fn keys_that_cannot_sign_say_so() {
-    let p224 = crate::keys::EcKey::new(crate::keys::Curve::P224, &[7; 28]).unwrap();
+    let p224 = EcKey::new(Curve::P224, &[7; 28]).unwrap();
     let problem = Key::Known(PrivateKey::Ec(p224)).sign(b"text").unwrap_err();
     assert_eq!(problem.exact(), "keys on P-224 cannot sign; use P-256");
     let problem = Key::Known(PrivateKey::X25519([1; 32])).signature_algorithm().unwrap_err();

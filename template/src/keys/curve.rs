@@ -73,6 +73,11 @@ impl Curve {
         (y * y) % prime == right
     }
 
+    /// Whether the number is an element of the field.
+    pub(crate) fn has_coordinate(self, number: &BigUint) -> bool {
+        *number < self.numbers().prime
+    }
+
     /// The uncompressed form of a point.
     pub(crate) fn uncompressed(self, x: &BigUint, y: &BigUint) -> Vec<u8> {
         let padded = |number: &BigUint| {

@@ -57,6 +57,12 @@ impl EcKey {
         Some(Self { curve, secret, public })
     }
 
+    /// The key with a public point that is taken as given.
+    pub(super) fn with_point(curve: Curve, secret: &[u8], public: Vec<u8>) -> Self {
+        let missing = curve.bytes().saturating_sub(secret.len());
+        Self { curve, secret: [&vec![0; missing], secret].concat(), public }
+    }
+
     pub(crate) fn curve(&self) -> Curve {
         self.curve
     }

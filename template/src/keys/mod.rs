@@ -9,10 +9,14 @@ use crate::error::Message;
 
 pub(crate) mod curve;
 pub(crate) mod ec;
+pub(crate) mod jwk;
+mod oaep;
+mod pkcs1;
 pub(crate) mod rsa;
 
 pub(crate) use curve::Curve;
 pub(crate) use ec::EcKey;
+pub(crate) use oaep::OaepHash;
 pub(crate) use rsa::RsaKey;
 
 /// A private key.

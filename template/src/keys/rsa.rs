@@ -9,10 +9,16 @@ use crate::error::Message;
 
 /// Largest modulus in bits. Work on a key grows with the square of its length, and no key in use is longer.
 const MAX_BITS: u64 = 16_384;
+/// Shorter keys do nothing, as in Go.
+const MIN_BITS: u64 = 1024;
+/// The lengths that the crypto library takes. Go takes others too, and so do we, with less protection of the key against
+/// someone who measures time.
+pub(super) const LIBRARY_BITS: std::ops::RangeInclusive<u64> = 2048..=8192;
 /// The largest public exponent that Go takes.
 const MAX_EXPONENT: i64 = i32::MAX as i64;
 
 /// A key whose numbers fit each other.
+#[derive(Clone)]
 pub(crate) struct RsaKey {
     n: BigUint,
     e: BigUint,
@@ -61,10 +67,17 @@ impl RsaKey {
                 "RSA keys of more than {MAX_BITS} bits are refused; use a shorter key"
             )));
         }
-        let e = public_exponent(&n, e)?;
         let one = BigUint::from(1u8);
-        if p <= one || q <= one {
+        if n <= one || p <= one || q <= one {
             return Err("modulus must be > 1".into());
+        }
+        fits(&d, &n)?;
+        crt.iter().try_for_each(|[.., q_inverse]| fits(q_inverse, &p))?;
+        let e = public_exponent(&n, e)?;
+        for (name, prime) in [("p", &p), ("q", &q)] {
+            if !prime.bit(0) {
+                return Err(Message::plain(format!("crypto/rsa: {name} is even")));
+            }
         }
         if &p * &q != n {
             return Err("crypto/rsa: p * q != n".into());
@@ -77,7 +90,7 @@ impl RsaKey {
         if (&e * &dp) % &p1 != one || (&e * &dq) % &q1 != one || dp >= p || dq >= q {
             return Err("crypto/rsa: invalid CRT exponent".into());
         }
-        if q_inverse >= p || (&q * &q_inverse) % &p != one {
+        if (&q * &q_inverse) % &p != one {
             return Err("crypto/rsa: invalid CRT coefficient".into());
         }
         for (name, modulus, part) in [("dP", &p1, &dp), ("dQ", &q1, &dq)] {
@@ -109,22 +122,39 @@ impl RsaKey {
         self.n.bits()
     }
 
-    /// The same key with its private exponent as short as can be, which some libraries insist on.
-    pub(crate) fn reduced(&self) -> Self {
-        let one = BigUint::from(1u8);
-        let order = (&self.p - &one) * (&self.q - &one);
-        let d = &self.d % &order;
-        let Self { n, e, p, q, dp, dq, q_inverse, .. } = self;
-        Self {
-            n: n.clone(),
-            e: e.clone(),
-            d,
-            p: p.clone(),
-            q: q.clone(),
-            dp: dp.clone(),
-            dq: dq.clone(),
-            q_inverse: q_inverse.clone(),
+    /// Refuses a key that is too short to protect anything.
+    pub(super) fn check_length(&self) -> Result<(), Message> {
+        let bits = self.bits();
+        if bits >= MIN_BITS {
+            return Ok(());
         }
+        Err(Message::plain("crypto/rsa: ")
+            .data(bits.to_string())
+            .text("-bit keys are insecure (see https://go.dev/pkg/crypto/rsa#hdr-Minimum_key_size)"))
+    }
+
+    /// The same key with the larger prime first, which some libraries insist on.
+    pub(super) fn canonical(self) -> Self {
+        if self.p > self.q {
+            return self;
+        }
+        let q_inverse = self.p.modinv(&self.q).unwrap_or_default();
+        let Self { n, e, d, p, q, dp, dq, .. } = self;
+        Self { n, e, d, p: q, q: p, dp: dq, dq: dp, q_inverse }
+    }
+
+    /// `base` to the private exponent; None when it is not below the modulus. The base is multiplied with a random number
+    /// first, so that the time which this takes tells nothing about it.
+    pub(super) fn power(&self, base: &BigUint) -> Option<BigUint> {
+        if *base >= self.n {
+            return None;
+        }
+        let mut random = vec![0; usize::try_from(self.n.bits() / 8).ok()?];
+        getrandom::fill(&mut random).ok()?;
+        let factor = BigUint::from_bytes_be(&random) % &self.n;
+        let inverse = factor.modinv(&self.n)?;
+        let blinded = (factor.modpow(&self.e, &self.n) * base) % &self.n;
+        Some((blinded.modpow(&self.d, &self.n) * inverse) % &self.n)
     }
 }
 
@@ -139,6 +169,15 @@ impl Numbers {
         }
         Ok(self)
     }
+}
+
+/// Refuses a number that is not below the modulus.
+fn fits(number: &BigUint, modulus: &BigUint) -> Result<(), Message> {
+    if number < modulus {
+        return Ok(());
+    }
+    let size = if number.bits() > modulus.bits() { " size" } else { "" };
+    Err(Message::plain(format!("input overflows the modulus{size}")))
 }
 
 /// What Go asks of a public key, and the exponent as a number of any size.

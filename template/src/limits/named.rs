@@ -101,7 +101,8 @@ const LIMITS: &[NamedLimit] = &[
     },
     NamedLimit {
         name: "expensive_calls",
-        bounds: "keys and password hashes that one render makes, where 1 is a `bcrypt`, 2 an RSA key of 2048 bits, 3 a `derivePassword`, and 12 an RSA key of 4096 bits",
+        bounds: "keys and password hashes that one render makes: a `bcrypt` counts as 1, an RSA key of 2048 bits as 2, \
+                 a `derivePassword` as 3, an RSA key of 4096 bits as 12",
         least: 0,
         most: 1_000,
         field: Field::Count(|limits| &mut limits.expensive_calls),

@@ -13,15 +13,19 @@ pub(super) fn parse_number(token: &Token) -> Result<Number, Message> {
     let literal = lossy(token.text);
     if token.kind == Kind::CharConstant {
         let code = unquote_char_constant(token.text)?;
-        return Ok(Number { literal, int: Some(code), float: Some(as_float(code)), imaginary: false });
+        return Ok(Number { literal, int: Some(code), float: Some(as_float(code)), complex: None });
     }
-    if token.kind == Kind::Complex || literal.ends_with('i') {
-        return Ok(Number { literal, int: None, float: None, imaginary: true });
+    if let Some((real, imaginary)) = parse_complex(token) {
+        let float = if imaginary == 0.0 { Some(real) } else { None };
+        return Ok(Number { literal, int: float.and_then(whole), float, complex: Some((real, imaginary)) });
+    }
+    if token.kind == Kind::Complex {
+        return Err("syntax error scanning complex number".into());
     }
     let int = parse_int(token.text, 0);
     let float = int.map(as_float).or_else(|| parse_uint(token.text, 0).map(as_unsigned_float));
     if float.is_some() {
-        return Ok(Number { literal, int, float, imaginary: false });
+        return Ok(Number { literal, int, float, complex: None });
     }
     let Some(float) = parse_float(token.text) else {
         return Err(Message::plain("illegal number syntax: ").source(quoted_text(token.text)));
@@ -29,7 +33,19 @@ pub(super) fn parse_number(token: &Token) -> Result<Number, Message> {
     if !literal.contains(['.', 'e', 'E', 'p', 'P']) {
         return Err(Message::plain("integer overflow: ").source(quoted_text(token.text)));
     }
-    Ok(Number { literal, int: whole(float), float: Some(float), imaginary: false })
+    Ok(Number { literal, int: whole(float), float: Some(float), complex: None })
+}
+
+/// The parts of `1i` or `1+2i`.
+fn parse_complex(token: &Token) -> Option<(f64, f64)> {
+    let body = token.text.strip_suffix(b"i")?;
+    if token.kind != Kind::Complex {
+        return Some((0.0, parse_float(body)?));
+    }
+    // The sign between the parts is the last one that no exponent owns.
+    let is_sign = |at: &usize| matches!(body[*at], b'+' | b'-') && !matches!(body[at - 1], b'e' | b'E' | b'p' | b'P');
+    let sign = (1..body.len()).rev().find(is_sign)?;
+    Some((parse_float(&body[..sign])?, parse_float(&body[sign..])?))
 }
 
 /// The integer that a float equals, if there is one.

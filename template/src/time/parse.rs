@@ -2,7 +2,7 @@
 
 use super::layout::{Element, Shape, next_chunk};
 use super::quoted;
-use super::{MONTHS, Time, WEEKDAYS, Zone, days_from_civil, days_in};
+use super::{MONTHS, Time, WEEKDAYS, Zone, civil_from_days, days_from_civil, days_in};
 use crate::error::Message;
 
 /// Parses a text by a layout; a time without zone is in UTC.
@@ -24,10 +24,10 @@ pub(crate) fn parse(layout: &[u8], text: &[u8]) -> Result<Time, Message> {
         match fields.read(element, rest, behind) {
             Ok(tail) => rest = tail,
             Err(Mistake::Syntax) => return Err(mismatch(layout, text, own, hold)),
-            Err(Mistake::Range(what)) => return Err(out_of_range(text, what)),
+            Err(Mistake::Range(what)) => return Err(unfit(text, &format!("{what} out of range"))),
         }
     }
-    fields.time().map_err(|what| out_of_range(text, what))
+    fields.time().map_err(|problem| unfit(text, problem))
 }
 
 fn mismatch(layout: &[u8], text: &[u8], element: &[u8], rest: &[u8]) -> Message {
@@ -41,8 +41,8 @@ fn mismatch(layout: &[u8], text: &[u8], element: &[u8], rest: &[u8]) -> Message 
         .data(quoted(element))
 }
 
-fn out_of_range(text: &[u8], what: &str) -> Message {
-    Message::plain("parsing time ").data(quoted(text)).text(": ").words(what).text(" out of range")
+fn unfit(text: &[u8], problem: &str) -> Message {
+    Message::plain("parsing time ").data(quoted(text)).text(": ").words(problem)
 }
 
 enum Mistake {
@@ -95,9 +95,11 @@ impl Fields {
                 Ok(rest)
             }
             Element::SpaceYearDay | Element::ZeroYearDay => {
+                let fixed = element == Element::ZeroYearDay;
                 let blanks = text.iter().take(2).take_while(|&&byte| byte == b' ').count();
-                let blanks = if element == Element::SpaceYearDay { blanks } else { 0 };
-                let (day, rest) = digits(&text[blanks..], 3 - blanks)?;
+                let text = if fixed { text } else { &text[blanks..] };
+                let count = text.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+                let (day, rest) = digits(text, if fixed { 3 } else { count.max(1) })?;
                 self.year_day = Some(day);
                 Ok(rest)
             }
@@ -244,14 +246,22 @@ impl Fields {
     fn days(&self) -> Result<i64, &'static str> {
         if let Some(day) = self.year_day {
             let days_of_year = 365 + days_in(self.year, 2) - 28;
-            let in_year = (1..=days_of_year).contains(&day);
-            return if in_year { Ok(days_from_civil(self.year, 1, 1) + day - 1) } else { Err("day-of-year") };
+            if !(1..=days_of_year).contains(&day) {
+                return Err("day-of-year out of range");
+            }
+            let days = days_from_civil(self.year, 1, 1) + day - 1;
+            let (_, month, day) = civil_from_days(days);
+            return match (self.month, self.day) {
+                (Some(other), _) if other != month => Err("day-of-year does not match month"),
+                (_, Some(other)) if other != day => Err("day-of-year does not match day"),
+                _ => Ok(days),
+            };
         }
         let (month, day) = (self.month.unwrap_or(1), self.day.unwrap_or(1));
         if (1..=days_in(self.year, month)).contains(&day) {
             Ok(days_from_civil(self.year, month, day))
         } else {
-            Err("day")
+            Err("day out of range")
         }
     }
 }

@@ -141,7 +141,7 @@ fn value_text(value: Value) -> Result<Vec<u8>, Mistake> {
         Value::Float(value) => format_float(value, 'g', None).into_bytes(),
         // Only `!!binary` gives bytes that are not UTF-8; on their way through JSON Go replaces them.
         Value::Str(bytes) => lossy(&bytes).into_bytes(),
-        Value::List(_) | Value::Map(_) | Value::Object(_) => return Err(Mistake::NoText),
+        Value::Complex(..) | Value::List(_) | Value::Map(_) | Value::Object(_) => return Err(Mistake::NoText),
     })
 }
 

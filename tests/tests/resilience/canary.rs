@@ -192,10 +192,11 @@ fn templates(entry: &str) -> Vec<Case> {
             }})),
             "KubernetesInvalid",
         ),
+        case("template-label", STORE, data(json!({"metadata": {"labels": {"v": "{{ .words }}"}}})), "TemplateFailed"),
         case(
-            "template-label",
+            "template-label-key",
             STORE,
-            data(json!({"metadata": {"labels": {"v": "{{ .words }}"}}})),
+            data(json!({"templateFrom": [{"target": "Labels", "literal": "'{{ .words }}': v"}]})),
             "KubernetesInvalid",
         ),
     ]

@@ -59,7 +59,7 @@ async fn edit_concerns_only_those_who_use_the_object() -> Result {
     scene.apply(&config_map("used", &json!({"url": "two"}))).await?;
     scene.holds("user", &[("url", "two")]).await?;
     for (name, before) in ["neighbour", "inline"].into_iter().zip(before) {
-        assert_eq!(scene.reconciles(name).await?, before, "{name}");
+        assert!(scene.reconciles(name).await? <= before, "{name} was reconciled");
     }
     Ok(())
 }
@@ -146,7 +146,7 @@ async fn reference_that_left_the_spec_is_forgotten() -> Result {
     scene.fails("witness", "ReferenceNotFound").await?;
     scene.apply(&config_map("seen", &json!({"url": "seen"}))).await?;
     scene.holds("witness", &[("url", "seen")]).await?;
-    assert_eq!(scene.reconciles("app").await?, before);
+    assert!(scene.reconciles("app").await? <= before, "app was reconciled");
     Ok(())
 }
 

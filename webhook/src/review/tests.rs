@@ -112,3 +112,19 @@ fn warnings_are_kept_on_one_line() {
     let verdict = Verdict { warnings: vec!["a\r\nb\tc".to_owned()], ..Verdict::default() };
     assert_eq!(Response::from(verdict).warnings, ["a  b c"]);
 }
+
+#[test]
+fn templates_are_judged_with_the_delimiters_of_the_flags() {
+    let templated = |text: &str| {
+        review(|review| {
+            review["request"]["object"]["spec"]["target"] = json!({"template": {"data": {"a": text}}});
+        })
+    };
+    let syntax = Syntax::new("<<", ">>", &[]);
+    let allowed = |text: &str| {
+        let answer: Value = serde_json::from_slice(&answer(&templated(text), "ExternalSecret", &syntax)).unwrap();
+        answer["response"]["allowed"].as_bool()
+    };
+    assert_eq!(allowed("{{ this is text }} << .password | upper >>"), Some(true));
+    assert_eq!(allowed("<< .password | uper >>"), Some(false));
+}

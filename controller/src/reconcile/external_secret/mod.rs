@@ -61,6 +61,9 @@ const FIRST_CHECK: Duration = Duration::from_secs(10);
 /// When to try again while too many slow templates are rendered: about as long as one of them takes.
 const CROWDED: Duration = Duration::from_secs(1);
 
+/// So many of the texts that are no templates are told in full; the webhook tells all.
+const MISTAKES_TOLD: usize = 5;
+
 /// Reconciles ExternalSecrets.
 pub struct ExternalSecrets {
     ctx: Arc<Ctx>,
@@ -166,12 +169,16 @@ impl Turn<'_> {
         Ok((spec, plan))
     }
 
-    /// Before anything is fetched: a text that is no template costs no store a read. The words are the webhook's.
+    /// Before anything is fetched: texts that are no templates cost no store a read. The words are the webhook's.
     fn check_templates(&self, spec: &ExternalSecretSpec) -> Result<(), Error> {
-        template_syntax::texts(spec).into_iter().try_for_each(|text| {
+        let parse = |text: template_syntax::Text<'_>| {
             let parsed = self.ctx.templates.parse(text.name, text.text.as_bytes());
-            parsed.map(drop).map_err(|error| error.at(text.path))
-        })
+            parsed.err().map(|error| (text.path, error))
+        };
+        let mut errors = template_syntax::texts(spec).into_iter().filter_map(parse);
+        let Some((path, first)) = errors.next() else { return Ok(()) };
+        let others: Vec<_> = errors.map(|(path, error)| format!("{path}: {}", error.message())).collect();
+        Err(first.with_others(&others, MISTAKES_TOLD - 1).at(path))
     }
 
     fn is_ours(&self, plan: &Plan) -> bool {

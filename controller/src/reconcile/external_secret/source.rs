@@ -71,9 +71,9 @@ impl Sink<Watched<ExternalSecret>> for Source {
             Before::Nothing if object.has_status() => Lane::Periodic,
             Before::Nothing | Before::Older(_) => Lane::Interactive,
         };
-        let target: Target = object.spec::<Spec>().unwrap_or_default().target;
-        self.targets.set(&key, target.name);
-        self.sources.set(&key, target.template.named());
+        let Target { name, template } = object.spec::<Spec>().unwrap_or_default().target;
+        let target = self.targets.set(&key, name);
+        self.sources.set(&key, &target, template.named());
         self.queue.add(&key, lane);
     }
 
@@ -108,14 +108,15 @@ impl Targets {
         self.index().authors.get(secret).into_iter().flatten().cloned().collect()
     }
 
-    /// `name`: the target's, where it is not the ExternalSecret's own.
-    fn set(&self, key: &ObjectKey, name: Option<String>) {
+    /// `name`: the target's, where it is not the ExternalSecret's own. Returns the target.
+    fn set(&self, key: &ObjectKey, name: Option<String>) -> ObjectKey {
         let name = name.filter(|name| !name.is_empty());
         let target = name.map_or_else(|| key.clone(), |name| ObjectKey::new(key.namespace(), &name));
         let mut index = self.index();
         index.unlink(key);
         index.authors.entry(target.clone()).or_default().insert(key.clone());
-        index.targets.insert(key.clone(), target);
+        index.targets.insert(key.clone(), target.clone());
+        target
     }
 
     fn forget(&self, key: &ObjectKey) {

@@ -38,11 +38,12 @@ impl Sources {
         }
     }
 
-    /// Takes note of what an ExternalSecret's spec names.
-    pub fn set(&self, user: &ObjectKey, named: Named) {
-        let keys = |names: Vec<String>| names.iter().map(|name| ObjectKey::new(user.namespace(), name)).collect();
-        self.config_maps.set(user, keys(named.config_maps));
-        self.secrets.set(user, keys(named.secrets));
+    /// Takes note of what an ExternalSecret's spec names. Its own target is left out: who renders what it wrote would
+    /// never come to rest.
+    pub fn set(&self, user: &ObjectKey, target: &ObjectKey, named: Named) {
+        let keys = |names: Vec<String>| names.into_iter().map(|name| ObjectKey::new(user.namespace(), &name));
+        self.config_maps.set(user, keys(named.config_maps).collect());
+        self.secrets.set(user, keys(named.secrets).filter(|secret| secret != target).collect());
     }
 
     pub fn forget(&self, user: &ObjectKey) {
@@ -102,5 +103,38 @@ impl Shape {
             named.secrets.extend(from.secret.map(|source| source.name));
         }
         named
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn named(shape: serde_json::Value) -> Named {
+        serde_json::from_value::<Shape>(shape).expect("a shape").named()
+    }
+
+    #[test]
+    fn every_object_that_a_shape_names_is_found_among_what_is_skipped() {
+        let shape = json!({"data": {"a": "b"}, "templateFrom": [
+            {"literal": "x"},
+            {"configMap": {"name": "one", "items": [{"key": "k"}]}, "secret": {"name": "two", "items": []}},
+            {"target": "Labels", "configMap": {"name": "three"}},
+        ]});
+        let expected = Named { config_maps: vec!["one".into(), "three".into()], secrets: vec!["two".into()] };
+        assert_eq!(named(shape), expected);
+        assert_eq!(named(json!({"metadata": {}})), Named::default());
+    }
+
+    #[test]
+    fn target_of_its_own_is_no_source() {
+        let sources = Sources::new(|_| {}, |_| None);
+        let key = |name: &str| ObjectKey::new("n", name);
+        let shape = json!({"templateFrom": [{"secret": {"name": "app"}}, {"secret": {"name": "other"}}]});
+        sources.set(&key("es"), &key("app"), named(shape));
+        assert!(*sources.secrets.in_use().borrow() && !*sources.config_maps.in_use().borrow());
+        assert_eq!(sources.secrets.named(&key("es")), [key("other")]);
     }
 }

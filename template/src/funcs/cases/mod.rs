@@ -179,14 +179,15 @@ fn is_separator(char: char) -> bool {
     !is_letter(char) && !is_digit(char) && char.is_whitespace()
 }
 
+/// The first byte of each word as a character, as goutils has it.
 fn initials(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut before = ' ';
-    for (_, rune) in runes(text) {
-        if before.is_whitespace() && !rune.char.is_whitespace() {
-            push_char(&mut out, rune.char);
+    for char in text.iter().copied().map(char::from) {
+        if before.is_whitespace() && !char.is_whitespace() {
+            push_char(&mut out, char);
         }
-        before = rune.char;
+        before = char;
     }
     out
 }

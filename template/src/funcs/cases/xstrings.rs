@@ -2,7 +2,7 @@
 
 use super::{lower, upper};
 use crate::category::{self, is_punctuation, is_upper};
-use crate::text::{push_char, runes};
+use crate::text::{REPLACEMENT, push_char, runes};
 
 /// First character of the CJK blocks, whose characters are not letters of a word here.
 const FIRST_CJK: char = '\u{3400}';
@@ -76,18 +76,31 @@ impl Kind {
     }
 }
 
-struct Word {
-    kind: Kind,
-    chars: Vec<char>,
+/// A character that is valid, and the invalid ones before it, which go with it. At the end of a text they are alone.
+#[derive(Clone)]
+struct Letter<'t> {
+    invalid: Vec<&'t [u8]>,
+    char: Option<char>,
 }
 
-struct Writer {
-    words: std::vec::IntoIter<Word>,
+impl Letter<'_> {
+    fn kind(&self) -> Kind {
+        self.char.map_or(Kind::Other, Kind::of)
+    }
+}
+
+struct Word<'t> {
+    kind: Kind,
+    letters: Vec<Letter<'t>>,
+}
+
+struct Writer<'t> {
+    words: std::vec::IntoIter<Word<'t>>,
     out: Vec<u8>,
     connector: char,
 }
 
-impl Writer {
+impl<'t> Writer<'t> {
     fn run(&mut self) {
         let Some(mut word) = self.words.next() else { return };
         while let Some(next) = self.words.next() {
@@ -109,7 +122,7 @@ impl Writer {
     }
 
     /// A number behind letters belongs to them, unless small letters follow it.
-    fn after_number(&mut self, number: Word) -> Option<Word> {
+    fn after_number(&mut self, number: Word<'t>) -> Option<Word<'t>> {
         let Some(next) = self.words.next() else { return Some(number) };
         if next.kind != Kind::Letters {
             self.lowered(&number);
@@ -121,7 +134,7 @@ impl Writer {
     }
 
     /// Writes small letters and numbers without separators; answers the word behind them.
-    fn joined(&mut self, mut next: Word) -> Option<Word> {
+    fn joined(&mut self, mut next: Word<'t>) -> Option<Word<'t>> {
         while matches!(next.kind, Kind::Letters | Kind::Number) {
             self.lowered(&next);
             next = self.words.next()?;
@@ -129,7 +142,7 @@ impl Writer {
         Some(self.separated_from(next))
     }
 
-    fn separated_from(&mut self, next: Word) -> Word {
+    fn separated_from(&mut self, next: Word<'t>) -> Word<'t> {
         if !next.kind.separates() {
             push_char(&mut self.out, self.connector);
         }
@@ -137,40 +150,71 @@ impl Writer {
     }
 
     fn lowered(&mut self, word: &Word) {
-        for &char in &word.chars {
-            let char = match word.kind {
-                Kind::Connector => self.connector,
-                Kind::Capital if is_upper(char) => lower(char),
-                _ => char,
+        for letter in &word.letters {
+            match word.kind {
+                Kind::Capital | Kind::Connector => {
+                    letter.invalid.iter().for_each(|_| push_char(&mut self.out, REPLACEMENT))
+                }
+                _ => letter.invalid.iter().for_each(|bytes| self.out.extend_from_slice(bytes)),
+            }
+            let char = match (letter.char, word.kind) {
+                (Some(_), Kind::Connector) => Some(self.connector),
+                (Some(char), Kind::Capital) if is_upper(char) => Some(lower(char)),
+                (char, _) => char,
             };
-            push_char(&mut self.out, char);
+            char.into_iter().for_each(|char| push_char(&mut self.out, char));
         }
     }
 }
 
-fn words(text: &[u8]) -> Vec<Word> {
-    let chars: Vec<char> = runes(text).map(|(_, rune)| rune.char).collect();
-    let mut words = Vec::new();
-    let mut rest = chars.as_slice();
-    while let Some(&first) = rest.first() {
-        let kind = Kind::of(first);
+fn words(text: &[u8]) -> Vec<Word<'_>> {
+    let (letters, trailing) = letters(text);
+    let mut words: Vec<Word> = Vec::new();
+    let mut rest = letters.as_slice();
+    while let Some(first) = rest.first() {
+        let kind = first.kind();
         let length = match kind {
             Kind::Capital => capital_length(rest),
-            _ => rest.iter().take_while(|&&char| Kind::of(char) == kind).count(),
+            _ => rest.iter().take_while(|letter| letter.kind() == kind).count(),
         };
         let (word, tail) = rest.split_at(length);
-        words.push(Word { kind, chars: word.to_vec() });
+        words.push(Word { kind, letters: word.to_vec() });
         rest = tail;
+    }
+    if !trailing.is_empty() {
+        let alone = Letter { invalid: trailing, char: None };
+        match words.last_mut() {
+            Some(last) => last.letters.push(alone),
+            None => words.push(Word { kind: Kind::Other, letters: vec![alone] }),
+        }
     }
     words
 }
 
+/// The characters, each with the invalid ones before it, and the invalid ones at the end.
+fn letters(text: &[u8]) -> (Vec<Letter<'_>>, Vec<&[u8]>) {
+    let mut letters = Vec::new();
+    let mut invalid = Vec::new();
+    for (at, rune) in runes(text) {
+        if rune.char == REPLACEMENT {
+            invalid.push(&text[at..at + rune.width]);
+        } else {
+            letters.push(Letter { invalid: std::mem::take(&mut invalid), char: Some(rune.char) });
+        }
+    }
+    (letters, invalid)
+}
+
 /// `Status` is one word, and `HTTP` of `HTTPStatus` another.
-fn capital_length(chars: &[char]) -> usize {
-    let capitals = chars.iter().take_while(|&&char| is_upper(char)).count();
-    let followed = chars.get(capitals).is_some_and(|&char| is_letter(char));
+fn capital_length(letters: &[Letter]) -> usize {
+    let is = |letter: &Letter, of: fn(char) -> bool| letter.char.is_some_and(of);
+    let capitals = letters.iter().take_while(|letter| is(letter, is_upper)).count();
+    let followed = letters.get(capitals).is_some_and(|letter| is(letter, is_letter));
     match (capitals, followed) {
-        (1, _) => 1 + chars[1..].iter().take_while(|&&char| is_letter(char) && !is_upper(char)).count(),
+        (1, _) => {
+            let is_small = |letter: &&Letter| is(letter, is_letter) && !is(letter, is_upper);
+            1 + letters[1..].iter().take_while(is_small).count()
+        }
         (_, true) => capitals - 1,
         (_, false) => capitals,
     }

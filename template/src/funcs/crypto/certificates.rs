@@ -13,11 +13,12 @@ use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
 use crate::fmt::print_verb;
-use crate::issue::{Key, Parent, Request, generate};
+use crate::issue::{Key, Request, generate};
 use crate::object::Object;
 use crate::pem;
 use crate::time::Time;
 use crate::value::Value;
+use crate::x509::Certificate;
 
 /// Go's name of the type that certificates have.
 const CERTIFICATE: Type = ObjectType("sprig.certificate");
@@ -191,9 +192,9 @@ fn parsed_key(context: &Context, text: &[u8]) -> Result<Key, Message> {
 }
 
 /// The certificate in the first PEM block, of whatever type that is.
-fn parent(text: &[u8]) -> Result<Parent, Message> {
+fn parent(text: &[u8]) -> Result<Certificate, Message> {
     let Some((block, _)) = pem::decode(text) else { return Err("unable to decode certificate".into()) };
-    Parent::parse(&block.bytes)
+    Certificate::parse(&block.bytes)
         .map_err(|problem| Message::plain("error parsing certificate: decodedCert.Bytes: ").then(&problem))
 }
 
@@ -237,11 +238,19 @@ fn text<'a>(context: &Context, item: &'a Value, problem: &'static str) -> Result
     }
 }
 
-fn issue(context: &Context, request: &Request, key: &Key, parent: Option<(&Parent, &Key)>) -> Result<Value, Message> {
+fn issue(
+    context: &Context,
+    request: &Request,
+    key: &Key,
+    parent: Option<(&Certificate, &Key)>,
+) -> Result<Value, Message> {
     // The list of hosts may name one long text many times; base 64 adds a third.
     context.check_bytes(request.bytes().saturating_mul(4) / 3)?;
     context.spend_on_bytes(request.bytes())?;
     context.spend(STEPS_PER_KEY)?;
+    if parent.map_or(key, |(_, signer)| signer).signs_slowly() {
+        context.spend_expensive(cost::LONG_SIGNATURE)?;
+    }
     let der =
         request.issue(key, parent).map_err(|problem| Message::plain("error creating certificate: ").then(&problem))?;
     certificate(context, pem::encode("CERTIFICATE", &der), key.to_pem()?)

@@ -21,6 +21,8 @@ pub(super) mod cost {
     /// Finding primes takes now less, now more; these are means.
     pub(in crate::funcs) const RSA_2048: usize = 2;
     pub(in crate::funcs) const RSA_4096: usize = 12;
+    /// With an RSA key of more than 4096 bits.
+    pub(in crate::funcs) const LONG_SIGNATURE: usize = 5;
 }
 
 /// SHA-1 of the bytes. For formats that ask for it; it is broken as a signature.

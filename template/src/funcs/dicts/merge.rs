@@ -43,7 +43,7 @@ fn merge(context: &mut Context, target: &Map, source: &Map, rule: Rule) -> Resul
                 merge(context, &inner, outer, rule)?;
             }
             (Some(present), _) if rule == Rule::Fill && present.is_true() => {}
-            (Some(_), Value::Nil) if rule == Rule::Fill => {}
+            (_, Value::Nil) if rule == Rule::Fill => {}
             _ => put(context, target, &key, value)?,
         }
     }

@@ -274,13 +274,15 @@ fn dig(_: &mut Context, args: &Args) -> Result<Value, Message> {
     };
     let [before @ .., last] = keys else { return Err("dig needs at least three arguments".into()) };
     let mut map = as_map(source)?;
+    let last = as_str(last)?;
+    let before: Vec<&[u8]> = before.iter().map(as_str).collect::<Result<_, _>>()?;
     for key in before {
-        match map.find(as_str(key)?) {
+        match map.find(key) {
             Some(value) => map = as_map(&value)?,
             None => return Ok(default.clone()),
         }
     }
-    Ok(map.find(as_str(last)?).unwrap_or_else(|| default.clone()))
+    Ok(map.find(last).unwrap_or_else(|| default.clone()))
 }
 
 fn as_map(value: &Value) -> Result<Map, Message> {

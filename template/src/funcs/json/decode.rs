@@ -13,7 +13,7 @@ use crate::value::{Elem, List, MAX_DEPTH, Map, Value, too_deep};
 
 /// The value of a text. The outer error is a limit; the inner one says what is wrong with the text.
 pub(super) fn decode(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
-    let mut decoder = Decoder { context, text, at: 0, depth: 0 };
+    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new() };
     let result = decoder.value().and_then(|value| {
         decoder.skip_space();
         match decoder.peek() {
@@ -23,6 +23,17 @@ pub(super) fn decode(context: &Context, text: &[u8]) -> Result<Result<Value, Mes
     });
     match result {
         Ok(value) => Ok(Ok(value)),
+        Err(Problem::Syntax(message)) => Ok(Err(message)),
+        Err(Problem::Limit(message)) => Err(message),
+    }
+}
+
+/// The value that a text begins with, and the keys of the outermost object in their order, repetitions included. What
+/// follows the value is ignored. The errors are as those of [`decode`].
+pub(crate) fn decode_first(context: &Context, text: &[u8]) -> Result<Result<(Value, Vec<Bytes>), Message>, Message> {
+    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new() };
+    match decoder.value() {
+        Ok(value) => Ok(Ok((value, decoder.keys))),
         Err(Problem::Syntax(message)) => Ok(Err(message)),
         Err(Problem::Limit(message)) => Err(message),
     }
@@ -38,6 +49,8 @@ struct Decoder<'d, 'o> {
     text: &'d [u8],
     at: usize,
     depth: u32,
+    /// Of the outermost object.
+    keys: Vec<Bytes>,
 }
 
 impl Decoder<'_, '_> {
@@ -52,7 +65,8 @@ impl Decoder<'_, '_> {
             Some(b'f') => self.word("false", Value::Bool(false)),
             Some(b'n') => self.word("null", Value::Nil),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => Err(self.invalid("looking for beginning of value")),
+            None => Err(self.unexpected_end()),
+            Some(_) => Err(self.invalid("looking for beginning of value")),
         }
     }
 
@@ -77,21 +91,25 @@ impl Decoder<'_, '_> {
         loop {
             self.skip_space();
             if self.peek() != Some(b'"') {
-                return Err(self.invalid("looking for beginning of object key string"));
+                return Err(self.invalid_or_end("looking for beginning of object key string"));
             }
             let key = self.string()?;
             self.skip_space();
             if !self.take(b':') {
-                return Err(self.invalid("after object key"));
+                return Err(self.invalid_or_end("after object key"));
             }
             let value = self.value()?;
-            entries.insert(key.into(), value);
+            let key: Bytes = key.into();
+            if self.depth == 1 {
+                self.keys.push(key.clone());
+            }
+            entries.insert(key, value);
             self.skip_space();
             if self.take(b'}') {
                 return Map::new(entries).map(Value::Map).map_err(Problem::Limit);
             }
             if !self.take(b',') {
-                return Err(self.invalid("after object key:value pair"));
+                return Err(self.invalid_or_end("after object key:value pair"));
             }
         }
     }
@@ -107,7 +125,7 @@ impl Decoder<'_, '_> {
                     break;
                 }
                 if !self.take(b',') {
-                    return Err(self.invalid("after array element"));
+                    return Err(self.invalid_or_end("after array element"));
                 }
             }
         }
@@ -162,7 +180,7 @@ impl Decoder<'_, '_> {
         let mut out = Buffer::default();
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let Some(rune) = first_rune(rest) else { return Err(self.invalid("in string literal")) };
+            let Some(rune) = first_rune(rest) else { return Err(self.unexpected_end()) };
             match rune.char {
                 '"' => {
                     self.at += 1;
@@ -245,10 +263,19 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// The complaint about the next byte, or about the end.
+    /// The complaint about the next byte, or that there is none where one may still come.
+    fn invalid_or_end(&self, context: &str) -> Problem {
+        if self.peek().is_some() { self.invalid(context) } else { self.unexpected_end() }
+    }
+
+    #[expect(clippy::unused_self, reason = "reads like its neighbours")]
+    fn unexpected_end(&self) -> Problem {
+        Problem::Syntax("unexpected end of JSON input".into())
+    }
+
+    /// The complaint about the next byte. The end of the text is a space to Go.
     fn invalid(&self, context: &str) -> Problem {
-        let Some(byte) = self.peek() else { return Problem::Syntax("unexpected end of JSON input".into()) };
-        let shown = match byte {
+        let shown = match self.peek().unwrap_or(b' ') {
             b'\'' => "'\\''".to_owned(),
             b'"' => "'\"'".to_owned(),
             byte => lossy(&quote_char(char::from(byte), false)),

@@ -47,6 +47,7 @@ impl Encoder {
             Value::Int(_, value) => self.sink.push(value.to_string().as_bytes()),
             Value::Uint(_, value) => self.sink.push(value.to_string().as_bytes()),
             Value::Float(value) => self.float(*value),
+            Value::Complex(..) => self.unsupported = Some("json: unsupported type: complex128".into()),
             Value::Str(bytes) => self.string(bytes),
             Value::Object(object) => match (object.number(), object.as_map()) {
                 (Some(number), _) => self.sink.push(number.to_string().as_bytes()),

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::Message;
 use crate::value::Value;
 
-mod decode;
+pub(crate) mod decode;
 mod encode;
 
 pub(crate) use encode::number as number_text;

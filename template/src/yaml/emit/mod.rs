@@ -66,6 +66,7 @@ impl Emitter<'_, '_> {
                 Some(json) => self.word(&number_from_json(&json, *value)),
                 None => self.unsupported = true,
             },
+            Value::Complex(..) => self.unsupported = true,
             Value::Str(bytes) => self.string(&Zeroizing::new(lossy(bytes)), place, false),
             Value::Object(object) => match (object.number(), object.as_map()) {
                 (Some(number), _) => self.word(&number.to_string()),

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use api::admission::ours::is_data_key;
+
 use crate::{
     error::{Code, Error},
     provider::Values,
@@ -59,12 +61,6 @@ impl Content {
         map.insert(key, text);
         Ok(())
     }
-}
-
-/// As the API server checks keys of ConfigMaps and Secrets.
-fn is_data_key(key: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (1..=253).contains(&key.len()) && key.bytes().all(is_allowed) && key != "." && !key.starts_with("..")
 }
 
 fn is_label_value(text: &str) -> bool {
