@@ -40,7 +40,6 @@
 //!
 #![doc = include_str!("../docs/differences.md")]
 #![forbid(unsafe_code)]
-#![allow(dead_code)]
 
 mod ast;
 mod bytes;

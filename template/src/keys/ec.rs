@@ -24,9 +24,7 @@ impl EcKey {
             if rsa::read(der).is_ok() {
                 return other_form("ParsePKCS1PrivateKey");
             }
-            let mut message = Message::plain("x509: failed to parse EC private key: ");
-            message.append(&problem);
-            message
+            Message::plain("x509: failed to parse EC private key: ").then(&problem)
         })?;
         if inner.version != 1 {
             return Err(Message::plain("x509: unknown EC private key version ").data(inner.version.to_string()));

@@ -50,9 +50,7 @@ impl PrivateKey {
             }
         })?;
         let embedded = |name: &str, problem: &Message| {
-            let mut message = Message::plain(format!("x509: failed to parse {name} private key embedded in PKCS#8: "));
-            message.append(problem);
-            message
+            Message::plain(format!("x509: failed to parse {name} private key embedded in PKCS#8: ")).then(problem)
         };
         match wrapped.algorithm {
             oid::RSA => RsaKey::parse(wrapped.key).map(Self::Rsa).map_err(|problem| embedded("RSA", &problem)),
@@ -115,11 +113,9 @@ impl<'a> Wrapped<'a> {
         if !self.parameters.whole.is_empty() {
             return Err(Message::plain(format!("x509: invalid {name} private key parameters")));
         }
-        Fields::new(self.key).content(Kind::OCTETS).map_err(|problem| {
-            let mut message = Message::plain(format!("x509: invalid {name} private key: "));
-            message.append(&problem);
-            message
-        })
+        Fields::new(self.key)
+            .content(Kind::OCTETS)
+            .map_err(|problem| Message::plain(format!("x509: invalid {name} private key: ")).then(&problem))
     }
 }
 

@@ -43,11 +43,8 @@ impl<'a> Mac<'a> {
     }
 
     fn pbmac1_key(&self, context: &Context, password: &Password) -> Result<(Hash, Vec<u8>), Message> {
-        let (derivation, scheme) = pbmac1_parameters(self.algorithm.parameters.whole).map_err(|problem| {
-            let mut message = Message::plain("error decoding PBMAC1 parameters: ");
-            message.append(&problem);
-            message
-        })?;
+        let (derivation, scheme) = pbmac1_parameters(self.algorithm.parameters.whole)
+            .map_err(|problem| Message::plain("error decoding PBMAC1 parameters: ").then(&problem))?;
         if derivation.oid != PBKDF2 {
             return Err(unsupported("PBMAC1 KDF algorithm ", derivation.oid, " is not supported"));
         }

@@ -51,7 +51,7 @@ fn check_name(kind: u8, name: &[u8]) -> Result<(), Message> {
         _ if kind == tag::context(1) => {
             ascii()?;
             let fits = match name.iter().rposition(|&byte| byte == b'@') {
-                Some(at) => at > 0 && is_domain(&name[at + 1..], false),
+                Some(at) => is_mailbox(&name[..at]) && is_domain(&name[at + 1..], false),
                 None => is_domain(domain, true),
             };
             if fits { Ok(()) } else { failed("rfc822Name") }
@@ -67,6 +67,14 @@ fn check_name(kind: u8, name: &[u8]) -> Result<(), Message> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether the text may stand before the `@` of an address: words of letters, digits and some signs with dots between,
+/// or anything in quotes.
+fn is_mailbox(text: &[u8]) -> bool {
+    let quoted = text.len() > 2 && text.starts_with(b"\"") && text.ends_with(b"\"");
+    let is_sign = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(byte);
+    quoted || text.split(|&byte| byte == b'.').all(|word| !word.is_empty() && word.iter().all(is_sign))
 }
 
 /// An address and a mask of the same length.

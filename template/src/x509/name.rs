@@ -20,7 +20,7 @@ const COMMON_NAME: u8 = 3;
 const SERIAL_NUMBER: u8 = 5;
 /// The attributes that Go groups by kind, in the order in which it writes them.
 const GROUPED: [(u8, &str); 7] =
-    [(6, "C"), (10, "O"), (11, "OU"), (7, "L"), (8, "ST"), (9, "STREET"), (17, "POSTALCODE")];
+    [(6, "C"), (8, "ST"), (7, "L"), (9, "STREET"), (17, "POSTALCODE"), (10, "O"), (11, "OU")];
 
 /// A name: identifiers and texts in the order of the certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

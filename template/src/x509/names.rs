@@ -6,7 +6,7 @@ use super::{AlternativeNames, malformed};
 use crate::der::cursor::{Cursor, tag};
 use crate::error::Message;
 use crate::fmt::quote::quote;
-use crate::url::Url;
+use crate::url::{Part, Url, escape};
 
 const EMAIL: u8 = tag::context(1);
 const DNS: u8 = tag::context(2);
@@ -52,16 +52,58 @@ fn uri(name: &[u8]) -> Result<Vec<u8>, Message> {
         message.append(&inner);
         message
     })?;
+    if url.host.starts_with(b"[") && !is_ipv6(url.hostname()) {
+        let shown = quote(url.hostname(), false);
+        let inner = problem().text("parse ").data(quote(&text, false)).text(": invalid host: ParseAddr(");
+        return Err(inner.data(shown).text("): unable to parse IP"));
+    }
     if !url.host.is_empty() && !is_domain(&url.host, false) {
         return Err(problem().text("invalid domain"));
     }
     Ok(normal(&url, &text))
 }
 
-/// The URL as Go writes it: with its scheme in small letters.
+/// Whether the text is an address of IPv6, with a zone or without.
+fn is_ipv6(text: &[u8]) -> bool {
+    let address = text.split(|&byte| byte == b'%').next().unwrap_or_default();
+    std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+/// The URL as Go writes it: the scheme in small letters, what must be escaped escaped, the rest as it stands.
 fn normal(url: &Url, text: &[u8]) -> Vec<u8> {
-    let rest = text.get(url.scheme.len()..).unwrap_or_default();
-    [url.scheme.as_slice(), rest].concat()
+    let (text, _) = text.split_at(memchr::memchr(b'#', text).unwrap_or(text.len()));
+    let (text, query) = text.split_at(memchr::memchr(b'?', text).unwrap_or(text.len()));
+    let mut out = url.scheme.clone();
+    let mut rest = text;
+    if !url.scheme.is_empty() {
+        out.push(b':');
+        rest = text.get(url.scheme.len() + 1..).unwrap_or_default();
+    }
+    if let Some(behind) = rest.strip_prefix(b"//").filter(|_| url.opaque.is_empty()) {
+        let (authority, path) = behind.split_at(memchr::memchr(b'/', behind).unwrap_or(behind.len()));
+        if !authority.is_empty() || !path.is_empty() {
+            out.extend_from_slice(b"//");
+        }
+        if let Some(user) = &url.userinfo {
+            out.extend_from_slice(user);
+            out.push(b'@');
+        }
+        out.extend(escape(&url.host, Part::Host));
+        rest = path;
+    }
+    out.extend(if url.opaque.is_empty() { kept_or_escaped(rest, &url.path, Part::Path) } else { rest.to_vec() });
+    out.extend_from_slice(query);
+    if !url.fragment.is_empty() {
+        out.push(b'#');
+        out.extend(escape(&url.fragment, Part::Fragment));
+    }
+    out
+}
+
+/// The text as it stands if it could stand so in a URL, or else what it means, escaped anew.
+fn kept_or_escaped(raw: &[u8], meaning: &[u8], part: Part) -> Vec<u8> {
+    let may_stand = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@[]/%".contains(byte);
+    if raw.iter().all(may_stand) { raw.to_vec() } else { escape(meaning, part) }
 }
 
 /// Whether the name could be one of a host. `constraint` allows what stands for many: a name that is empty.
