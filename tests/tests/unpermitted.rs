@@ -19,11 +19,11 @@ use tests::{Binary, Result, wait};
 #[tokio::test]
 async fn templates_that_may_not_be_watched_are_read_at_each_refresh() -> Result {
     let scene = Scene::without_controller("unwatched").await?;
-    let roles: Api<ClusterRole> = Api::all(scene.client.clone());
-    let shipped = roles.get("external-secrets-controller").await?;
+    let api: Api<ClusterRole> = Api::all(scene.client.clone());
+    let shipped = api.get("external-secrets-controller").await?;
     let rules: Vec<PolicyRule> = shipped.rules.into_iter().flatten().map(without_watch_of_config_maps).collect();
     let fewer = json!({"rules": rules});
-    roles.patch("external-secrets-controller", &PatchParams::default(), &Patch::Merge(fewer)).await?;
+    api.patch("external-secrets-controller", &PatchParams::default(), &Patch::Merge(fewer)).await?;
 
     let controller = scene.bed.operator(Binary::Controller, &["--namespace", &scene.namespace]).await?;
     scene.apply(&secret_store("store", &fake(&[("user", "bob")]))).await?;

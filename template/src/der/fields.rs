@@ -206,7 +206,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The elements of a list of structures or other elements of one kind.
-pub(crate) fn list<'a>(content: &'a [u8], kind: Kind) -> Result<Vec<Fields<'a>>, Message> {
+pub(crate) fn list(content: &[u8], kind: Kind) -> Result<Vec<Fields<'_>>, Message> {
     let mut fields = Fields::new(content);
     let mut elements = Vec::new();
     // Go looks at all tags before it reads any element.

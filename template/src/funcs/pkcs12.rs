@@ -144,7 +144,7 @@ fn key(context: &Context, file: &[u8], password: &[u8]) -> Result<Value, Message
     context.spend(STEPS_PER_KEY)?;
     let contents = pkcs12::read(context, file, password)
         .map_err(|problem| Message::plain("unable to decode pkcs12 with password: ").then(&problem))?;
-    let der = contents.key.to_pkcs8()?;
+    let der = contents.key.to_pkcs8();
     Ok(Value::str(pem::encode(PRIVATE_KEY, &der)))
 }
 

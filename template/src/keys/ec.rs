@@ -83,9 +83,9 @@ impl EcKey {
     }
 
     /// The key in SEC 1, without the curve.
-    pub(crate) fn to_sec1(&self) -> Result<Vec<u8>, Message> {
+    pub(crate) fn to_sec1(&self) -> Vec<u8> {
         let point = write::explicit(1, &write::bits(&self.public));
-        Ok(write::sequence(&[&write::int(1), &write::octets(&self.secret), &point]))
+        write::sequence(&[&write::int(1), &write::octets(&self.secret), &point])
     }
 }
 

@@ -81,7 +81,7 @@ impl Jwk {
     }
 
     /// The private key as PKCS#8.
-    pub(crate) fn to_private_der(self) -> Result<Vec<u8>, Message> {
+    pub(crate) fn into_private_der(self) -> Result<Vec<u8>, Message> {
         let key = match self {
             Self::RsaPrivate(numbers) => PrivateKey::Rsa(RsaKey::new(numbers)?),
             Self::EcPrivate { curve, d, x, y } => {
@@ -95,7 +95,7 @@ impl Jwk {
                 return Err(Message::plain(text).text(other.go_type()));
             }
         };
-        key.to_pkcs8()
+        Ok(key.to_pkcs8())
     }
 
     fn go_type(&self) -> &'static str {
@@ -228,8 +228,8 @@ impl<'o> Fields<'o> {
 /// The kind that an object says it is, looked for in any letters.
 fn hint(object: &Map) -> Result<Vec<u8>, Message> {
     let entries = object.entries();
-    let found = entries.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"kty"));
-    match found.last().map(|(_, value)| value) {
+    let mut found = entries.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"kty"));
+    match found.next_back().map(|(_, value)| value) {
         None | Some(Value::Nil) => Ok(Vec::new()),
         Some(Value::Str(kind)) => Ok(kind.to_vec()),
         Some(other) => Err(Message::plain(format!(

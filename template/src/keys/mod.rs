@@ -73,19 +73,19 @@ impl PrivateKey {
     }
 
     /// The key in PKCS#8.
-    pub(crate) fn to_pkcs8(&self) -> Result<Vec<u8>, Message> {
+    pub(crate) fn to_pkcs8(&self) -> Vec<u8> {
         let wrapped = |algorithm: &[u8], key: &[u8]| write::sequence(&[&write::int(0), algorithm, &write::octets(key)]);
         let short =
             |algorithm: &[u8], key: &[u8]| wrapped(&write::sequence(&[&write::oid(algorithm)]), &write::octets(key));
-        Ok(match self {
+        match self {
             Self::Rsa(key) => wrapped(&write::sequence(&[&write::oid(oid::RSA), &write::null()]), &key.to_pkcs1()),
             Self::Ec(key) => {
                 let algorithm = write::sequence(&[&write::oid(oid::EC), &write::oid(key.curve().oid())]);
-                wrapped(&algorithm, &key.to_sec1()?)
+                wrapped(&algorithm, &key.to_sec1())
             }
             Self::Ed25519(seed) => short(oid::ED25519, seed),
             Self::X25519(key) => short(oid::X25519, key),
-        })
+        }
     }
 }
 

@@ -67,7 +67,7 @@ impl RsaKey {
     }
 
     fn decrypt_in_library(self, hash: OaepHash, sealed: &[u8]) -> Option<Vec<u8>> {
-        let der = PrivateKey::Rsa(self.canonical()).to_pkcs8().ok()?;
+        let der = PrivateKey::Rsa(self.canonical()).to_pkcs8();
         let key = PrivateDecryptingKey::from_pkcs8(&der).and_then(|key| {
             OaepPrivateDecryptingKey::new(key)
                 .map_err(|_| aws_lc_rs::error::KeyRejected::from(aws_lc_rs::error::Unspecified))

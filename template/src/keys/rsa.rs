@@ -218,8 +218,8 @@ pub(super) fn read(der: &[u8]) -> Result<Written<'_>, Message> {
     let mut outer = Fields::new(der);
     let mut fields = outer.structure("pkcs1PrivateKey")?;
     let version = fields.int()?;
-    let n = number(fields.big()?);
-    let e = fields.int()?;
+    let modulus = number(fields.big()?);
+    let exponent = fields.int()?;
     let [d, p, q] = [number(fields.big()?), number(fields.big()?), number(fields.big()?)];
     let mut crt = Vec::new();
     while crt.len() < 3
@@ -231,9 +231,11 @@ pub(super) fn read(der: &[u8]) -> Result<Written<'_>, Message> {
     let more_primes = list(fields.optional(Kind::LIST)?.unwrap_or_default(), PRIME)?;
     let has_more_primes = !more_primes.is_empty();
     for mut prime in more_primes {
-        (prime.big()?, prime.big()?, prime.big()?);
+        for _ in 0..3 {
+            prime.big()?;
+        }
     }
-    let numbers = Numbers { n, e, d, p, q, crt: None };
+    let numbers = Numbers { n: modulus, e: exponent, d, p, q, crt: None };
     Ok(Written { version, numbers, crt, has_more_primes, rest: outer.rest() })
 }
 

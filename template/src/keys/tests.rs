@@ -27,9 +27,9 @@ fn keys_read_back_as_they_were_written() {
         PrivateKey::Ec(EcKey::new(Curve::P521, &[9]).unwrap()),
     ];
     for key in keys {
-        let der = key.to_pkcs8().ok().unwrap();
+        let der = key.to_pkcs8();
         let again = PrivateKey::parse(&der).ok().unwrap();
-        assert_eq!(again.to_pkcs8().ok().unwrap(), der);
+        assert_eq!(again.to_pkcs8(), der);
     }
 }
 
@@ -72,7 +72,7 @@ fn public_points_lie_on_their_curves() {
 #[test]
 fn what_is_no_key_is_called_so() {
     assert_eq!(problem(PrivateKey::parse(b"junk")), "unable to parse private key type");
-    let sec1 = EcKey::new(Curve::P256, &[9]).unwrap().to_sec1().ok().unwrap();
+    let sec1 = EcKey::new(Curve::P256, &[9]).unwrap().to_sec1();
     let hint = "x509: failed to parse private key (use ParseECPrivateKey instead for this key format)";
     assert_eq!(problem(PrivateKey::parse_pkcs8(&sec1)), hint);
 }

@@ -107,16 +107,16 @@ impl<'a> File<'a> {
         if self.safe.kind != DATA {
             return Err("pkcs12: only password-protected PFX is implemented".into());
         }
-        let content = only(self.safe.content, Fields::element)?.content;
+        let safe = only(self.safe.content, Fields::element)?.content;
         let Some(mac) = &self.mac else {
-            return if password.is_empty() { Ok((content, password)) } else { Err("pkcs12: no MAC in data".into()) };
+            return if password.is_empty() { Ok((safe, password)) } else { Err("pkcs12: no MAC in data".into()) };
         };
-        if mac.verifies(context, &password, content)? {
-            return Ok((content, password));
+        if mac.verifies(context, &password, safe)? {
+            return Ok((safe, password));
         }
         let other = Password::without_end();
-        if password.is_empty() && mac.verifies(context, &other, content)? {
-            return Ok((content, other));
+        if password.is_empty() && mac.verifies(context, &other, safe)? {
+            return Ok((safe, other));
         }
         Err("pkcs12: decryption password incorrect".into())
     }

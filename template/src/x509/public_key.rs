@@ -7,7 +7,7 @@ use crate::error::Message;
 use crate::keys::Curve;
 
 /// An algorithm's identifier, and its parameters as they stand if there are any.
-pub(super) fn algorithm<'a>(mut fields: Cursor<'a>) -> Result<(&'a [u8], &'a [u8]), Message> {
+pub(super) fn algorithm(mut fields: Cursor<'_>) -> Result<(&[u8], &[u8]), Message> {
     let oid = fields.oid().ok_or_else(|| malformed("malformed OID"))?;
     if fields.is_empty() {
         return Ok((oid, &[]));

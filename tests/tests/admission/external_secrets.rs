@@ -186,6 +186,14 @@ async fn external_secrets_templates_are_judged() -> Result {
                 Admitted,
             ),
             (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], target: {template: {data: {a b: x}}}}",
+                Refused(&["spec.target.template.data[a b]: is not a key of a Secret"]),
+            ),
+            (
+                "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], target: {template: {engineVersion: v1}}}",
+                Schema(&["spec.target.template.engineVersion", "v2"]),
+            ),
+            (
                 "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
                  target: {template: {type: bootstrap.kubernetes.io/token}}}",
                 Refused(&["spec.target.template.type: ", "bootstrap.kubernetes.io/token"]),
