@@ -1,12 +1,14 @@
 //! Values of opaque Go types, with methods.
 
 use std::fmt;
+use std::rc::Rc;
 
 use crate::data::Bytes;
 use crate::funcs::{Function, methods};
 use crate::semver::Version;
 use crate::time::{MONTHS, Time, WEEKDAYS, Zone, duration_text};
 use crate::value::Map;
+use crate::value::Value;
 
 /// A value that templates see only through its text and methods.
 pub(crate) enum Object {
@@ -106,6 +108,17 @@ impl Object {
         self.fields().map(|fields| Map::of_strings(fields.map(entry)))
     }
 
+    /// The same type made of another integer.
+    pub(crate) fn with_number(&self, number: u64) -> Value {
+        let small = u8::try_from(number).unwrap_or(u8::MAX);
+        Value::Object(Rc::new(match self {
+            Self::Duration(_) => Self::Duration(i64::try_from(number).unwrap_or(i64::MAX)),
+            Self::Month(_) => Self::Month(small),
+            Self::Weekday(_) => Self::Weekday(small),
+            _ => return Value::Nil,
+        }))
+    }
+
     /// The text in JSON, where it is not the same as the object's own.
     pub(crate) fn json_text(&self) -> String {
         match self {
@@ -133,14 +146,20 @@ impl Object {
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |names: &[&str], index: Option<u8>| {
-            index.and_then(|index| names.get(usize::from(index)).copied()).unwrap_or_default().to_owned()
+            index.and_then(|index| names.get(usize::from(index)).copied()).map(str::to_owned)
         };
         match self {
             Self::Version { version, .. } => version.fmt(f),
             Self::Time(time) => time.fmt(f),
             Self::Duration(nanoseconds) => f.write_str(&duration_text(*nanoseconds)),
-            Self::Month(number) => f.write_str(&name(&MONTHS, number.checked_sub(1))),
-            Self::Weekday(number) => f.write_str(&name(&WEEKDAYS, Some(*number))),
+            Self::Month(number) => match name(&MONTHS, number.checked_sub(1)) {
+                Some(name) => f.write_str(&name),
+                None => write!(f, "%!Month({number})"),
+            },
+            Self::Weekday(number) => match name(&WEEKDAYS, Some(*number)) {
+                Some(name) => f.write_str(&name),
+                None => write!(f, "%!Weekday({number})"),
+            },
             // Printed field by field where values are printed: a private key belongs in no other text.
             Self::Certificate { .. } => f.write_str(self.type_name()),
         }

@@ -57,6 +57,7 @@ pub(crate) enum Elem {
 pub(crate) struct List {
     pub(crate) elem: Elem,
     items: Rc<Vec<Value>>,
+    /// From 1; 0 for a list that is nil, which has no items either.
     depth: u32,
 }
 
@@ -74,6 +75,7 @@ enum Entries {
 
 struct AnyMap {
     entries: RefCell<BTreeMap<Bytes, Value>>,
+    /// From 1; 0 for a map that is nil, until it is given an entry.
     depth: Cell<u32>,
 }
 
@@ -146,8 +148,8 @@ impl Value {
 
     fn depth(&self) -> u32 {
         match self {
-            Self::List(list) => list.depth,
-            Self::Map(map) => map.depth(),
+            Self::List(list) => list.depth.max(1),
+            Self::Map(map) => map.depth().max(1),
             _ => 0,
         }
     }
@@ -168,6 +170,15 @@ impl List {
     /// A list of `int`.
     pub(crate) fn of_ints(items: impl IntoIterator<Item = i64>) -> Self {
         Self { elem: Elem::Int, items: Rc::new(items.into_iter().map(Value::int).collect()), depth: 1 }
+    }
+
+    /// Go's nil for a list: empty, and null in JSON.
+    pub(crate) fn nil(elem: Elem) -> Self {
+        Self { elem, items: Rc::default(), depth: 0 }
+    }
+
+    pub(crate) fn is_nil(&self) -> bool {
+        self.depth == 0
     }
 
     pub(crate) fn items(&self) -> &[Value] {
@@ -202,6 +213,15 @@ impl Map {
     /// An empty map of `interface {}`.
     pub(crate) fn empty() -> Self {
         Self(Entries::Any(Rc::new(AnyMap { entries: RefCell::default(), depth: Cell::new(1) })))
+    }
+
+    /// Go's nil for a map: empty, and null in JSON.
+    pub(crate) fn nil() -> Self {
+        Self(Entries::Any(Rc::new(AnyMap { entries: RefCell::default(), depth: Cell::new(0) })))
+    }
+
+    pub(crate) fn is_nil(&self) -> bool {
+        matches!(&self.0, Entries::Any(any) if any.depth.get() == 0)
     }
 
     /// A map of strings.

@@ -87,9 +87,10 @@ impl Templates {
         Ok(Parsed::new(name, Arc::new(template), true))
     }
 
-    /// A place among those that render, or nothing while too many slow ones do.
-    pub fn place(&self, user: &ObjectKey) -> Option<Place> {
-        self.slow.place(user)
+    /// A place among those that render, or nothing while too many slow ones do. `is_new`: the ExternalSecret was never
+    /// rendered as it is now.
+    pub fn place(&self, user: &ObjectKey, is_new: bool) -> Option<Place> {
+        self.slow.place(user, is_new)
     }
 
     /// Does `work` on a thread of its own once there is a core for it. It counts against its place until it ends, also
@@ -154,7 +155,7 @@ mod tests {
         let templates = Templates::detached();
         let text = format!("{{{{ .a }}}}{}", "x".repeat(LONG));
         templates.parse("async", text.as_bytes()).expect("parsed");
-        let place = templates.place(&ObjectKey::new("team", "a")).expect("a place");
+        let place = templates.place(&ObjectKey::new("team", "a"), true).expect("a place");
         let again = templates.clone();
         let work = move |_: &Budget| again.parse("blocking", text.as_bytes()).map(drop);
         templates.off_thread(&place, work).await.expect("parsed");
@@ -169,7 +170,7 @@ mod tests {
         let work = (0..20).map(|number| {
             let (templates, now, most) = (templates.clone(), now.clone(), most.clone());
             async move {
-                let place = templates.place(&ObjectKey::new("team", &number.to_string())).expect("not slow");
+                let place = templates.place(&ObjectKey::new("team", &number.to_string()), true).expect("not slow");
                 let work = move |_: &Budget| {
                     most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
                     std::thread::sleep(Duration::from_millis(5));
@@ -186,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_is_a_defect_and_frees_its_core() {
         let templates = Templates::detached();
-        let place = templates.place(&ObjectKey::new("team", "a")).expect("a place");
+        let place = templates.place(&ObjectKey::new("team", "a"), true).expect("a place");
         for _ in 0..3 {
             let outcome = templates.off_thread(&place, |_| -> Result<(), Error> { panic!("canary") }).await;
             assert_eq!(outcome.expect_err("a defect").code(), Code::Panicked);

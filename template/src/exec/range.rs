@@ -46,6 +46,7 @@ impl Turns {
                 let element = match like {
                     Value::Uint(kind, _) => Value::Uint(*kind, *next),
                     Value::Int(kind, _) => Value::Int(*kind, i64::try_from(*next).unwrap_or(i64::MAX)),
+                    Value::Object(object) => object.with_number(*next),
                     _ => Value::Nil,
                 };
                 *next += 1;
@@ -78,6 +79,10 @@ impl<'p> Machine<'p, '_, '_> {
             }
             Value::Int(_, end) => Some(count(branch, u64::try_from(*end).unwrap_or(0), &value)?),
             Value::Uint(_, end) => Some(count(branch, *end, &value)?),
+            Value::Object(object) if object.number().is_some() => {
+                let end = object.number().and_then(|end| u64::try_from(end).ok()).unwrap_or(0);
+                Some(count(branch, end, &value)?)
+            }
             Value::Nil => None,
             other => {
                 return Err(Message::plain("range can't iterate over ").data(print_verb(other, 'v', SHOWN_BYTES)?));

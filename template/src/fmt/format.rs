@@ -51,7 +51,8 @@ impl Formatter<'_> {
         self.flags();
         let mut after_index = self.index();
         after_index = self.width(after_index);
-        if self.peek() == Some(b'.') {
+        // A dot at the very end is a verb.
+        if self.peek() == Some(b'.') && self.at + 1 < self.format.len() {
             after_index = self.precision(after_index);
         }
         if !after_index {

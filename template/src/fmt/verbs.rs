@@ -112,6 +112,9 @@ impl Printer {
     }
 
     fn list(&mut self, list: &List, verb: char, depth: u32) {
+        if self.flags.source && list.is_nil() {
+            return self.sink.push(format!("{}(nil)", list.type_name()).as_bytes());
+        }
         let (open, separator, close) =
             if self.flags.source { (format!("{}{{", list.type_name()), ", ", "}") } else { ("[".to_owned(), " ", "]") };
         self.sink.push(open.as_bytes());
@@ -128,6 +131,9 @@ impl Printer {
     }
 
     fn map(&mut self, map: &Map, verb: char, depth: u32) {
+        if self.flags.source && map.is_nil() {
+            return self.sink.push(format!("{}(nil)", map.type_name()).as_bytes());
+        }
         let (open, separator, close) = if self.flags.source {
             (format!("{}{{", map.type_name()), ", ", "}")
         } else {
@@ -382,11 +388,16 @@ fn with_point(text: &str, verb: char, precision: Option<usize>) -> String {
     let exponent = text.find(['e', 'E', 'p', 'P']).unwrap_or(text.len());
     let (number, tail) = text.split_at(exponent);
     let mut number = number.to_owned();
+    let unsigned = number.trim_start_matches(['-', '+']);
+    // A lone zero is a digit, zeros before others are none; the `x` of hexadecimal counts, too.
+    let significant = match unsigned {
+        "0" => 1,
+        text => text.chars().filter(|&char| char != '.').skip_while(|&char| char == '0').count(),
+    };
     if !number.contains('.') {
         number.push('.');
     }
     if wants_zeros {
-        let significant = number.trim_start_matches(['-', '+', '0', '.']).chars().filter(char::is_ascii_digit).count();
         number.push_str(&"0".repeat(precision.unwrap_or(6).saturating_sub(significant)));
     }
     number + tail

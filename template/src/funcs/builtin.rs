@@ -213,6 +213,7 @@ fn position(key: &Value, length: usize) -> Result<usize, Message> {
     let index = match key {
         Value::Int(_, index) => usize::try_from(*index).ok(),
         Value::Uint(_, index) => usize::try_from(*index).ok(),
+        Value::Object(object) if object.number().is_some() => object.number().and_then(|index| index.try_into().ok()),
         Value::Nil => return Err("cannot index slice/array with nil".into()),
         other => return Err(format!("cannot index slice/array with type {}", other.type_name()).into()),
     };

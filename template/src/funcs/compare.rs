@@ -92,7 +92,7 @@ fn eq(context: &mut Context, args: &Args) -> Result<Value, Message> {
 }
 
 fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message> {
-    Ok(match (left, right) {
+    Ok(match (&bare(left), &bare(right)) {
         (Value::Bool(left), Value::Bool(right)) => left == right,
         (Value::Int(_, left), Value::Int(_, right)) => left == right,
         (Value::Uint(_, left), Value::Uint(_, right)) => left == right,
@@ -104,9 +104,9 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Complex(a, b), Value::Complex(c, d)) => (a, b) == (c, d),
         (Value::Str(left), Value::Str(right)) => left == right,
-        (Value::Nil, Value::Nil) => true,
-        (Value::Nil, _) | (_, Value::Nil) => false,
+        (Value::Nil, other) | (other, Value::Nil) => is_nil(other),
         _ if is_basic(left) || is_basic(right) => return Err(incompatible(left, right)),
+        _ if is_nil(left) || is_nil(right) => is_nil(left) && is_nil(right),
         (Value::Object(left), Value::Object(right)) if left.kind_name() == right.kind_name() => {
             Rc::ptr_eq(left, right) || left.equals(right)
         }
@@ -132,7 +132,7 @@ fn shown(context: &Context, value: &Value, verb: char) -> Result<Message, Messag
 
 fn order(args: &Args, wanted: fn(Ordering) -> bool) -> Result<Value, Message> {
     let (left, right) = (args.value(0), args.value(1));
-    let ordering = match (left, right) {
+    let ordering = match (&bare(left), &bare(right)) {
         (Value::Int(_, left), Value::Int(_, right)) => Some(left.cmp(right)),
         (Value::Uint(_, left), Value::Uint(_, right)) => Some(left.cmp(right)),
         (Value::Int(_, left), Value::Uint(_, right)) => Some(i128::from(*left).cmp(&i128::from(*right))),
@@ -148,8 +148,26 @@ fn order(args: &Args, wanted: fn(Ordering) -> bool) -> Result<Value, Message> {
     Ok(Value::Bool(ordering.is_some_and(wanted)))
 }
 
+/// Nil itself, or a list or map that is nil.
+fn is_nil(value: &Value) -> bool {
+    match value {
+        Value::Nil => true,
+        Value::List(list) => list.is_nil(),
+        Value::Map(map) => map.is_nil(),
+        _ => false,
+    }
+}
+
+/// Months and their like as the integers they are made of.
+fn bare(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => object.number().map_or_else(|| value.clone(), Value::int),
+        other => other.clone(),
+    }
+}
+
 fn is_basic(value: &Value) -> bool {
-    !matches!(value, Value::Nil | Value::List(_) | Value::Map(_) | Value::Object(_))
+    !matches!(bare(value), Value::Nil | Value::List(_) | Value::Map(_) | Value::Object(_))
 }
 
 fn incompatible(left: &Value, right: &Value) -> Message {

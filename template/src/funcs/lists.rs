@@ -302,6 +302,11 @@ pub(super) fn list(items: Vec<Value>) -> Result<Value, Message> {
     List::new(Elem::Any, items).map(Value::List)
 }
 
+/// What Go gives where it makes no list at all.
+fn nil() -> Value {
+    Value::List(List::nil(Elem::Any))
+}
+
 /// The list given, or the complaint that the function does not work on it.
 fn list_at<'a>(args: &'a Args, index: usize, verb: &str) -> Result<&'a List, Message> {
     match args.value(index) {
@@ -321,12 +326,12 @@ fn last(args: &Args, name: &str) -> Result<Value, Message> {
 
 fn rest(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let items = list_at(args, 0, "find rest on")?.items();
-    list(items.get(1..).unwrap_or_default().to_vec())
+    items.get(1..).map_or_else(|| Ok(nil()), |rest| list(rest.to_vec()))
 }
 
 fn initial(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let items = list_at(args, 0, "find initial on")?.items();
-    list(items.split_last().map_or(Vec::new(), |(_, before)| before.to_vec()))
+    items.split_last().map_or_else(|| Ok(nil()), |(_, before)| list(before.to_vec()))
 }
 
 fn append(_: &mut Context, args: &Args) -> Result<Value, Message> {
@@ -349,7 +354,7 @@ fn concat(context: &mut Context, args: &Args) -> Result<Value, Message> {
         context.check_elements(items.len() + list.len())?;
         items.extend_from_slice(list.items());
     }
-    list(items)
+    if items.is_empty() { Ok(nil()) } else { list(items) }
 }
 
 fn reverse(_: &mut Context, args: &Args) -> Result<Value, Message> {

@@ -269,11 +269,11 @@ impl Args {
         matches!(self.value(index), Value::Bool(true))
     }
 
-    /// The map, or an empty one for nil.
+    /// The map, or Go's nil map for nil.
     pub(crate) fn map(&self, index: usize) -> Map {
         match self.value(index) {
             Value::Map(map) => map.clone(),
-            _ => Map::empty(),
+            _ => Map::nil(),
         }
     }
 }

@@ -7,6 +7,8 @@ use super::Type::{Any, Bool, Str};
 use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
+use crate::object::Object;
+use crate::semver::Version;
 use crate::value::{List, Map, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -191,7 +193,7 @@ pub(super) fn deep_equal(context: &Context, left: &Value, right: &Value) -> Resu
 }
 
 fn equal_lists(context: &Context, left: &List, right: &List) -> Result<bool, Message> {
-    if left.len() != right.len() {
+    if left.len() != right.len() || left.is_nil() != right.is_nil() {
         return Ok(false);
     }
     for (left, right) in left.items().iter().zip(right.items()) {
@@ -206,7 +208,7 @@ fn equal_maps(context: &Context, left: &Map, right: &Map) -> Result<bool, Messag
     if left.is_same(right) {
         return Ok(true);
     }
-    if left.len() != right.len() {
+    if left.len() != right.len() || left.is_nil() != right.is_nil() {
         return Ok(false);
     }
     let _nested = context.nest()?;
@@ -230,6 +232,7 @@ fn deep_copy(context: &mut Context, args: &Args) -> Result<Value, Message> {
 pub(crate) fn copied(context: &Context, value: &Value) -> Result<Value, Message> {
     context.spend(1)?;
     match value {
+        Value::List(list) if list.is_nil() => Ok(value.clone()),
         Value::List(list) => {
             context.account(value)?;
             let items: Result<_, _> = list.items().iter().map(|item| copied(context, item)).collect();
@@ -244,6 +247,13 @@ pub(crate) fn copied(context: &Context, value: &Value) -> Result<Value, Message>
             }
             Ok(Value::Map(Map::new(entries)?))
         }
+        // Go's copy leaves out what a version keeps to itself, which is everything.
+        Value::Object(object) => Ok(match object.as_ref() {
+            Object::Version { pointer, .. } => {
+                Value::Object(Rc::new(Object::Version { version: Version::default(), pointer: *pointer }))
+            }
+            _ => value.clone(),
+        }),
         other => Ok(other.clone()),
     }
 }

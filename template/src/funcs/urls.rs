@@ -98,7 +98,7 @@ fn url_join(_: &mut Context, args: &Args) -> Result<Value, Message> {
         if out.is_empty() && first.contains(&b':') {
             out.extend_from_slice(b"./");
         }
-        out.extend_from_slice(&escape(&path, Part::Path));
+        out.extend_from_slice(&if path == b"*" { path } else { escape(&path, Part::Path) });
     } else {
         out.extend_from_slice(&opaque);
     }

@@ -11,7 +11,7 @@ mod constraint;
 pub(crate) use constraint::Constraints;
 
 /// A version. Parts that its text leaves out are 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Version {
     pub(crate) major: u64,
     pub(crate) minor: u64,

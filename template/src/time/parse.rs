@@ -183,22 +183,25 @@ impl Fields {
             Shape::Seconds => (3, false),
             Shape::ColonSeconds => (3, true),
         };
-        let (sign, mut rest) = match text.split_first() {
-            Some((b'+', rest)) => (1, rest),
-            Some((b'-', rest)) => (-1, rest),
-            _ => return Err(Mistake::Syntax),
-        };
-        let mut offset = 0;
-        for (group, unit) in [3600, 60, 1].into_iter().enumerate().take(groups) {
+        let Some((sign, mut rest)) = text.split_first() else { return Err(Mistake::Syntax) };
+        let mut values = [0; 3];
+        for (group, value) in values.iter_mut().enumerate().take(groups) {
             if colons && group > 0 {
                 rest = rest.strip_prefix(b":").ok_or(Mistake::Syntax)?;
             }
-            let (value, tail) = digits(rest, 2)?;
-            let (most, what) = if group == 0 { (24, "time zone offset hour") } else { (59, "time zone offset minute") };
-            offset += i32::try_from(within(value, 0, most, what)?).unwrap_or_default() * unit;
-            rest = tail;
+            let (read, tail) = digits(rest, 2)?;
+            (*value, rest) = (read, tail);
         }
-        self.offset = Some(sign * offset);
+        let [hours, minutes, seconds] = values;
+        within(hours, 0, 24, "time zone offset hour")?;
+        within(minutes, 0, 60, "time zone offset minute")?;
+        within(seconds, 0, 60, "time zone offset second")?;
+        let offset = i32::try_from(hours * 3600 + minutes * 60 + seconds).unwrap_or_default();
+        self.offset = Some(match sign {
+            b'+' => offset,
+            b'-' => -offset,
+            _ => return Err(Mistake::Syntax),
+        });
         Ok(rest)
     }
 

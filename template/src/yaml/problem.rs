@@ -18,7 +18,25 @@ pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
     if content.starts_with('\t') && !content.trim().is_empty() {
         return Err((text.len() - content.len(), "yaml: found character that cannot start any token".into()));
     }
-    Ok(text)
+    match wrong_directive(text) {
+        Some(problem) => Err((0, problem.into())),
+        None => Ok(text),
+    }
+}
+
+/// What is wrong with the directives before the first document: only YAML 1.1 and tags are known.
+fn wrong_directive(text: &str) -> Option<&'static str> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    lines.take_while(|line| line.starts_with('%')).find_map(|line| {
+        let mut words = line[1..].split_ascii_whitespace();
+        match words.next() {
+            Some("YAML") if words.next() == Some("1.1") => None,
+            Some("YAML") => Some("yaml: found incompatible YAML document"),
+            Some("TAG") => None,
+            Some(_) => Some("yaml: found unknown directive name"),
+            None => Some("yaml: could not find expected directive name"),
+        }
+    })
 }
 
 /// The problem with the line where Go sees it, which it leaves out for the first.

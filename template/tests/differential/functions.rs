@@ -63,7 +63,7 @@ regexSplit rsc=S|mustRegexSplit rsc=S|regexQuoteMeta s=r
 semver v=V|semverCompare Cv=b|urlParse u=m|urlJoin m=u
 date LD=s|date Li=s|dateInZone LDz=s|dateInZone Liz=s|date_in_zone LDz=s|htmlDate i=s|htmlDate D=s|htmlDateInZone Dz=s
 dateModify UD=D|date_modify UD=D|mustDateModify UD=D|must_date_modify UD=D|toDate Ld=D|mustToDate Ld=D|unixEpoch D=n
-duration a=s|duration N=s|duration U=s|durationRound a=s|durationRound U=s|durationRound D=s
+duration a=s|duration N=s|duration U=s|durationRound a=s|durationRound U=s
 and aa*=a|or aa*=a|not a=b|len a=i|len l=i|len s=i|index lc=a|index mk=a|index Tk=s|index sc=i|index ac*=a|index mkk=a
 print a*=s|println a*=s|html a*=s|js a*=s|urlquery a*=s|html s=s|js s=s|urlquery s=s
 eq aa*=b|eq ss*=b|eq ii=b|ne aa=b|ne ss=b|lt ii=b|lt ss=b|lt aa=b|le ii=b|le ff=b|gt ii=b|gt ss=b|ge ii=b|ge aa=b

@@ -114,7 +114,7 @@ fn kind(outcome: &Outcome) -> &'static str {
         Outcome::Output(_) => "outputs",
         Outcome::Error { phase, .. } if phase == "parse" => "parse errors",
         Outcome::Error { .. } => "execution errors",
-        Outcome::Skip(_) => "skipped",
+        Outcome::Skip(_) | Outcome::Clock => "skipped",
     }
 }
 

@@ -62,7 +62,7 @@ fn case(difference: &Difference) -> Value {
             case["expected_error"] = format!("unable to {act} template at key k: {text}").into();
             case["error_phase"] = phase.as_str().into();
         }
-        Outcome::Skip(_) => {}
+        Outcome::Skip(_) | Outcome::Clock => {}
     }
     case
 }
@@ -72,6 +72,7 @@ fn outcome(outcome: &Outcome) -> String {
         Outcome::Output(output) => format!("output {}", shown(output)),
         Outcome::Error { phase, text } => format!("{phase} error {text}"),
         Outcome::Skip(reason) => format!("skipped: {reason}"),
+        Outcome::Clock => "the clock".to_owned(),
     }
 }
 

@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
+	"reflect"
 	"sort"
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/Masterminds/sprig/v3"
 	"sigs.k8s.io/yaml"
@@ -54,7 +57,36 @@ func functions() template.FuncMap {
 		}
 		return all
 	}
+	// What is no time is now to these.
+	for _, name := range []string{"date", "dateInZone", "date_in_zone", "htmlDate", "htmlDateInZone"} {
+		table[name] = onlyWithoutClock(table[name])
+	}
 	return table
+}
+
+// errClock ends a template that would show what time it is.
+var errClock = errors.New("asks for the time")
+
+// onlyWithoutClock is a function of dates that refuses arguments for which it would look at the clock.
+func onlyWithoutClock(function any) any {
+	inner := reflect.ValueOf(function)
+	outer := func(arguments []reflect.Value) []reflect.Value {
+		for _, argument := range arguments {
+			if argument.Kind() == reflect.Interface && readsClock(argument.Interface()) {
+				panic(errClock)
+			}
+		}
+		return inner.Call(arguments)
+	}
+	return reflect.MakeFunc(inner.Type(), outer).Interface()
+}
+
+func readsClock(value any) bool {
+	switch value.(type) {
+	case time.Time, int, int64:
+		return false
+	}
+	return true
 }
 
 func sortedKeys(one map[string]any) []string {

@@ -6,7 +6,7 @@ use super::Type::{Any, Object as ObjectType, Str};
 use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
-use crate::number::parse_int;
+use crate::number::parse_int_or_limit;
 use crate::object::Object;
 use crate::text::lossy;
 use crate::time::{Time, ZERO, Zone, duration_text, parse, parse_duration};
@@ -195,7 +195,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ),
         |_, args| {
             let seconds = match args.value(0) {
-                Value::Str(text) => parse_int(text, 10).unwrap_or(0),
+                Value::Str(text) => parse_int_or_limit(text, 10),
                 Value::Int(crate::value::IntKind::Int64, seconds) => *seconds,
                 _ => 0,
             };

@@ -215,10 +215,10 @@ fn dict(context: &mut Context, args: &Args) -> Result<Value, Message> {
 }
 
 fn set(context: &mut Context, args: &Args) -> Result<Value, Message> {
-    if matches!(args.value(0), Value::Nil) {
+    let map = args.map(0);
+    if map.is_nil() {
         return Err("assignment to entry in nil map".into());
     }
-    let map = args.map(0);
     put(context, &map, args.str(1), args.value(2).clone())?;
     Ok(Value::Map(map))
 }

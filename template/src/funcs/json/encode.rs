@@ -53,6 +53,8 @@ impl Encoder {
                 (_, Some(fields)) => self.value(&Value::Map(fields), depth),
                 (None, None) => self.string(object.json_text().as_bytes()),
             },
+            Value::List(list) if list.is_nil() => self.sink.push(b"null"),
+            Value::Map(map) if map.is_nil() => self.sink.push(b"null"),
             Value::List(list) => {
                 self.sink.push(b"[");
                 for (index, item) in list.items().iter().enumerate() {

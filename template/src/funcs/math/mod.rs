@@ -123,7 +123,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Any,
         Float,
         doc("The greatest argument, as a fraction.", "{{ maxf 0.5 0.75 }}", "0.75"),
-        |_, args| Ok(Value::Float(args.all().iter().map(to_float).fold(f64::NEG_INFINITY, f64::max))),
+        |_, args| Ok(Value::Float(args.all().iter().map(to_float).fold(f64::NEG_INFINITY, greater))),
     ),
     Function::variadic(
         "minf",
@@ -131,7 +131,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Any,
         Float,
         doc("The least argument, as a fraction.", "{{ minf 0.5 0.75 }}", "0.5"),
-        |_, args| Ok(Value::Float(args.all().iter().map(to_float).fold(f64::INFINITY, f64::min))),
+        |_, args| {
+            Ok(Value::Float(
+                args.all().iter().map(to_float).fold(f64::INFINITY, |least, value| -greater(-least, -value)),
+            ))
+        },
     ),
     Function::variadic(
         "addf",
@@ -271,6 +275,18 @@ fn decimals(
     Ok(Value::Float(parse_float(result.to_string().as_bytes()).unwrap_or(f64::INFINITY)))
 }
 
+/// Go's maximum: what is no number wins, except over infinity.
+fn greater(left: f64, right: f64) -> f64 {
+    if left.is_nan() || right.is_nan() {
+        let infinite = left == f64::INFINITY || right == f64::INFINITY;
+        return if infinite { f64::INFINITY } else { f64::NAN };
+    }
+    match left.total_cmp(&right) {
+        std::cmp::Ordering::Less => right,
+        _ => left,
+    }
+}
+
 fn round(args: &Args) -> Value {
     let value = to_float(args.value(0));
     let threshold = match args.all().get(2) {
@@ -281,13 +297,8 @@ fn round(args: &Args) -> Value {
     let scale = 10f64.powi(places);
     let scaled = scale * value;
     let fraction = scaled % 1.0;
-    let up = if value >= 0.0 {
-        if fraction >= threshold { scaled.ceil() } else { scaled.floor() }
-    } else if fraction.abs() >= threshold {
-        scaled.floor()
-    } else {
-        scaled.ceil()
-    };
+    // The fraction has the sign of the number, so that negative numbers are rounded down, as in Go.
+    let up = if fraction >= threshold { scaled.ceil() } else { scaled.floor() };
     Value::Float(up / scale)
 }
 

@@ -4,7 +4,7 @@ use super::Type::{Bool, Int, Str, Strings};
 use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
-use crate::value::{List, Value};
+use crate::value::{Elem, List, Value};
 
 mod pattern;
 mod subject;
@@ -180,7 +180,7 @@ fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Valu
         context.check_elements(found.len())?;
         found.push(&args.str(1)[part]);
     }
-    Ok(Value::List(List::of_strings(found)))
+    Ok(Value::List(if found.is_empty() { List::nil(Elem::Str) } else { List::of_strings(found) }))
 }
 
 fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) -> Result<Value, Message> {
@@ -211,7 +211,7 @@ fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, 
     let (text, count) = (args.str(1), args.int(2));
     let most = at_most(count);
     if most == 0 {
-        return Ok(Value::List(List::of_strings(Vec::<Vec<u8>>::new())));
+        return Ok(Value::List(List::nil(Elem::Str)));
     }
     if text.is_empty() && !args.str(0).is_empty() {
         return Ok(Value::List(List::of_strings([Vec::new()])));

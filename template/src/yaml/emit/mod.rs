@@ -65,18 +65,44 @@ impl Emitter<'_, '_> {
                 None => self.unsupported = true,
             },
             Value::Complex(..) => self.unsupported = true,
-            Value::Str(bytes) => self.string(&lossy(bytes), place, false),
+            Value::Str(bytes) => {
+                let text = self.through_json(&lossy(bytes));
+                self.string(&text, place, false);
+            }
             Value::Object(object) => match (object.number(), object.as_map()) {
                 (Some(number), _) => self.word(&number.to_string()),
                 (_, Some(fields)) => self.map(&fields, place)?,
                 (None, None) => self.string(&object.json_text(), place, false),
             },
+            Value::List(list) if list.is_nil() => self.word("null"),
+            Value::Map(map) if map.is_nil() => self.word("null"),
             Value::List(list) if list.is_empty() => self.word("[]"),
             Value::List(list) => self.list(list, place)?,
             Value::Map(map) if map.is_empty() => self.word("{}"),
             Value::Map(map) => self.map(map, place)?,
         }
         Ok(())
+    }
+
+    /// A string as YAML reads it from JSON, by which the value goes: controls that JSON leaves as they are are refused,
+    /// and lines that end in U+0085 are folded.
+    fn through_json(&mut self, text: &str) -> String {
+        let is_refused = |char| matches!(char, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+        self.unsupported |= text.contains(is_refused);
+        let mut lines = text.split('\u{85}');
+        let mut out = lines.next().unwrap_or_default().to_owned();
+        let mut lines = lines.map(|line| line.trim_start_matches(' ')).peekable();
+        while let Some(mut line) = lines.next() {
+            let mut more = 0;
+            while line.is_empty() && lines.peek().is_some() {
+                line = lines.next().unwrap_or_default();
+                more += 1;
+            }
+            out.truncate(out.trim_end_matches(' ').len());
+            out.push_str(&if more == 0 { " ".to_owned() } else { "\n".repeat(more) });
+            out.push_str(line);
+        }
+        out
     }
 
     fn list(&mut self, list: &List, place: Place) -> Result<(), Message> {
@@ -98,7 +124,7 @@ impl Emitter<'_, '_> {
         let _nested = self.context.nest()?;
         let indent = place.indent.map_or(0, |indent| indent + INDENT);
         let mut entries: Vec<(String, Value)> =
-            map.entries().into_iter().map(|(key, value)| (lossy(&key), value)).collect();
+            map.entries().into_iter().map(|(key, value)| (self.through_json(&lossy(&key)), value)).collect();
         entries.sort_by(|left, right| natural_order(&left.0, &right.0));
         let inside = Place { indent: Some(indent), in_map: true };
         for (key, value) in entries {
