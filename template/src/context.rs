@@ -14,11 +14,13 @@ use crate::value::{MAX_DEPTH, Map, Value, too_deep};
 /// Steps between two looks at the clock.
 const STEPS_PER_CLOCK: u64 = 512;
 /// Bytes that cost as much as a step: a scan over them takes about as long.
-const BYTES_PER_STEP: usize = 256;
-/// What compiling a pattern is charged as.
+const BYTES_PER_STEP: usize = 32;
+/// What trying to compile a pattern into the smallest size is charged as; a larger size is charged as several.
 const STEPS_PER_COMPILE: usize = 2_000;
 /// Compiled patterns kept at the same time; each takes up to a few MiB.
 const KEPT_PATTERNS: usize = 8;
+/// What a list or map is charged as before it has elements.
+const COLLECTION_BYTES: usize = 128;
 /// What one element of a list or map is charged as.
 const ELEMENT_BYTES: usize = size_of::<Value>() + size_of::<Bytes>();
 
@@ -128,7 +130,8 @@ impl<'o> Context<'o> {
             _ => return Ok(()),
         };
         self.check_bytes(bytes)?;
-        let total = self.bytes.get().saturating_add(bytes);
+        let around = if matches!(value, Value::Str(_)) { 0 } else { COLLECTION_BYTES };
+        let total = self.bytes.get().saturating_add(bytes).saturating_add(around);
         self.bytes.set(total);
         let limit = self.options.limits.total_bytes;
         if total > limit {
@@ -142,8 +145,8 @@ impl<'o> Context<'o> {
         if let Some(known) = self.regexes.get(pattern) {
             return Ok(Rc::clone(known));
         }
-        self.spend(STEPS_PER_COMPILE)?;
-        let compiled = Rc::new(Pattern::compile(pattern)?);
+        let charge = |weight: usize| self.spend(STEPS_PER_COMPILE.saturating_mul(weight));
+        let compiled = Rc::new(Pattern::compile(pattern, charge)?);
         if self.regexes.len() < KEPT_PATTERNS {
             self.regexes.insert(pattern.to_vec(), Rc::clone(&compiled));
         }

@@ -205,6 +205,7 @@ impl Printer {
     fn hexadecimal_text(&mut self, bytes: &[u8], verb: char) {
         let bytes = &bytes[..self.flags.precision.unwrap_or(bytes.len()).min(bytes.len())];
         let prefix = if self.flags.sharp { if verb == 'x' { "0x" } else { "0X" } } else { "" };
+        let digits = if verb == 'x' { b"0123456789abcdef" } else { b"0123456789ABCDEF" };
         let mut text = Zeroizing::new(Vec::with_capacity(bytes.len() * 3));
         for (index, byte) in bytes.iter().enumerate() {
             if self.flags.space && index > 0 {
@@ -213,8 +214,7 @@ impl Printer {
             if index == 0 || self.flags.space {
                 text.extend_from_slice(prefix.as_bytes());
             }
-            let digits = if verb == 'x' { format!("{byte:02x}") } else { format!("{byte:02X}") };
-            text.extend_from_slice(digits.as_bytes());
+            text.extend([byte >> 4, byte & 15].map(|digit| digits[usize::from(digit)]));
         }
         self.pad(&text);
     }

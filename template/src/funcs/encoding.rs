@@ -132,7 +132,7 @@ pub(crate) fn base64_decoded(text: &[u8]) -> Result<Vec<u8>, String> {
                 at += 1;
             }
             if padding < missing {
-                return bad(text.len());
+                return bad(if at < text.len() { at - 1 } else { text.len() });
             }
             if at < text.len() {
                 return bad(at);

@@ -47,7 +47,7 @@ impl Default for Limits {
             steps: 5_000_000,
             output_bytes: 4 << 20,
             value_bytes: 4 << 20,
-            total_bytes: 64 << 20,
+            total_bytes: 32 << 20,
             expensive_calls: 40,
             deadline: Duration::from_secs(5),
         }

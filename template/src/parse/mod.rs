@@ -15,6 +15,10 @@ mod tokens;
 
 use tokens::Tokens;
 
+/// Actions in one text. Each takes some hundred bytes once parsed, so that the shortest ones, of which a text of 1 MiB could
+/// hold two hundred thousand, would take a hundred times their length.
+const MAX_ACTIONS: usize = 50_000;
+
 /// A refusal with the line it is about.
 pub(crate) struct Refusal {
     pub(crate) line: usize,
@@ -89,6 +93,7 @@ struct Parser<'t> {
     blocks: usize,
     parens: usize,
     action_line: usize,
+    actions: usize,
 }
 
 impl<'t> Parser<'t> {
@@ -100,6 +105,7 @@ impl<'t> Parser<'t> {
             program: Program::default(),
             scope: Scope::new(),
             open: Vec::new(),
+            actions: 0,
             blocks: 0,
             parens: 0,
             action_line: 0,
@@ -118,7 +124,13 @@ impl<'t> Parser<'t> {
                 }
                 Kind::Eof => return Err("unexpected EOF".into()),
                 Kind::Text => self.append(Node::Text(token.text.into())),
-                Kind::LeftDelim => self.action(token.line)?,
+                Kind::LeftDelim => {
+                    self.actions += 1;
+                    if self.actions > MAX_ACTIONS {
+                        return Err(format!("template has more than {MAX_ACTIONS} actions; split it").into());
+                    }
+                    self.action(token.line)?;
+                }
                 _ => return Err(self.unexpected(&token, "input")),
             }
         }

@@ -18,6 +18,8 @@ pub(crate) use parse::parse;
 /// Seconds from Go's zero time, the first of January of year 1, to 1970.
 pub(crate) const ZERO: i64 = -62_135_596_800;
 const DAY: i64 = 86_400;
+/// The least time that Go can show, in seconds from 1970.
+const FIRST: i128 = -9_223_372_028_741_760_000;
 
 /// The layout of a time's own text.
 const DEFAULT_LAYOUT: &[u8] = b"2006-01-02 15:04:05.999999999 -0700 MST";
@@ -160,9 +162,11 @@ impl Time {
 
     pub(crate) fn civil(&self) -> Civil {
         let (offset, _) = self.zone.at(self.seconds);
-        let local = self.seconds.saturating_add(offset);
-        let days = local.div_euclid(DAY);
-        let clock = local.rem_euclid(DAY);
+        let local = i128::from(self.seconds) + i128::from(offset);
+        // Times before the first that Go can hold turn up at the other end.
+        let local = if local < FIRST { local + (1 << 64) } else { local };
+        let days = i64::try_from(local.div_euclid(DAY.into())).unwrap_or_default();
+        let clock = i64::try_from(local.rem_euclid(DAY.into())).unwrap_or_default();
         let (year, month, day) = civil_from_days(days);
         let small = |value: i64| u8::try_from(value).unwrap_or_default();
         Civil {

@@ -183,23 +183,29 @@ impl Fields {
             Shape::Seconds => (3, false),
             Shape::ColonSeconds => (3, true),
         };
-        let Some((sign, mut rest)) = text.split_first() else { return Err(Mistake::Syntax) };
-        let mut values = [0; 3];
-        for (group, value) in values.iter_mut().enumerate().take(groups) {
-            if colons && group > 0 {
-                rest = rest.strip_prefix(b":").ok_or(Mistake::Syntax)?;
-            }
-            let (read, tail) = digits(rest, 2)?;
-            (*value, rest) = (read, tail);
+        let step = if colons { 3 } else { 2 };
+        let length = 1 + step * groups - usize::from(colons);
+        let Some((own, rest)) = text.split_at_checked(length) else { return Err(Mistake::Syntax) };
+        if (1..groups).any(|group| colons && own[step * group] != b':') {
+            return Err(Mistake::Syntax);
         }
+        let mut values = [0; 3];
+        let mut is_number = true;
+        for (group, value) in values.iter_mut().enumerate().take(groups) {
+            match digits(&own[1 + step * group..], 2) {
+                Ok((read, _)) if is_number => *value = read,
+                _ => is_number = false,
+            }
+        }
+        // Ranges are complained about before everything else.
         let [hours, minutes, seconds] = values;
         within(hours, 0, 24, "time zone offset hour")?;
         within(minutes, 0, 60, "time zone offset minute")?;
         within(seconds, 0, 60, "time zone offset second")?;
         let offset = i32::try_from(hours * 3600 + minutes * 60 + seconds).unwrap_or_default();
-        self.offset = Some(match sign {
-            b'+' => offset,
-            b'-' => -offset,
+        self.offset = Some(match own[0] {
+            b'+' if is_number => offset,
+            b'-' if is_number => -offset,
             _ => return Err(Mistake::Syntax),
         });
         Ok(rest)

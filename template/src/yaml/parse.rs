@@ -2,6 +2,7 @@
 //!
 //! Keys are strings either way.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
@@ -52,6 +53,9 @@ pub(super) enum Numbers {
     Exact,
 }
 
+/// What the parser takes for an event, in steps.
+const STEPS_PER_EVENT: usize = 4;
+
 /// Turns the events of a parser into values.
 pub(super) struct Reader<'r, 'o> {
     context: &'r Context<'o>,
@@ -60,13 +64,26 @@ pub(super) struct Reader<'r, 'o> {
     parser: Parser<'r, StrInput<'r>>,
     anchors: HashMap<usize, Value>,
     line: usize,
+    /// Characters of the text.
+    length: usize,
+    /// Whether the last event ends where the text does.
+    is_last: bool,
 }
 
 impl<'r, 'o> Reader<'r, 'o> {
     pub(super) fn new(context: &'r Context<'o>, text: &'r str, numbers: Numbers) -> Self {
         let options = granit_parser::options! { emit_comments: false, emit_unresolved_aliases: true };
         let parser = Parser::new_from_str_with_options(text, options);
-        Self { context, text, numbers, parser, anchors: HashMap::new(), line: 1 }
+        Self {
+            context,
+            text,
+            numbers,
+            parser,
+            anchors: HashMap::new(),
+            line: 1,
+            length: text.chars().count(),
+            is_last: false,
+        }
     }
 
     /// The line of the last event or mistake, counted from 1.
@@ -93,11 +110,12 @@ impl<'r, 'o> Reader<'r, 'o> {
     }
 
     pub(super) fn event(&mut self) -> Result<Event<'r>, Problem> {
-        self.context.spend(1).map_err(Problem::Limit)?;
+        self.context.spend(STEPS_PER_EVENT).map_err(Problem::Limit)?;
         match self.parser.next_event() {
             None => Ok(Event::StreamEnd),
             Some(Ok((event, span))) => {
                 self.line = span.start.line();
+                self.is_last = span.end.index() >= self.length;
                 Ok(event)
             }
             Some(Err(error)) => {
@@ -119,6 +137,7 @@ impl<'r, 'o> Reader<'r, 'o> {
                 return Err(Problem::Meaning(message));
             }
             Event::Scalar(text, style, anchor, tag) => {
+                let text = self.without_absent_line_end(text, style);
                 (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain, self.numbers)?)
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -134,6 +153,16 @@ impl<'r, 'o> Reader<'r, 'o> {
         self.context.account(&value).map_err(Problem::Limit)?;
         self.remember(anchor, &value);
         Ok(value)
+    }
+
+    /// A block scalar that the end of the text cuts off has no line end, but the parser gives it one.
+    fn without_absent_line_end(&self, text: Cow<'r, str>, style: ScalarStyle) -> Cow<'r, str> {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        let is_cut = is_block && !self.text.ends_with(['\n', '\r']) && self.is_last;
+        match text.strip_suffix('\n') {
+            Some(content) if is_cut && !content.is_empty() => content.to_owned().into(),
+            _ => text,
+        }
     }
 
     /// Keeps the value of an anchor, where 0 means none, for the aliases of it.
@@ -206,7 +235,18 @@ fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Resul
     let Some(tag) = tag else {
         return if plain { resolved(text, numbers) } else { Ok(Value::text(text)) };
     };
-    if ["int", "float", "bool", "null"].iter().any(|known| tag.is_yaml_core_schema_tag(known)) {
+    if let Some(known) = ["int", "float", "bool", "null"].into_iter().find(|known| tag.is_yaml_core_schema_tag(known)) {
+        let fits = match resolve(text) {
+            Scalar::Null => known == "null",
+            Scalar::Bool(_) => known == "bool",
+            Scalar::Int(_) | Scalar::Uint(_) => matches!(known, "int" | "float"),
+            Scalar::Float(_) => known == "float",
+            Scalar::Timestamp | Scalar::Merge | Scalar::Str => false,
+        };
+        if !fits {
+            let message = Message::plain("yaml: cannot decode `").data(text).text(format!("` as a !!{known}"));
+            return Err(Problem::Meaning(message));
+        }
         return resolved(text, numbers);
     }
     if tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == "binary" {

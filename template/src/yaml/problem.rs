@@ -26,7 +26,10 @@ pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
 
 /// What is wrong with the directives before the first document: only YAML 1.1 and tags are known.
 fn wrong_directive(text: &str) -> Option<&'static str> {
-    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).peekable();
+    if lines.peek().is_some_and(|line| *line == "..." || line.starts_with("... ")) {
+        return Some("yaml: did not find expected node content");
+    }
     lines.take_while(|line| line.starts_with('%')).find_map(|line| {
         let mut words = line[1..].split_ascii_whitespace();
         match words.next() {

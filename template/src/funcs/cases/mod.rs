@@ -1,8 +1,10 @@
 //! Upper and lower case, and names in the cases of programming languages.
 
 use super::Type::Str;
-use super::{Function, doc};
+use super::{Args, Function, doc};
 use crate::category::{is_digit, is_letter, is_lower, is_upper};
+use crate::context::Context;
+use crate::error::Message;
 use crate::text::{Rune, push_char, runes};
 use crate::value::Value;
 
@@ -109,16 +111,25 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Str],
         Str,
         doc("`DbPassword` as `db_password`.", r#"{{ snakecase "DbPassword" | upper }}"#, "DB_PASSWORD"),
-        |_, args| Ok(Value::str(xstrings::separated(args.str(0), '_'))),
+        |context, args| separated(context, args, '_'),
     ),
     Function::new(
         "kebabcase",
         &[Str],
         Str,
         doc("`DbPassword` as `db-password`.", r#"{{ kebabcase "DbPassword" }}"#, "db-password"),
-        |_, args| Ok(Value::str(xstrings::separated(args.str(0), '-'))),
+        |context, args| separated(context, args, '-'),
     ),
 ];
+
+/// What splitting a name into words is charged as for each byte.
+const STEPS_PER_LETTER: usize = 3;
+
+fn separated(context: &Context, args: &Args, connector: char) -> Result<Value, Message> {
+    // Each character is looked at several times.
+    context.spend(args.str(0).len().saturating_mul(STEPS_PER_LETTER))?;
+    Ok(Value::str(xstrings::separated(args.str(0), connector)))
+}
 
 /// Each character mapped; an invalid byte becomes the replacement character.
 fn mapped(text: &[u8], mut map: impl FnMut(char) -> char) -> Vec<u8> {

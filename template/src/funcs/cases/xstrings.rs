@@ -4,9 +4,6 @@ use super::{lower, upper};
 use crate::category::{self, is_punctuation, is_upper};
 use crate::text::{REPLACEMENT, push_char, runes};
 
-/// First character of the CJK blocks, whose characters are not letters of a word here.
-const FIRST_CJK: char = '\u{3400}';
-
 /// `http_server` as `HttpServer`; connectors at both ends stay, of several in a row all but one.
 pub(super) fn camel(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -175,6 +172,8 @@ fn words(text: &[u8]) -> Vec<Word<'_>> {
         let kind = first.kind();
         let length = match kind {
             Kind::Capital => capital_length(rest),
+            // Among punctuation a connector is punctuation.
+            Kind::Punctuation => rest.iter().take_while(|letter| letter.char.is_some_and(is_punctuation)).count(),
             _ => rest.iter().take_while(|letter| letter.kind() == kind).count(),
         };
         let (word, tail) = rest.split_at(length);
@@ -225,5 +224,7 @@ fn is_connector(char: char) -> bool {
 }
 
 fn is_letter(char: char) -> bool {
-    category::is_letter(char) && char < FIRST_CJK
+    // Most characters of the CJK blocks are no letters of a word here.
+    let is_cjk = matches!(char, '\u{3400}'..='\u{4d85}' | '\u{4e00}'..='\u{9fcc}' | '\u{20000}'..='\u{2b81d}');
+    category::is_letter(char) && !is_cjk
 }

@@ -31,13 +31,14 @@ pub(crate) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles a pattern of Go's syntax.
-    pub(crate) fn compile(pattern: &[u8]) -> Result<Self, Message> {
+    /// Compiles a pattern of Go's syntax. `charge` is asked before each attempt, with how much it may take.
+    pub(crate) fn compile(pattern: &[u8], charge: impl Fn(usize) -> Result<(), Message>) -> Result<Self, Message> {
         if pattern.len() > MAX_PATTERN {
             return Err(Message::ours(format!("pattern is longer than {MAX_PATTERN} bytes; make it shorter")));
         }
         let Translation { pattern: translated, names } = translate(pattern)?;
         for size in SIZES {
+            charge(size / SIZES[0])?;
             let mut builder = RegexBuilder::new(&translated);
             match builder.size_limit(size).dfa_size_limit(1 << 20).nest_limit(NEST_LIMIT).build() {
                 Ok(regex) => return Ok(Self { regex, names, weight: size / SIZES[0] }),

@@ -1,0 +1,280 @@
+//! Templates that cost far more than they are worth.
+
+use std::collections::BTreeMap;
+
+/// How a bomb ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is small enough after all.
+    Text,
+    /// It is refused before it runs.
+    Parse,
+    /// It is stopped.
+    Execute,
+}
+
+/// A template with its data.
+pub struct Bomb {
+    pub name: &'static str,
+    pub template: String,
+    pub data: BTreeMap<String, Vec<u8>>,
+    pub end: End,
+}
+
+fn bomb(name: &'static str, end: End, template: impl Into<String>) -> Bomb {
+    Bomb { name, template: template.into(), data: BTreeMap::new(), end }
+}
+
+fn with_data(name: &'static str, end: End, template: &str, value: Vec<u8>) -> Bomb {
+    Bomb { data: BTreeMap::from([("x".to_owned(), value)]), ..bomb(name, end, template) }
+}
+
+/// All of them.
+pub fn all() -> Vec<Bomb> {
+    [nesting(), loops(), sizes(), structures(), patterns(), texts(), keys()].into_iter().flatten().collect()
+}
+
+fn nesting() -> Vec<Bomb> {
+    let times = |text: &str, count: usize| text.repeat(count);
+    vec![
+        bomb("parentheses without end", End::Parse, "{{ ".to_owned() + &times("(", 20_000)),
+        bomb("parentheses", End::Parse, format!("{{{{ {}1{} }}}}", times("(", 20_000), times(")", 20_000))),
+        bomb("if in if", End::Parse, times("{{if true}}", 20_000) + "x" + &times("{{end}}", 20_000)),
+        bomb("with in range", End::Parse, times("{{range .}}{{with .}}", 10_000) + &times("{{end}}", 20_000)),
+        bomb("block in block", End::Parse, times("{{block \"b\" .}}", 20_000) + &times("{{end}}", 20_000)),
+        bomb("define in define", End::Parse, times("{{define \"b\"}}", 20_000)),
+        bomb("else if", End::Text, times("{{if false}}", 1) + &times("{{else if false}}", 5_000) + "{{else}}y{{end}}"),
+        bomb("fields", End::Execute, format!("{{{{ .{} }}}}", times("a.", 200_000) + "a")),
+        bomb("pipeline", End::Text, "{{ 1".to_owned() + &times(" | print", 50_000) + " }}"),
+        bomb("arguments", End::Text, "{{ len (list".to_owned() + &times(" 1", 100_000) + ") }}"),
+        bomb("variables", End::Parse, (0..20_000).map(|index| format!("{{{{$v{index} := 1}}}}")).collect::<String>()),
+        bomb(
+            "definitions",
+            End::Text,
+            (0..20_000).map(|at| format!("{{{{define \"d{at}\"}}}}x{{{{end}}}}")).collect::<String>(),
+        ),
+        bomb("text", End::Parse, times("x", (1 << 20) + 1)),
+        bomb("actions", End::Parse, times("{{1}}", 200_000)),
+        bomb("most actions", End::Text, times("{{1}}", 50_000)),
+        bomb("comments", End::Text, times("{{/* c */}}", 90_000)),
+        bomb("long names", End::Parse, format!("{{{{ {} }}}}", times("a", 1_000_000))),
+    ]
+}
+
+fn loops() -> Vec<Bomb> {
+    vec![
+        bomb("range", End::Execute, "{{range 1000000000}}{{end}}"),
+        bomb("range in range", End::Execute, "{{range 100000}}{{range 100000}}{{end}}{{end}}"),
+        bomb("range that writes", End::Execute, "{{range 1000000000}}xxxxxxxxxxxxxxxxxxxxxxxx{{end}}"),
+        bomb("template in itself", End::Execute, "{{define \"r\"}}{{template \"r\"}}{{end}}{{template \"r\"}}"),
+        bomb(
+            "by if",
+            End::Execute,
+            "{{define \"r\"}}{{if true}}{{template \"r\" .}}{{end}}{{end}}{{template \"r\" .}}",
+        ),
+        bomb(
+            "by with",
+            End::Execute,
+            "{{define \"r\"}}{{with 1}}{{template \"r\" .}}{{end}}{{end}}{{template \"r\" .}}",
+        ),
+        bomb(
+            "by range",
+            End::Execute,
+            "{{define \"r\"}}{{range 100}}{{template \"r\"}}{{end}}{{end}}{{template \"r\"}}",
+        ),
+        bomb("by block", End::Execute, "{{block \"r\" .}}{{template \"r\" .}}{{end}}"),
+        bomb(
+            "by two",
+            End::Execute,
+            "{{define \"a\"}}{{template \"b\"}}{{template \"b\"}}{{end}}{{define \"b\"}}{{template \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}",
+        ),
+        bomb(
+            "without depth",
+            End::Execute,
+            (0..60)
+                .map(|at| {
+                    format!(
+                        "{{{{define \"d{at}\"}}}}{{{{template \"d{0}\"}}}}{{{{template \"d{0}\"}}}}{{{{end}}}}",
+                        at + 1
+                    )
+                })
+                .collect::<String>()
+                + "{{define \"d60\"}}x{{end}}{{template \"d0\"}}",
+        ),
+    ]
+}
+
+fn sizes() -> Vec<Bomb> {
+    vec![
+        bomb("repeat", End::Execute, "{{repeat 100000000 \"x\"}}"),
+        bomb("repeat of repeat", End::Execute, "{{repeat 4000 (repeat 4000 \"x\")}}"),
+        bomb("until", End::Execute, "{{until 50000000}}"),
+        bomb("untilStep", End::Execute, "{{untilStep 0 9223372036854775807 1}}"),
+        bomb("seq", End::Execute, "{{seq 1000000000}}"),
+        bomb("indent", End::Execute, "{{indent 1000000000 \"x\"}}"),
+        bomb("indent of many lines", End::Execute, "{{indent 100000 (repeat 100000 \"\\n\")}}"),
+        bomb("width", End::Text, "{{printf \"%999999999d\" 1}}"),
+        bomb("width of an argument", End::Text, "{{printf \"%*d\" 999999999 1}}"),
+        bomb("precision", End::Text, "{{printf \"%.999999f\" 1.5}}"),
+        bomb("widths", End::Execute, "{{range 100}}{{printf \"%1000000d\" 1}}{{end}}"),
+        bomb("largest width", End::Execute, "{{printf \"%9999999d\" 1}}"),
+        bomb("doubling", End::Execute, "{{$x := \"x\"}}{{range 40}}{{$x = print $x $x}}{{end}}"),
+        bomb("doubling by cat", End::Execute, "{{$x := \"x\"}}{{range 40}}{{$x = cat $x $x}}{{end}}"),
+        bomb("doubling by join", End::Execute, "{{$x := \"x\"}}{{range 40}}{{$x = join $x (list $x $x)}}{{end}}"),
+        bomb("doubling by replace", End::Execute, "{{$x := \"x\"}}{{range 40}}{{$x = replace \"x\" \"xx\" $x}}{{end}}"),
+        bomb(
+            "doubling by escapes",
+            End::Execute,
+            "{{$x := \"<\"}}{{range 40}}{{$x = html $x}}{{end}}{{$x = repeat 400000 \"<\"}}{{range 40}}{{$x = html $x}}{{end}}",
+        ),
+        bomb("doubling by quotes", End::Execute, "{{$x := \"\\\"\"}}{{range 40}}{{$x = quote $x}}{{end}}"),
+        bomb("doubling by JSON", End::Execute, "{{$x := \"\\\"\"}}{{range 40}}{{$x = toJson $x}}{{end}}"),
+        bomb("doubling by hexadecimal", End::Execute, "{{$x := \"x\"}}{{range 40}}{{$x = printf \"%x\" $x}}{{end}}"),
+        bomb("doubling by base 32", End::Execute, "{{$x := \"x\"}}{{range 80}}{{$x = b32enc $x}}{{end}}"),
+        bomb("kept", End::Execute, "{{$l := list}}{{range 1000}}{{$l = append $l (repeat 4000000 \"x\")}}{{end}}"),
+        bomb(
+            "kept in a map",
+            End::Execute,
+            "{{$d := dict}}{{range $i := 1000}}{{$_ := set $d (print $i) (repeat 1000000 \"x\")}}{{end}}",
+        ),
+        bomb("factorial", End::Execute, "{{$x := 1e308}}{{range 1000000}}{{$x = mulf $x 1e308 1e308 1e308}}{{end}}"),
+        bomb("random", End::Execute, "{{randAlphaNum 1000000000}}"),
+        bomb("wrapped", End::Execute, "{{wrapWith 1 (repeat 10000 \"y\") (repeat 1000000 \"x \")}}"),
+        bomb("split", End::Execute, "{{range splitList \"\" (repeat 4000000 \"x\")}}{{.}}{{end}}"),
+    ]
+}
+
+fn structures() -> Vec<Bomb> {
+    const DOUBLED: &str = "{{$x := list 1}}{{range 60}}{{$x = list $x $x}}{{end}}";
+    const SELF: &str = "{{$d := dict}}{{$_ := set $d \"self\" $d}}";
+    let after = |start: &str, end: &str| format!("{start}{end}");
+    vec![
+        bomb("doubled list", End::Execute, after(DOUBLED, "{{$x}}")),
+        bomb("doubled list as JSON", End::Execute, after(DOUBLED, "{{toJson $x}}")),
+        bomb("doubled list as YAML", End::Execute, after(DOUBLED, "{{toYaml $x}}")),
+        bomb("doubled list copied", End::Execute, after(DOUBLED, "{{deepCopy $x}}")),
+        bomb(
+            "doubled list compared",
+            End::Execute,
+            after(DOUBLED, "{{$y := deepCopy (list 1)}}{{range 60}}{{$y = list $y $y}}{{end}}{{deepEqual $x $y}}"),
+        ),
+        bomb("list in list", End::Execute, "{{$x := list 1}}{{range 100000}}{{$x = list $x}}{{end}}"),
+        bomb("concatenated", End::Execute, "{{$x := list 1}}{{range 60}}{{$x = concat $x $x}}{{end}}"),
+        bomb("appended", End::Execute, "{{$x := list}}{{range 1000000}}{{$x = append $x 1}}{{end}}"),
+        bomb("map of itself", End::Execute, after(SELF, "{{$d}}")),
+        bomb("map of itself as JSON", End::Execute, after(SELF, "{{toJson $d}}")),
+        bomb("map of itself as YAML", End::Execute, after(SELF, "{{toYaml $d}}")),
+        bomb("map of itself copied", End::Execute, after(SELF, "{{deepCopy $d}}")),
+        bomb("map of itself printed", End::Execute, after(SELF, "{{printf \"%#v\" $d}}")),
+        bomb(
+            "map of itself compared",
+            End::Execute,
+            after(SELF, "{{$e := dict}}{{$_ := set $e \"self\" $e}}{{deepEqual $d $e}}"),
+        ),
+        bomb(
+            "map of itself merged",
+            End::Execute,
+            after(SELF, "{{$e := dict}}{{$_ := set $e \"self\" $e}}{{merge $d $e}}"),
+        ),
+        bomb(
+            "maps within each other",
+            End::Execute,
+            "{{$d := dict}}{{range 100000}}{{$d = dict \"a\" $d \"b\" $d}}{{end}}",
+        ),
+        bomb(
+            "map that grows while visited",
+            End::Text,
+            "{{$d := dict \"a\" 1}}{{range $k, $v := $d}}{{$_ := set $d (print $k \"x\") 1}}{{end}}",
+        ),
+        bomb("many keys", End::Execute, "{{$d := dict}}{{range $i := 1000000}}{{$_ := set $d (print $i) $i}}{{end}}"),
+        bomb("sets of lists", End::Execute, "{{$l := until 4000}}{{range 1000}}{{$_ := uniq $l}}{{end}}"),
+        bomb("lists sorted", End::Execute, "{{$l := until 40000}}{{range 1000}}{{$_ := sortAlpha $l}}{{end}}"),
+    ]
+}
+
+fn patterns() -> Vec<Bomb> {
+    vec![
+        bomb("nested repetition", End::Execute, "{{regexMatch \"((a*)*)*b\" (repeat 4000000 \"a\")}}"),
+        bomb("counted repetition", End::Execute, "{{mustRegexMatch \"((a{100}){100}){100}\" \"a\"}}"),
+        bomb("counted classes", End::Execute, "{{mustRegexMatch \"(\\\\pL{1000}|\\\\pN{1000}){1}\" \"a\"}}"),
+        bomb(
+            "many patterns",
+            End::Execute,
+            "{{range $i := 1000000}}{{$_ := regexMatch (print \"\\\\pL{50}\" $i) \"a\"}}{{end}}",
+        ),
+        bomb("alternatives", End::Text, "{{regexMatch (join \"|\" (until 3000)) \"x\"}}"),
+        bomb(
+            "groups",
+            End::Execute,
+            format!("{{{{mustRegexMatch \"{}a{}\" \"a\"}}}}", "(".repeat(5_000), ")".repeat(5_000)),
+        ),
+        bomb("matches", End::Execute, "{{range 100}}{{$_ := regexFindAll \"a\" (repeat 1000000 \"a\") -1}}{{end}}"),
+        bomb("replacements", End::Execute, "{{regexReplaceAll \"a\" (repeat 1000000 \"a\") (repeat 1000 \"$0\")}}"),
+        bomb("constraints", End::Text, "{{semverCompare (repeat 20000 \">1 \" | trim) \"2.0.0\"}}"),
+    ]
+}
+
+fn texts() -> Vec<Bomb> {
+    let levels = |open: &str, count: usize| open.repeat(count).into_bytes();
+    let aliases: String = std::iter::once("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned())
+        .chain((1..12).map(|level| {
+            let inner = vec![format!("*a{}", level - 1); 10].join(", ");
+            format!("a{level}: &a{level} [{inner}]\n")
+        }))
+        .collect();
+    vec![
+        with_data("JSON in JSON", End::Execute, "{{fromJson .x}}", levels("[", 1_000_000)),
+        with_data("objects in JSON", End::Execute, "{{mustFromJson .x}}", levels("{\"a\":", 200_000)),
+        with_data(
+            "long JSON",
+            End::Execute,
+            "{{range 100}}{{$_ := fromJson $.x}}{{end}}",
+            format!("[{}1]", "1,".repeat(100_000)).into_bytes(),
+        ),
+        with_data("YAML in YAML", End::Text, "{{fromYaml .x}}", levels("[", 1_000_000)),
+        with_data(
+            "blocks in YAML",
+            End::Execute,
+            "{{fromYaml .x}}",
+            (0..1_000).map(|at| " ".repeat(at) + "a:\n").collect::<String>().into_bytes(),
+        ),
+        with_data("aliases", End::Execute, "{{fromYaml .x}}", aliases.into_bytes()),
+        with_data(
+            "long YAML",
+            End::Execute,
+            "{{range 100}}{{$_ := fromYaml $.x}}{{end}}",
+            "a: b\n".repeat(50_000).into_bytes(),
+        ),
+        with_data("quotes in YAML", End::Text, "{{fromYaml .x | len}}", levels("'", 500_000)),
+        with_data(
+            "layout",
+            End::Text,
+            "{{toDate .x .x | len | print | trunc 1}}{{date .x 1 | len}}",
+            levels("2006", 100_000),
+        )
+        .ending(End::Execute),
+        with_data(
+            "address",
+            End::Execute,
+            "{{range 1000}}{{$_ := urlParse $.x}}{{end}}",
+            levels("http://a/%41", 50_000),
+        ),
+        with_data("names", End::Execute, "{{range 1000}}{{$_ := snakecase $.x}}{{end}}", levels("aB", 100_000)),
+    ]
+}
+
+fn keys() -> Vec<Bomb> {
+    vec![
+        bomb("keys", End::Execute, "{{range 1000}}{{$_ := genPrivateKey \"rsa\"}}{{end}}"),
+        bomb("certificates", End::Execute, "{{range 1000}}{{$_ := genCA \"a\" 1}}{{end}}"),
+        bomb("passwords", End::Execute, "{{range 1000}}{{$_ := derivePassword 1 \"long\" \"a\" \"b\" \"c\"}}{{end}}"),
+        bomb("hashes", End::Execute, "{{range 1000}}{{$_ := bcrypt \"a\"}}{{end}}"),
+    ]
+}
+
+impl Bomb {
+    fn ending(mut self, end: End) -> Self {
+        self.end = end;
+        self
+    }
+}

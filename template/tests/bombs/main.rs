@@ -1,0 +1,101 @@
+//! Each bomb in a process of its own: it ends as it should, and within its memory.
+//!
+//! A child is this test binary again, told by `BOMB` which one to render; it tells the parent how it ended and the most
+//! memory it had at a time. Time is only bounded by a kill that is far away. `BOMBS=PART` runs those whose name contains the
+//! part. Times and memory are shown with `--nocapture`.
+#![cfg(target_os = "linux")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test must fail loudly")]
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use list::{Bomb, End};
+use template::{Data, Options, Phase, Template};
+
+mod list;
+
+/// Memory of a process that renders a bomb, the program itself included.
+const MOST_KIB: u64 = 64 << 10;
+/// After this a child is lost.
+const LONGEST: Duration = Duration::from_secs(120);
+
+#[test]
+fn bombs_end_within_their_memory() {
+    let part = std::env::var("BOMBS").unwrap_or_default();
+    let mut complaints = String::new();
+    for (index, bomb) in list::all().iter().enumerate().filter(|(_, bomb)| bomb.name.contains(&part)) {
+        let began = Instant::now();
+        let told = child(index);
+        println!("{:<32} {:>7.3} s  {told}", bomb.name, began.elapsed().as_secs_f64());
+        let mut words = told.split_whitespace();
+        let end = words.next().unwrap_or_default().to_owned();
+        let kib: u64 = words.next().and_then(|word| word.parse().ok()).unwrap_or(u64::MAX);
+        if end != format!("{:?}", bomb.end) || kib > MOST_KIB {
+            let _ = writeln!(complaints, "{}: {told}, wanted {:?} within {MOST_KIB} KiB", bomb.name, bomb.end);
+        }
+    }
+    assert!(complaints.is_empty(), "{complaints}");
+}
+
+/// Renders the bomb that `BOMB` names; without it there is nothing to do.
+#[test]
+fn child_renders_the_bomb_it_is_given() {
+    let Ok(index) = std::env::var("BOMB") else { return };
+    let bombs = list::all();
+    let bomb = &bombs[index.parse::<usize>().expect("BOMB is a number")];
+    let (end, told) = rendered(bomb);
+    println!("\nRESULT {end:?} {} KiB {told}", most_memory());
+}
+
+/// How the bomb ends, and the reason or the length of the text.
+fn rendered(bomb: &Bomb) -> (End, String) {
+    let options = Options::default();
+    let data: Data = bomb.data.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let parsed = Template::parse("k", bomb.template.as_bytes(), &options.limits);
+    match parsed.and_then(|template| template.render(&data, &options)) {
+        Ok(text) => (End::Text, format!("{} bytes", text.len())),
+        Err(error) => {
+            let end = if error.phase() == Phase::Parse { End::Parse } else { End::Execute };
+            let told = error.to_string();
+            let words = told.chars().rev().take(90).collect::<Vec<_>>();
+            (end, words.into_iter().rev().filter(|char| !char.is_control()).collect())
+        }
+    }
+}
+
+/// What the child tells, or how it was lost.
+fn child(index: usize) -> String {
+    let mut child = Command::new(std::env::current_exe().expect("the path of this program"))
+        .args(["--exact", "child_renders_the_bomb_it_is_given", "--nocapture"])
+        .env("BOMB", index.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("this program starts again");
+    let began = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("a child can be waited for") {
+            Some(status) => break status,
+            None if began.elapsed() > LONGEST => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return "lost: it took too long".to_owned();
+            }
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    let mut told = String::new();
+    let mut output = child.stdout.take().expect("the output is piped");
+    output.read_to_string(&mut told).expect("the output is text");
+    let result = told.lines().find_map(|line| line.strip_prefix("RESULT "));
+    result.map_or_else(|| format!("lost: it ended with {status}"), str::to_owned)
+}
+
+/// The most memory this process had at a time, in KiB.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells about processes");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the line with the peak");
+    line.trim().trim_end_matches(" kB").parse().unwrap_or_else(|_| panic!("no number: {line}"))
+}
