@@ -47,11 +47,7 @@ fn ip(name: &[u8]) -> Result<IpAddr, Message> {
 fn uri(name: &[u8]) -> Result<Vec<u8>, Message> {
     let text = ascii(name, "uniformResourceIdentifier")?;
     let problem = || malformed("cannot parse URI ").data(quote(&text, false)).text(": ");
-    let url = Url::parse(&text).map_err(|inner| {
-        let mut message = problem().text("parse ").data(quote(&text, false)).text(": ");
-        message.append(&inner);
-        message
-    })?;
+    let url = Url::parse(&text).map_err(|inner| problem().then(&inner))?;
     if url.host.starts_with(b"[") && !is_ipv6(url.hostname()) {
         let shown = quote(url.hostname(), false);
         let inner = problem().text("parse ").data(quote(&text, false)).text(": invalid host: ParseAddr(");
