@@ -125,6 +125,11 @@ fn malformed_alternative_names_are_refused() {
     };
     assert_eq!(read(0x82, b"\xff"), "x509: SAN dNSName is malformed");
     assert_eq!(read(0x87, b"abc"), "x509: cannot parse IP address of length 3");
+    assert_eq!(
+        read(0x86, b"http://a/%z"),
+        "x509: cannot parse URI \"http://a/%z\": parse \"http://a/%z\": invalid URL escape \"%z\""
+    );
+    assert!(read(0x86, b"http://[x]").ends_with("invalid host: ParseAddr(\"x\"): unable to parse IP"));
     assert_eq!(read(0x86, b"http://a..b"), "x509: cannot parse URI \"http://a..b\": invalid domain");
 }
 
