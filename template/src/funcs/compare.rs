@@ -101,7 +101,6 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         }
         #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Float(left), Value::Float(right)) => left == right,
-        #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Complex(a, b), Value::Complex(c, d)) => (a, b) == (c, d),
         (Value::Str(left), Value::Str(right)) => left == right,
         (Value::Nil, other) | (other, Value::Nil) => is_nil(other),
