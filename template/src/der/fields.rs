@@ -322,18 +322,18 @@ fn bad_number(problem: BadNumber) -> Message {
     }
 }
 
-pub(crate) fn syntax(problem: &str) -> Message {
+pub(crate) fn syntax(problem: &'static str) -> Message {
     Message::plain("asn1: syntax error: ").text(problem)
 }
 
-pub(crate) fn structure(problem: &str) -> Message {
+pub(crate) fn structure(problem: &'static str) -> Message {
     Message::plain("asn1: structure error: ").text(problem)
 }
 
 fn mismatch(kind: Kind, header: &Header, at: usize) -> Message {
     let Header { class, tag, compound, length } = header;
     let found = format!("{{class:{class} tag:{tag} length:{length} isCompound:{compound}}}");
-    structure(&format!("tags don't match ({} vs ", kind.tag)).data(found).text(format!(
+    structure("tags don't match (").words(format!("{} vs ", kind.tag)).data(found).words(format!(
         ") {{optional:false explicit:false application:false private:false defaultValue:<nil> tag:<nil> stringType:0 \
          timeType:0 set:{} omitEmpty:false}} {} @{at}",
         kind.set, kind.name

@@ -1,5 +1,7 @@
 //! One value under one verb.
 
+use zeroize::Zeroizing;
+
 use super::Sink;
 use super::float::format_float;
 use super::quote::{can_backquote, char_of, quote, quote_char};
@@ -186,24 +188,24 @@ impl Printer {
 
     /// A string, cut to the precision.
     fn string(&mut self, bytes: &[u8]) {
-        let cut = self.cut(bytes).to_vec();
-        self.pad(&cut);
+        let cut = self.cut(bytes);
+        self.pad(cut);
     }
 
     fn quoted(&mut self, bytes: &[u8]) {
         let cut = self.cut(bytes);
-        let text = if self.flags.sharp && can_backquote(cut) {
+        let text = Zeroizing::new(if self.flags.sharp && can_backquote(cut) {
             [b"`", cut, b"`"].concat()
         } else {
             quote(cut, self.flags.plus)
-        };
+        });
         self.pad(&text);
     }
 
     fn hexadecimal_text(&mut self, bytes: &[u8], verb: char) {
         let bytes = &bytes[..self.flags.precision.unwrap_or(bytes.len()).min(bytes.len())];
         let prefix = if self.flags.sharp { if verb == 'x' { "0x" } else { "0X" } } else { "" };
-        let mut text = Vec::with_capacity(bytes.len() * 2);
+        let mut text = Zeroizing::new(Vec::with_capacity(bytes.len() * 3));
         for (index, byte) in bytes.iter().enumerate() {
             if self.flags.space && index > 0 {
                 text.push(b' ');

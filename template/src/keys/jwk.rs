@@ -248,7 +248,7 @@ fn check_member(kind: &Kind, name: &str, value: &Value) -> Result<(), Message> {
     let wanted = |what: &str, value: &Value| {
         Message::plain(format!("json: cannot unmarshal {} into Go value of type {what}", json_kind(value)))
     };
-    let text = |before: &str| match value {
+    let text = |before: &'static str| match value {
         Value::Str(_) | Value::Nil => Ok(()),
         _ => {
             let mut message = Message::plain(before);
@@ -345,6 +345,6 @@ fn invalid_curve(name: &[u8]) -> Message {
     Message::plain("failed to build public key: invalid curve algorithm ").data(name)
 }
 
-fn unbuilt(problem: &str) -> Message {
+fn unbuilt(problem: &'static str) -> Message {
     Message::plain("failed to build public key: ").text(problem)
 }

@@ -99,6 +99,6 @@ fn pbmac1_parameters(der: &[u8]) -> Result<(Algorithm<'_>, Algorithm<'_>), Messa
 }
 
 /// The refusal of an algorithm.
-pub(super) fn unsupported(before: &str, oid: &[u8], after: &str) -> Message {
+pub(super) fn unsupported(before: &'static str, oid: &[u8], after: &'static str) -> Message {
     Message::plain("pkcs12: ").text(before).data(oid::dotted(oid)).text(after)
 }

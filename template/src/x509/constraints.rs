@@ -31,7 +31,7 @@ pub(super) fn check(mut value: Cursor) -> Result<(), Message> {
 }
 
 fn check_name(kind: u8, name: &[u8]) -> Result<(), Message> {
-    let failed = |what: &str| Err(malformed(&format!("failed to parse {what} constraint ")).data(quote(name, false)));
+    let failed = |what: &str| Err(malformed(format!("failed to parse {what} constraint ")).data(quote(name, false)));
     let ascii = || {
         let problem = || {
             malformed("invalid constraint value: x509: ")
@@ -80,7 +80,7 @@ fn is_mailbox(text: &[u8]) -> bool {
 /// An address and a mask of the same length.
 fn network(bytes: &[u8]) -> Result<(), Message> {
     if !matches!(bytes.len(), 8 | 32) {
-        return Err(malformed(&format!("IP constraint contained value of length {}", bytes.len())));
+        return Err(malformed(format!("IP constraint contained value of length {}", bytes.len())));
     }
     let mask = &bytes[bytes.len() / 2..];
     let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();

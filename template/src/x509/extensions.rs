@@ -49,7 +49,7 @@ impl<'a> Extension<'a> {
     }
 
     fn apply(self, certificate: &mut Certificate) -> Result<(), Message> {
-        let must = |fits: Option<()>, problem: &str| fits.ok_or_else(|| malformed(problem));
+        let must = |fits: Option<()>, problem: &'static str| fits.ok_or_else(|| malformed(problem));
         let value = self.value;
         match self.oid {
             [0x55, 0x1d, 14] => certificate.subject_key_id = self.subject_key_id()?,

@@ -29,7 +29,7 @@ pub(super) struct Name(Vec<(Vec<u8>, String)>);
 impl Name {
     /// The name that comes next.
     pub(super) fn read(input: &mut Cursor) -> Result<Self, Message> {
-        let wrong = |what: &str| malformed(&format!("invalid RDNSequence{what}"));
+        let wrong = |what: &str| malformed(format!("invalid RDNSequence{what}"));
         let mut sets = input.read(tag::SEQUENCE).ok_or_else(|| wrong(""))?;
         let mut parts = Vec::new();
         while !sets.is_empty() {

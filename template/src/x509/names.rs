@@ -31,7 +31,7 @@ pub(super) fn read(mut value: Cursor) -> Result<AlternativeNames, Message> {
 }
 
 fn ascii(name: &[u8], kind: &str) -> Result<Vec<u8>, Message> {
-    if name.is_ascii() { Ok(name.to_vec()) } else { Err(malformed(&format!("SAN {kind} is malformed"))) }
+    if name.is_ascii() { Ok(name.to_vec()) } else { Err(malformed(format!("SAN {kind} is malformed"))) }
 }
 
 fn ip(name: &[u8]) -> Result<IpAddr, Message> {
@@ -39,7 +39,7 @@ fn ip(name: &[u8]) -> Result<IpAddr, Message> {
         return Ok(Ipv4Addr::from(four).into());
     }
     let sixteen = <[u8; 16]>::try_from(name)
-        .map_err(|_| malformed(&format!("cannot parse IP address of length {}", name.len())))?;
+        .map_err(|_| malformed(format!("cannot parse IP address of length {}", name.len())))?;
     // Go shows an IPv4 address inside IPv6 as what it is.
     Ok(Ipv6Addr::from(sixteen).to_canonical())
 }
