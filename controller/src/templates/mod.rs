@@ -67,7 +67,7 @@ impl Templates {
         let key = cache::key(name, text);
         if let Some(template) = self.cache.find(&key) {
             self.metrics.hits.inc();
-            return Ok(Parsed::new(name, template, false));
+            return Ok(Parsed::new(template, false));
         }
         self.metrics.misses.inc();
         let parse = || self.syntax.parse(name, text);
@@ -75,16 +75,14 @@ impl Templates {
         let template = parsed.map_err(|problem| Error::fix(Code::TemplateInvalid, problem.to_string()))?;
         let template = Arc::new(template);
         self.cache.keep(key, template.clone(), text.len().saturating_add(1).saturating_mul(PARSED_BYTE));
-        Ok(Parsed::new(name, template, false))
+        Ok(Parsed::new(template, false))
     }
 
     /// Parses a template that came from a Secret: neither kept nor quoted.
     pub fn parse_secret(&self, name: &str, text: &[u8]) -> Result<Parsed, Error> {
-        let template = self
-            .syntax
-            .parse(name, text)
-            .map_err(|problem| Error::fix(Code::TemplateInvalid, parsed::place_of(name, &problem.what)))?;
-        Ok(Parsed::new(name, Arc::new(template), true))
+        let template = self.syntax.parse_secret(name, text);
+        let template = template.map_err(|problem| Error::fix(Code::TemplateInvalid, problem.to_string()))?;
+        Ok(Parsed::new(Arc::new(template), true))
     }
 
     /// A place among those that render, or nothing while too many slow ones do. `is_new`: the ExternalSecret was never
