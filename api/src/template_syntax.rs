@@ -18,6 +18,9 @@ pub const TRANSFORM: &str = "transform";
 /// The name of a template without a key of its own, in errors.
 pub const LITERAL: &str = "literal";
 
+/// Said with errors of templates that are secret themselves.
+pub const UNQUOTED: &str = "correct the template, which is not quoted because it is in a Secret";
+
 /// How templates are marked, and what they may cost: set by flags, which must be equal in controller and webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Syntax {
@@ -71,9 +74,18 @@ impl Syntax {
     /// Parses one template.
     ///
     /// # Errors
-    /// What is wrong with it, without a path. Quotes the template, so do not show it for a text from a Secret.
+    /// What is wrong with it, without a path. Quotes the template.
     pub fn parse(&self, name: &str, text: &[u8]) -> Result<Template, Problem> {
         Template::parse_with(name, text, &self.delimiters, &self.limits).map_err(|error| fault(name, error.redacted()))
+    }
+
+    /// Parses a template that is secret itself.
+    ///
+    /// # Errors
+    /// What is wrong with it, without a path and without a word of it.
+    pub fn parse_secret(&self, name: &str, text: &[u8]) -> Result<Template, Problem> {
+        Template::parse_with(name, text, &self.delimiters, &self.limits)
+            .map_err(|error| Problem::new("", error.without_source(), UNQUOTED))
     }
 
     /// What is wrong with each template of a spec. Those in ConfigMaps and Secrets are not looked up.
@@ -169,6 +181,13 @@ mod tests {
     #[test]
     fn other_mistakes_are_told_with_their_line() {
         assert_eq!(refusal("\n{{ if .a }}"), "line 2: unexpected EOF; correct the template");
+    }
+
+    #[test]
+    fn template_from_a_secret_is_not_quoted() {
+        let refusal = Syntax::default().parse_secret("t", b"\n{{ hunter2 }}").expect_err("refused").to_string();
+        assert!(refusal.starts_with("line 2: ") && refusal.ends_with(UNQUOTED), "{refusal}");
+        assert!(!refusal.contains("hunter2"), "{refusal}");
     }
 
     #[test]

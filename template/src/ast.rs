@@ -87,7 +87,7 @@ pub(crate) enum Term {
     Bool(bool),
     Number(Number),
     Str {
-        literal: Vec<u8>,
+        literal: Bytes,
         value: Bytes,
     },
     /// `.a.b`

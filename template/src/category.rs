@@ -45,7 +45,7 @@ fn class(pattern: &str) -> Option<Regex> {
     Regex::new(&format!(r"\A{pattern}\z")).ok()
 }
 
-fn has(class: &Option<Regex>, char: char) -> bool {
+fn has(class: &LazyLock<Option<Regex>>, char: char) -> bool {
     class.as_ref().is_some_and(|class| class.is_match(char.encode_utf8(&mut [0; 4])))
 }
 

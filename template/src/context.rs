@@ -79,7 +79,7 @@ impl<'o> Context<'o> {
         self.steps.set(after);
         let limits = &self.options.limits;
         if after > limits.steps {
-            return Err(format!("render takes more than {} steps; make it simpler", limits.steps).into());
+            return Err(Message::ours(format!("render takes more than {} steps; make it simpler", limits.steps)));
         }
         if after / STEPS_PER_CLOCK == before / STEPS_PER_CLOCK { Ok(()) } else { self.check_deadline() }
     }
@@ -90,11 +90,10 @@ impl<'o> Context<'o> {
         self.expensive.set(total);
         let limit = self.options.limits.expensive_calls;
         if total > limit {
-            return Err(format!(
+            return Err(Message::ours(format!(
                 "render makes keys and password hashes for {total} units of work, more than its {limit}; use elliptic \
                  curves instead of RSA, or several templates"
-            )
-            .into());
+            )));
         }
         self.check_deadline()
     }
@@ -102,7 +101,7 @@ impl<'o> Context<'o> {
     fn check_deadline(&self) -> Result<(), Message> {
         let deadline = self.options.limits.deadline;
         if self.started.elapsed() > deadline {
-            return Err(format!("render takes longer than {deadline:?}; make it simpler").into());
+            return Err(Message::ours(format!("render takes longer than {deadline:?}; make it simpler")));
         }
         Ok(())
     }
@@ -136,7 +135,7 @@ impl<'o> Context<'o> {
         self.bytes.set(total);
         let limit = self.options.limits.total_bytes;
         if total > limit {
-            return Err(format!("render makes more than {limit} bytes of values; make it simpler").into());
+            return Err(Message::ours(format!("render makes more than {limit} bytes of values; make it simpler")));
         }
         Ok(())
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// A byte string shared between data, templates and values.
-pub(crate) type Bytes = Arc<[u8]>;
+pub(crate) use crate::bytes::Bytes;
 
-/// The map from names to byte strings that stands at the dot (Go: `map[string]string`). Cheap to clone.
+/// The map from names to byte strings that stands at the dot (Go: `map[string]string`). Cheap to clone, and overwritten
+/// when the last clone goes.
 #[derive(Clone, Default)]
 pub struct Data {
     entries: Arc<BTreeMap<Bytes, Bytes>>,

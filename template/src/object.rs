@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::data::Bytes;
 use crate::funcs::{Function, methods};
 use crate::semver::Version;
-use crate::time::{MONTHS, Time, WEEKDAYS, Zone, duration_text};
+use crate::time::{MONTHS, Time, WEEKDAYS, duration_text};
 use crate::value::Map;
 use crate::value::Value;
 
@@ -61,14 +61,11 @@ impl Object {
         }
     }
 
-    /// Go's `==`: everything alike. Zones are compared by where they lie, and only UTC is always the same.
+    /// Go's `==`: everything alike. Zones are compared by where they lie in memory.
     pub(crate) fn equals(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Version { pointer: true, .. }, _) => false,
-            (Self::Time(left), Self::Time(right)) => {
-                let in_utc = |time: &Time| matches!(time.zone, Zone::Utc);
-                left.order(right).is_eq() && in_utc(left) && in_utc(right)
-            }
+            (Self::Time(left), Self::Time(right)) => left.order(right).is_eq() && left.zone.is_shared_with(&right.zone),
             _ => self.deep_equals(other),
         }
     }

@@ -2,17 +2,20 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use crate::ast::Program;
+use crate::bytes::Bytes;
 use crate::data::Data;
-use crate::error::{Error, Phase};
+use crate::error::{Error, Phase, Position};
 use crate::exec::execute;
 use crate::limits::{Delimiters, Limits, Options};
 use crate::parse::parse;
 
-/// A parsed template.
+/// A parsed template. Its text is overwritten when it is dropped: it may come from a Secret.
 pub struct Template {
-    name: String,
-    text: Vec<u8>,
+    name: Zeroizing<String>,
+    text: Bytes,
     program: Program,
 }
 
@@ -26,9 +29,10 @@ impl Template {
     pub fn parse_with(name: &str, text: &[u8], delimiters: &Delimiters, limits: &Limits) -> Result<Self, Error> {
         let program = parse(name, text, delimiters, limits).map_err(|refusal| {
             let prefix = format!("template: {name}:{}: ", refusal.line);
-            Error::new(Phase::Parse, &prefix, &refusal.message)
+            let position = Position { line: refusal.line, column: None };
+            Error::new(Phase::Parse, prefix, Some(position), &refusal.message)
         })?;
-        Ok(Self { name: name.to_owned(), text: text.to_vec(), program })
+        Ok(Self { name: Zeroizing::new(name.to_owned()), text: text.into(), program })
     }
 
     /// Renders the template over `data`. Blocks the thread, at most for [`Limits::deadline`].

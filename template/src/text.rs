@@ -70,8 +70,8 @@ pub(crate) fn lossy(bytes: &[u8]) -> String {
 }
 
 /// Appends a character to a byte string.
-pub(crate) fn push_char(out: &mut Vec<u8>, char: char) {
-    out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+pub(crate) fn push_char(out: &mut impl for<'b> Extend<&'b u8>, char: char) {
+    out.extend(char.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
 /// How many lines end in `bytes`.

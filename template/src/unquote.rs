@@ -35,8 +35,7 @@ pub(crate) fn unquote_char_constant(literal: &[u8]) -> Result<i64, Message> {
     let body = literal.get(1..).unwrap_or_default();
     let (unit, tail) = unquote_char(body, b'\'').ok_or_else(|| Message::plain("invalid syntax"))?;
     if tail != b"'" {
-        let text = crate::text::lossy(literal);
-        return Err(Message::plain(format!("malformed character constant: {text}")));
+        return Err(Message::plain("malformed character constant: ").source(crate::text::lossy(literal)));
     }
     Ok(match unit {
         Unit::Byte(byte) => i64::from(byte),

@@ -183,10 +183,10 @@ fn escape_sign(tail: &[u8]) -> Vec<u8> {
 
 /// The host with its port, decoded. In `strict` schemes all that follows the first colon is the port.
 fn host(text: &[u8], strict: bool) -> Result<Vec<u8>, Message> {
+    if text.iter().skip(1).any(|&byte| byte == b'[') {
+        return Err("invalid IP-literal".into());
+    }
     let Some(bracketed) = text.strip_prefix(b"[") else {
-        if text.contains(&b'[') {
-            return Err("invalid IP-literal".into());
-        }
         let is_colon = |byte: &u8| *byte == b':';
         let colon = if strict { text.iter().position(is_colon) } else { text.iter().rposition(is_colon) };
         check_port(&text[colon.unwrap_or(text.len())..])?;

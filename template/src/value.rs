@@ -322,5 +322,5 @@ fn depth_over<'v>(values: impl Iterator<Item = &'v Value>) -> Result<u32, Messag
 
 /// The refusal of a value that nests more than [`MAX_DEPTH`] times.
 pub(crate) fn too_deep() -> Message {
-    Message::plain(format!("lists and maps nest more than {MAX_DEPTH} deep; use a flatter structure"))
+    Message::ours(format!("lists and maps nest more than {MAX_DEPTH} deep; use a flatter structure"))
 }

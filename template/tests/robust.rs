@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use template::{Data, Limits, MissingKey, Options, Template};
 
 /// Marks that change what a template means more often than random bytes do.
@@ -186,6 +188,69 @@ fn little_languages_within_texts_are_read_without_panic() {
             let data =
                 Data::from_iter([("x", random.mangled(seed, seed)), ("y", random.mangled(b"2024 text a.b", seed))]);
             let _ = template.render(&data, &options);
+        }
+    }
+}
+
+/// The items of the conformance cases that functions of keys and certificates read.
+fn fixtures() -> Vec<(String, Vec<u8>)> {
+    let folder = std::env::var_os("CONFORMANCE_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"), PathBuf::from);
+    let text = std::fs::read(folder.join("templates.json")).expect("the conformance cases, here or in CONFORMANCE_DIR");
+    let file: serde_json::Value = serde_json::from_slice(&text).expect("the cases file is JSON");
+    let fixtures = file["fixtures"].as_object().expect("the file has fixtures");
+    let bytes = |item: &serde_json::Value| match item["text"].as_str() {
+        Some(text) => text.as_bytes().to_vec(),
+        None => STANDARD.decode(item["b64"].as_str().unwrap_or_default()).expect("base 64"),
+    };
+    fixtures.iter().map(|(name, item)| (name.clone(), bytes(item))).collect()
+}
+
+/// The text with one byte of its base 64 exchanged, so that what it stands for is damaged, not the text.
+fn damaged(random: &mut Random, bytes: &[u8]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for _ in 0..=random.below(2) {
+        let at = random.below(out.len());
+        let is_text = bytes.starts_with(b"-----") || bytes.starts_with(b"{");
+        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        let byte = if is_text { letters[random.below(letters.len())] } else { random.below(256).to_le_bytes()[0] };
+        if let Some(old) = out.get_mut(at).filter(|old| !is_text || old.is_ascii_alphanumeric()) {
+            *old = byte;
+        }
+    }
+    out
+}
+
+#[test]
+fn damaged_keys_and_certificates_give_a_text_or_an_error() {
+    let calls = [
+        "filterCertChain \"root\" .x",
+        "filterPEM \"CERTIFICATE\" .x",
+        "certSANs .x",
+        "jwkPublicKeyPem .x",
+        "jwkPrivateKeyPem .x",
+        "pkcs12key .x",
+        "pkcs12certPass \"s3cret\" .x",
+        "fullPemToPkcs12 .cert .x",
+        "fullPemToPkcs12 .x .key",
+        "pemTruststoreToPKCS12 .x",
+        "rsaDecrypt \"RSA-OAEP\" \"SHA1\" .key .x",
+    ];
+    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
+    let limits = Limits { steps: 200_000, ..Limits::default() };
+    let options = Options { limits: limits.clone(), ..Options::default() };
+    let fixtures = fixtures();
+    let whole = |name: &str| fixtures.iter().find(|(found, _)| found == name).expect("a fixture").1.clone();
+    let (cert, key) = (whole("leaf_ec.crt"), whole("leaf_ec.key"));
+    let mut random = Random(0x0123_4567_89ab_cdef);
+    for call in calls {
+        let template = Template::parse("k", format!("{{{{ {call} }}}}").as_bytes(), &limits).expect("a known function");
+        for (_, item) in &fixtures {
+            for _ in 0..rounds {
+                let x = damaged(&mut random, item);
+                let data = Data::from_iter([("x", x), ("cert", cert.clone()), ("key", key.clone())]);
+                let _ = template.render(&data, &options);
+            }
         }
     }
 }

@@ -67,7 +67,7 @@ impl Templates {
         let key = cache::key(name, text);
         if let Some(template) = self.cache.find(&key) {
             self.metrics.hits.inc();
-            return Ok(Parsed::new(name, template, false));
+            return Ok(Parsed::new(template, false));
         }
         self.metrics.misses.inc();
         let parse = || self.syntax.parse(name, text);
@@ -75,21 +75,20 @@ impl Templates {
         let template = parsed.map_err(|problem| Error::fix(Code::TemplateInvalid, problem.to_string()))?;
         let template = Arc::new(template);
         self.cache.keep(key, template.clone(), text.len().saturating_add(1).saturating_mul(PARSED_BYTE));
-        Ok(Parsed::new(name, template, false))
+        Ok(Parsed::new(template, false))
     }
 
     /// Parses a template that came from a Secret: neither kept nor quoted.
     pub fn parse_secret(&self, name: &str, text: &[u8]) -> Result<Parsed, Error> {
-        let template = self
-            .syntax
-            .parse(name, text)
-            .map_err(|problem| Error::fix(Code::TemplateInvalid, parsed::place_of(name, &problem.what)))?;
-        Ok(Parsed::new(name, Arc::new(template), true))
+        let template = self.syntax.parse_secret(name, text);
+        let template = template.map_err(|problem| Error::fix(Code::TemplateInvalid, problem.to_string()))?;
+        Ok(Parsed::new(Arc::new(template), true))
     }
 
-    /// A place among those that render, or nothing while too many slow ones do.
-    pub fn place(&self, user: &ObjectKey) -> Option<Place> {
-        self.slow.place(user)
+    /// A place among those that render, or nothing while too many slow ones do. `is_new`: the ExternalSecret was never
+    /// rendered as it is now.
+    pub fn place(&self, user: &ObjectKey, is_new: bool) -> Option<Place> {
+        self.slow.place(user, is_new)
     }
 
     /// Does `work` on a thread of its own once there is a core for it. It counts against its place until it ends, also
@@ -154,7 +153,7 @@ mod tests {
         let templates = Templates::detached();
         let text = format!("{{{{ .a }}}}{}", "x".repeat(LONG));
         templates.parse("async", text.as_bytes()).expect("parsed");
-        let place = templates.place(&ObjectKey::new("team", "a")).expect("a place");
+        let place = templates.place(&ObjectKey::new("team", "a"), true).expect("a place");
         let again = templates.clone();
         let work = move |_: &Budget| again.parse("blocking", text.as_bytes()).map(drop);
         templates.off_thread(&place, work).await.expect("parsed");
@@ -169,7 +168,7 @@ mod tests {
         let work = (0..20).map(|number| {
             let (templates, now, most) = (templates.clone(), now.clone(), most.clone());
             async move {
-                let place = templates.place(&ObjectKey::new("team", &number.to_string())).expect("not slow");
+                let place = templates.place(&ObjectKey::new("team", &number.to_string()), true).expect("not slow");
                 let work = move |_: &Budget| {
                     most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
                     std::thread::sleep(Duration::from_millis(5));
@@ -186,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_is_a_defect_and_frees_its_core() {
         let templates = Templates::detached();
-        let place = templates.place(&ObjectKey::new("team", "a")).expect("a place");
+        let place = templates.place(&ObjectKey::new("team", "a"), true).expect("a place");
         for _ in 0..3 {
             let outcome = templates.off_thread(&place, |_| -> Result<(), Error> { panic!("canary") }).await;
             assert_eq!(outcome.expect_err("a defect").code(), Code::Panicked);

@@ -1,10 +1,11 @@
-//! A parsed template with what is needed to tell its failures: its name, and whether its text may be quoted.
+//! A parsed template, and whether its failures may quote it.
 
 use std::{
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
+use api::template_syntax::UNQUOTED;
 use template::{Data, Limits, MissingKey, Options, Template};
 
 use super::TOGETHER;
@@ -13,7 +14,6 @@ use crate::error::{Code, Error};
 /// See the module documentation.
 #[derive(Clone, Debug)]
 pub struct Parsed {
-    name: Box<str>,
     template: Arc<Template>,
     from_secret: bool,
 }
@@ -42,36 +42,27 @@ impl Budget {
 }
 
 impl Parsed {
-    pub(super) fn new(name: &str, template: Arc<Template>, from_secret: bool) -> Self {
-        Self { name: name.into(), template, from_secret }
+    pub(super) fn new(template: Arc<Template>, from_secret: bool) -> Self {
+        Self { template, from_secret }
     }
 
     /// Renders within what is left of the budget.
     pub fn render(&self, budget: &Budget, data: &Data, missing_key: MissingKey) -> Result<Vec<u8>, Error> {
         let options = Options { missing_key, limits: budget.limits()?, now: SystemTime::now() };
-        self.template.render(data, &options).map_err(|error| self.failure(error.redacted()))
+        self.template.render(data, &options).map_err(|error| self.failure(&error))
     }
 
-    fn failure(&self, said: &str) -> Error {
+    fn failure(&self, error: &template::Error) -> Error {
         // Go's words for the mistake that users make most.
-        let is_missing = said.contains("map has no entry for key");
+        let is_missing = error.redacted().contains("map has no entry for key");
         let code = if is_missing { Code::TemplateMissingKey } else { Code::TemplateFailed };
-        let message = if self.from_secret { place_of(&self.name, said) } else { said.to_owned() };
+        let message = if self.from_secret {
+            format!("{}; {UNQUOTED}", error.without_source())
+        } else {
+            error.redacted().to_owned()
+        };
         Error::fix(code, message)
     }
-}
-
-/// Where an error is, without the text that it quotes: `template: NAME:LINE:COLUMN: …` or `line LINE: …`.
-pub fn place_of(name: &str, said: &str) -> String {
-    let executing = said.strip_prefix("template: ").and_then(|rest| rest.strip_prefix(name)?.strip_prefix(':'));
-    let numbers = executing.or_else(|| said.strip_prefix("line ")).unwrap_or_default();
-    let mut numbers = numbers.split(':').map_while(|part| part.parse::<u32>().ok());
-    let place = match (numbers.next(), numbers.next()) {
-        (Some(line), Some(column)) => format!("line {line}, column {column}: "),
-        (Some(line), None) => format!("line {line}: "),
-        (None, _) => String::new(),
-    };
-    format!("{place}the template fails there, and is not quoted because it is in a Secret; correct it")
 }
 
 #[cfg(test)]
@@ -82,7 +73,7 @@ mod tests {
 
     fn parsed(text: &str, from_secret: bool) -> Parsed {
         let template = Template::parse("t.txt", text.as_bytes(), &Limits::default()).expect("a template");
-        Parsed::new("t.txt", Arc::new(template), from_secret)
+        Parsed::new(Arc::new(template), from_secret)
     }
 
     fn failure(text: &str, from_secret: bool, limits: Limits) -> Error {
@@ -103,8 +94,6 @@ mod tests {
         let error = failure("\n{{ fail (print \"in the Secret\" .password) }}", true, Limits::default()).to_string();
         assert!(error.contains("line 2, column "), "{error}");
         assert!(!error.contains("in the Secret") && !error.contains("canary") && !error.contains("fail ("), "{error}");
-        let syntax = place_of("t.txt", "line 7: function \"hunter2\" not defined");
-        assert!(syntax.starts_with("line 7: ") && !syntax.contains("hunter2"), "{syntax}");
     }
 
     #[test]

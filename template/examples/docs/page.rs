@@ -8,6 +8,9 @@ use template::{Data, EXAMPLE_DATA, FunctionDoc, Limits, NamedLimit, Options, Sub
 /// The guide. A block of the language `template` is rendered, and a comment such as `<!-- limits -->` replaced.
 const GUIDE: &str = include_str!("../../docs/intro.md");
 
+/// What differs from Go, which the documentation of the crate shows too.
+const DIFFERENCES: &str = include_str!("../../docs/differences.md");
+
 /// The whole page, in Markdown.
 pub fn page() -> String {
     let mut page =
@@ -20,6 +23,7 @@ pub fn page() -> String {
                 page.push_str(&example(&text.join("\n"), &rendered(&text.join("\n"))));
             }
             "<!-- limits -->" => page.push_str(&limits()),
+            "<!-- differences -->" => page.push_str(DIFFERENCES),
             "<!-- data -->" => page.push_str(&data()),
             "<!-- functions -->" => page.push_str(&functions()),
             other => page.extend([other, "\n"]),

@@ -38,7 +38,6 @@ impl Kind {
 pub(crate) struct Element<'a> {
     pub(crate) class: u8,
     pub(crate) tag: u32,
-    pub(crate) compound: bool,
     pub(crate) content: &'a [u8],
     /// The element with its tag and length.
     pub(crate) whole: &'a [u8],
@@ -198,7 +197,6 @@ impl<'a> Fields<'a> {
         let element = Element {
             class: header.class,
             tag: header.tag,
-            compound: header.compound,
             content: &self.bytes[at..end],
             whole: &self.bytes[self.at..end],
         };
@@ -208,7 +206,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The elements of a list of structures or other elements of one kind.
-pub(crate) fn list<'a>(content: &'a [u8], kind: Kind) -> Result<Vec<Fields<'a>>, Message> {
+pub(crate) fn list(content: &[u8], kind: Kind) -> Result<Vec<Fields<'_>>, Message> {
     let mut fields = Fields::new(content);
     let mut elements = Vec::new();
     // Go looks at all tags before it reads any element.
@@ -324,20 +322,77 @@ fn bad_number(problem: BadNumber) -> Message {
     }
 }
 
-pub(crate) fn syntax(problem: &str) -> Message {
+pub(crate) fn syntax(problem: &'static str) -> Message {
     Message::plain("asn1: syntax error: ").text(problem)
 }
 
-pub(crate) fn structure(problem: &str) -> Message {
+pub(crate) fn structure(problem: &'static str) -> Message {
     Message::plain("asn1: structure error: ").text(problem)
 }
 
 fn mismatch(kind: Kind, header: &Header, at: usize) -> Message {
     let Header { class, tag, compound, length } = header;
     let found = format!("{{class:{class} tag:{tag} length:{length} isCompound:{compound}}}");
-    structure(&format!("tags don't match ({} vs ", kind.tag)).data(found).text(format!(
+    structure("tags don't match (").words(format!("{} vs ", kind.tag)).data(found).words(format!(
         ") {{optional:false explicit:false application:false private:false defaultValue:<nil> tag:<nil> stringType:0 \
          timeType:0 set:{} omitEmpty:false}} {} @{at}",
         kind.set, kind.name
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fields, Kind, bits, int};
+    use crate::der::write;
+    use crate::error::Message;
+
+    fn problem<T>(result: Result<T, Message>) -> String {
+        result.err().map(|message| message.exact().to_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn lengths_must_be_the_shortest_and_within_the_input() {
+        for (bytes, wanted) in [
+            (&b""[..], "syntax error: sequence truncated"),
+            (b"\x04", "syntax error: truncated tag or length"),
+            (b"\x04\x80", "syntax error: indefinite length found (not DER)"),
+            (b"\x04\x81\x05hello", "structure error: non-minimal length"),
+            (b"\x04\x82\x00\x81", "structure error: superfluous leading zeros in length"),
+            (b"\x04\x85\x01\x01\x01\x01\x01", "structure error: length too large"),
+            (b"\x04\x05hell", "syntax error: data truncated"),
+            (b"\x1f\x80\x01", "syntax error: integer is not minimally encoded"),
+            (b"\x1f\x1e\x00", "syntax error: non-minimal tag"),
+        ] {
+            let found = problem(Fields::new(bytes).content(Kind::OCTETS));
+            assert_eq!(found, format!("asn1: {wanted}"), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn integers_must_be_the_shortest() {
+        assert_eq!(int(&[0xff]).ok(), Some(-1));
+        assert_eq!(int(&[0x7f, 0xff]).ok(), Some(0x7fff));
+        assert_eq!(problem(int(&[])), "asn1: structure error: empty integer");
+        assert_eq!(problem(int(&[0, 1])), "asn1: structure error: integer not minimally-encoded");
+        assert_eq!(problem(int(&[1; 9])), "asn1: structure error: integer too large");
+    }
+
+    #[test]
+    fn unused_bits_must_be_zero() {
+        assert_eq!(bits(&[4, 0xf0]).ok(), Some(&[0xf0][..]));
+        for wrong in [&[8, 0][..], &[1, 1], &[1]] {
+            assert_eq!(problem(bits(wrong)), "asn1: syntax error: invalid padding bits in BIT STRING");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for length in [0, 1, 127, 128, 255, 256, 70_000] {
+            let content = vec![5; length];
+            assert_eq!(Fields::new(&write::octets(&content)).content(Kind::OCTETS).ok(), Some(content.as_slice()));
+        }
+        for number in [0, 1, 127, 128, -1, -128, -129, i64::MAX, i64::MIN] {
+            assert_eq!(Fields::new(&write::signed(number)).int().ok(), Some(number));
+        }
+    }
 }

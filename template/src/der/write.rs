@@ -6,12 +6,11 @@ pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let digits = &length[length.iter().take_while(|&&digit| digit == 0).count()..];
     let mut out = Vec::with_capacity(content.len() + 2 + digits.len());
     out.push(tag);
-    match content.len() {
-        short @ 0..0x80 => out.push(u8::try_from(short).unwrap_or_default()),
-        _ => {
-            out.push(0x80 | u8::try_from(digits.len()).unwrap_or_default());
-            out.extend_from_slice(digits);
-        }
+    if content.len() < 0x80 {
+        out.push(u8::try_from(content.len()).unwrap_or_default());
+    } else {
+        out.push(0x80 | u8::try_from(digits.len()).unwrap_or_default());
+        out.extend_from_slice(digits);
     }
     out.extend_from_slice(content);
     out

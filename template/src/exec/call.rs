@@ -2,10 +2,11 @@
 
 use super::eval::check;
 use super::{At, Machine, Operand, SHOWN_BYTES};
-use crate::ast::Expr;
+use crate::ast::{Expr, Term};
 use crate::error::Message;
 use crate::fmt::print_verb;
 use crate::funcs::{Function, Type};
+use crate::text::lossy;
 use crate::value::Value;
 
 impl<'p> Machine<'p, '_, '_> {
@@ -44,8 +45,9 @@ impl<'p> Machine<'p, '_, '_> {
         match result {
             Ok(value) => Ok(Operand { value, any: function.returns_any() }),
             Err(message) => {
+                let message = if function.name == "fail" { written(args).unwrap_or(message) } else { message };
                 self.at = node;
-                let mut whole = Message::plain(format!("error calling {}: ", function.name));
+                let mut whole = Message::ours(format!("error calling {}: ", function.name));
                 whole.append(&message);
                 Err(whole)
             }
@@ -70,12 +72,22 @@ fn check_count(function: &Function, given: usize, piped: bool) -> Result<(), Mes
     let (name, required) = (function.name, function.required());
     if function.is_variadic() {
         if total < required {
-            return Err(format!("wrong number of args for {name}: want at least {required} got {given}").into());
+            return Err(Message::ours(format!(
+                "wrong number of args for {name}: want at least {required} got {given}"
+            )));
         }
     } else if total != required {
-        return Err(format!("wrong number of args for {name}: want {required} got {total}").into());
+        return Err(Message::ours(format!("wrong number of args for {name}: want {required} got {total}")));
     }
     Ok(())
+}
+
+/// The message that `fail` is given in the template itself, and which may therefore be shown.
+fn written(args: &[Expr]) -> Option<Message> {
+    match args {
+        [Expr { term: Term::Str { value, .. }, .. }] => Some(Message::default().source(lossy(value))),
+        _ => None,
+    }
 }
 
 /// No value that a template can hold is a function.
@@ -86,10 +98,10 @@ fn not_callable(arg: Option<&Expr>, value: Option<&Value>) -> Message {
             // Piped in, it has no source, and Go shows the value.
             let start = Message::plain("non-function ");
             let named = match arg {
-                Some(arg) => start.text(arg.source()),
+                Some(arg) => start.source(arg.source()),
                 None => start.data(print_verb(value, 'v', SHOWN_BYTES).unwrap_or_default()),
             };
-            named.text(format!(" of type {}", value.type_name()))
+            named.text(" of type ").words(value.type_name())
         }
     }
 }

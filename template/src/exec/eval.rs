@@ -38,13 +38,13 @@ impl<'p> Machine<'p, '_, '_> {
                 *slot = value;
                 Ok(())
             }
-            None => Err(format!("undefined variable: {name}").into()),
+            None => Err(Message::plain("undefined variable: ").source(name)),
         }
     }
 
     fn variable(&self, name: &str) -> Result<Operand, Message> {
         let found = self.variables[self.base..].iter().rev().find(|(known, _)| *known == name);
-        found.map(|(_, value)| value.clone()).ok_or_else(|| format!("undefined variable: {name}").into())
+        found.map(|(_, value)| value.clone()).ok_or_else(|| Message::plain("undefined variable: ").source(name))
     }
 
     fn command(&mut self, command: &'p Command, last: Option<Operand>) -> Result<Operand, Message> {
@@ -88,7 +88,7 @@ impl<'p> Machine<'p, '_, '_> {
             }
             Term::Chain { base, fields } => {
                 if matches!(base.term, Term::Nil) {
-                    return Err(format!("indirection through explicit nil in {}", expr.source()).into());
+                    return Err(Message::plain("indirection through explicit nil in ").source(expr.source()));
                 }
                 let value = self.operand(base)?;
                 self.fields(expr, value, fields, args, last)
@@ -115,7 +115,7 @@ impl<'p> Machine<'p, '_, '_> {
         self.at = At::Expr(expr);
         match &expr.term {
             Term::Nil if wanted.can_be_nil() => Ok(Value::Nil),
-            Term::Nil => Err(format!("cannot assign nil to {}", wanted.name()).into()),
+            Term::Nil => Err(Message::ours(format!("cannot assign nil to {}", wanted.name()))),
             Term::Bool(_) | Term::Number(_) | Term::Str { .. } => self.literal(wanted, expr),
             _ => {
                 let operand = self.operand(expr)?;
@@ -126,7 +126,7 @@ impl<'p> Machine<'p, '_, '_> {
 
     /// A constant of the type `wanted`.
     fn literal(&self, wanted: Type, expr: &'p Expr) -> Result<Value, Message> {
-        let expected = |what: &str| Err(format!("expected {what}; found {}", expr.source()).into());
+        let expected = |what: &str| Err(Message::plain("expected ").words(what).text("; found ").source(expr.source()));
         match (wanted, &expr.term) {
             (Type::Any | Type::Reflect, _) => self.plain(expr).map(|operand| operand.value),
             (Type::Bool, Term::Bool(value)) => Ok(Value::Bool(*value)),
@@ -147,7 +147,10 @@ impl<'p> Machine<'p, '_, '_> {
             (Type::Uint32, _) => expected("unsigned integer"),
             (Type::Float, Term::Number(Number { float: Some(value), .. })) => Ok(Value::Float(*value)),
             (Type::Float, _) => expected("float"),
-            _ => Err(format!("can't handle {} for arg of type {}", expr.source(), wanted.name()).into()),
+            _ => Err(Message::plain("can't handle ")
+                .source(expr.source())
+                .text(" for arg of type ")
+                .words(wanted.name())),
         }
     }
 
@@ -158,7 +161,7 @@ impl<'p> Machine<'p, '_, '_> {
             Term::Bool(value) => Ok(Operand::typed(Value::Bool(*value))),
             Term::Str { value, .. } => Ok(constant(value)),
             Term::Number(number) => ideal(number).map(Operand::typed),
-            _ => Err(format!("can't evaluate {}", expr.source()).into()),
+            _ => Err(Message::plain("can't evaluate ").source(expr.source())),
         }
     }
 }
@@ -168,20 +171,20 @@ pub(super) fn check(operand: Operand, wanted: Type) -> Result<Value, Message> {
     if matches!(operand.value, Value::Nil) && !operand.any {
         return match wanted {
             wanted if wanted.can_be_nil() => Ok(Value::Nil),
-            wanted => Err(format!("invalid value; expected {}", wanted.name()).into()),
+            wanted => Err(Message::ours(format!("invalid value; expected {}", wanted.name()))),
         };
     }
     if matches!(wanted, Type::Any | Type::Reflect) {
         return Ok(operand.value);
     }
     if matches!(operand.value, Value::Nil) {
-        return Err(format!("wrong type for value; expected {}; got interface {{}}", wanted.name()).into());
+        return Err(Message::ours(format!("wrong type for value; expected {}; got interface {{}}", wanted.name())));
     }
     if wanted.accepts(&operand.value) {
         return Ok(operand.value);
     }
     let got = operand.value.type_name();
-    Err(format!("wrong type for value; expected {}; got {got}", wanted.name()).into())
+    Err(Message::ours(format!("wrong type for value; expected {}; got {got}", wanted.name())))
 }
 
 /// What a number means where no type is asked for.
@@ -195,7 +198,7 @@ fn ideal(number: &Number) -> Result<Value, Message> {
     match (number.float, number.int) {
         (Some(float), _) if looks_float => Ok(Value::Float(float)),
         (_, Some(int)) => Ok(Value::int(int)),
-        _ => Err(format!("{literal} overflows int").into()),
+        _ => Err(Message::default().source(literal).text(" overflows int")),
     }
 }
 
@@ -203,5 +206,5 @@ fn no_arguments(expr: &Expr, args: &[Expr], last: Option<&Operand>) -> Result<()
     if args.is_empty() && last.is_none() {
         return Ok(());
     }
-    Err(format!("can't give argument to non-function {}", expr.source()).into())
+    Err(Message::plain("can't give argument to non-function ").source(expr.source()))
 }

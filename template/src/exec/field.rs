@@ -34,18 +34,18 @@ impl<'p> Machine<'p, '_, '_> {
     ) -> Result<Operand, Message> {
         let has_args = !args.is_empty() || last.is_some();
         match &receiver.value {
-            Value::Nil if receiver.any => Err(format!("nil pointer evaluating interface {{}}.{name}").into()),
+            Value::Nil if receiver.any => Err(Message::plain("nil pointer evaluating interface {}.").source(name)),
             Value::Nil => match self.context.options().missing_key {
-                MissingKey::Error => Err(format!("nil data; no entry for key {}", quoted_text(name.as_bytes())).into()),
+                MissingKey::Error => Err(no_entry("nil data; no entry for key ", name)),
                 MissingKey::Default => Ok(Operand::absent()),
             },
-            Value::Map(_) if has_args => Err(format!("{name} is not a method but has arguments").into()),
+            Value::Map(_) if has_args => {
+                Err(Message::default().source(name).text(" is not a method but has arguments"))
+            }
             Value::Map(map) => match (map.find(name.as_bytes()), self.context.options().missing_key) {
                 (Some(value), _) => Ok(Operand { value, any: !map.has_strings() }),
                 (None, MissingKey::Default) => Ok(Operand::absent()),
-                (None, MissingKey::Error) => {
-                    Err(format!("map has no entry for key {}", quoted_text(name.as_bytes())).into())
-                }
+                (None, MissingKey::Error) => Err(no_entry("map has no entry for key ", name)),
             },
             Value::Object(object) => match object.method(name) {
                 Some(method) => self.call(method, At::Expr(expr), Some(receiver.value.clone()), args, last),
@@ -62,6 +62,10 @@ impl<'p> Machine<'p, '_, '_> {
     }
 }
 
+fn no_entry(problem: &'static str, name: &str) -> Message {
+    Message::plain(problem).source(quoted_text(name.as_bytes()))
+}
+
 fn cannot_evaluate(name: &str, receiver: &Operand) -> Message {
-    format!("can't evaluate field {name} in type {}", receiver.type_name()).into()
+    Message::plain("can't evaluate field ").source(name).text(" in type ").words(receiver.type_name())
 }

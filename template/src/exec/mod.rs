@@ -3,10 +3,13 @@
 //! Statements run on a stack of our own, so neither nested blocks nor recursive templates touch the native stack;
 //! expressions recurse once per parenthesis, which the parser bounds.
 
+use zeroize::Zeroizing;
+
 use crate::ast::{Branch, Call, Command, Expr, ListId, Node, Pipe, Program};
+use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::data::{Bytes, Data};
-use crate::error::{Error, Message, Phase};
+use crate::error::{Error, Message, Phase, Position};
 use crate::fmt::quote::quoted_text;
 use crate::fmt::sprint;
 use crate::limits::Options;
@@ -92,11 +95,14 @@ pub(crate) fn execute(
         dot,
         frames: Vec::new(),
         calls: 0,
-        output: Vec::new(),
+        output: Buffer::default(),
     };
     match machine.run(name.as_bytes()) {
-        Ok(()) => Ok(machine.output),
-        Err(message) => Err(Error::new(Phase::Execute, &machine.prefix(name, text), &message)),
+        Ok(()) => Ok(machine.output.finish()),
+        Err(message) => {
+            let (prefix, position) = machine.place(name, text);
+            Err(Error::new(Phase::Execute, prefix, position, &message))
+        }
     }
 }
 
@@ -112,7 +118,7 @@ struct Machine<'p, 'c, 'o> {
     dot: Operand,
     frames: Vec<Frame<'p>>,
     calls: usize,
-    output: Vec<u8>,
+    output: Buffer,
 }
 
 impl<'p> Machine<'p, '_, '_> {
@@ -224,11 +230,11 @@ impl<'p> Machine<'p, '_, '_> {
     fn call_template(&mut self, call: &'p Call) -> Result<(), Message> {
         self.at = At::Call(call);
         let Some((name, &root)) = self.program.trees.get_key_value(&call.name) else {
-            return Err(format!("template {} not defined", quoted_text(&call.name)).into());
+            return Err(Message::plain("template ").source(quoted_text(&call.name)).text(" not defined"));
         };
         let limit = self.context.options().limits.call_depth;
         if self.calls >= limit {
-            return Err(format!("exceeded maximum template depth ({limit})").into());
+            return Err(Message::ours(format!("exceeded maximum template depth ({limit})")));
         }
         let dot = match &call.pipe {
             Some(pipe) => self.pipeline(pipe)?,
@@ -251,7 +257,7 @@ impl<'p> Machine<'p, '_, '_> {
             Value::Str(bytes) => self.write(&bytes),
             value => {
                 self.at = At::Pipe(pipe);
-                let text = sprint(&[value], self.context.options().limits.output_bytes)?;
+                let text = Zeroizing::new(sprint(&[value], self.context.options().limits.output_bytes)?);
                 self.write(&text)
             }
         }
@@ -260,17 +266,17 @@ impl<'p> Machine<'p, '_, '_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Message> {
         let limit = self.context.options().limits.output_bytes;
         if self.output.len().saturating_add(bytes.len()) > limit {
-            return Err(format!("output is longer than {limit} bytes; make it smaller").into());
+            return Err(Message::ours(format!("output is longer than {limit} bytes; make it smaller")));
         }
         self.output.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// Where the error is: `template: k:1:3: executing "k" at <.x>: `.
-    fn prefix(&self, parse_name: &str, text: &[u8]) -> String {
+    /// Where the error is, also in Go's words: `template: k:1:3: executing "k" at <.x>: `.
+    fn place(&self, parse_name: &str, text: &[u8]) -> (String, Option<Position>) {
         let template = quoted_text(self.template);
         let (pos, source) = match self.at {
-            At::Nothing => return format!("template: {}: ", lossy(self.template)),
+            At::Nothing => return (format!("template: {}: ", lossy(self.template)), None),
             At::Expr(expr) => (expr.pos, expr.source()),
             At::Command(command) => (command.pos, command.source()),
             At::Pipe(pipe) => (pipe.pos, pipe.source()),
@@ -279,7 +285,8 @@ impl<'p> Machine<'p, '_, '_> {
         let before = &text[..pos.min(text.len())];
         let line = 1 + line_ends(before);
         let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count();
-        format!("template: {parse_name}:{line}:{column}: executing {template} at <{source}>: ")
+        let prefix = format!("template: {parse_name}:{line}:{column}: executing {template} at <{source}>: ");
+        (prefix, Some(Position { line, column: Some(column) }))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Loops.
 
+use zeroize::Zeroizing;
+
 use super::{Frame, Machine, Operand, SHOWN_BYTES};
 use crate::ast::Branch;
 use crate::data::Bytes;
@@ -85,7 +87,11 @@ impl<'p> Machine<'p, '_, '_> {
             }
             Value::Nil => None,
             other => {
-                return Err(Message::plain("range can't iterate over ").data(print_verb(other, 'v', SHOWN_BYTES)?));
+                return Err(Message::plain("range can't iterate over ").data(Zeroizing::new(print_verb(
+                    other,
+                    'v',
+                    SHOWN_BYTES,
+                )?)));
             }
         };
         if let Some(turns) = turns.filter(|turns| !turns.is_empty()) {

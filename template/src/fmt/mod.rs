@@ -1,5 +1,6 @@
 //! Go's `fmt`: printing values with and without a format.
 
+use crate::bytes::Buffer;
 use crate::error::Message;
 use crate::value::{MAX_DEPTH, Value};
 
@@ -14,14 +15,14 @@ use verbs::{Flags, Printer};
 
 /// Bytes under construction, of which there can be no more than a limit.
 pub(crate) struct Sink {
-    bytes: Vec<u8>,
+    bytes: Buffer,
     limit: usize,
     problem: Option<Message>,
 }
 
 impl Sink {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit, problem: None }
+        Self { bytes: Buffer::default(), limit, problem: None }
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
@@ -32,7 +33,7 @@ impl Sink {
 
     pub(crate) fn fill(&mut self, byte: u8, count: usize) {
         if self.has_room(count) {
-            self.bytes.resize(self.bytes.len() + count, byte);
+            self.bytes.fill(byte, count);
         }
     }
 
@@ -53,7 +54,7 @@ impl Sink {
     }
 
     pub(crate) fn finish(self) -> Result<Vec<u8>, Message> {
-        self.problem.map_or(Ok(self.bytes), Err)
+        self.problem.map_or_else(|| Ok(self.bytes.finish()), Err)
     }
 
     fn has_room(&mut self, more: usize) -> bool {
@@ -66,7 +67,7 @@ impl Sink {
 
 /// The refusal of a value longer than `limit` bytes.
 pub(crate) fn too_long(limit: usize) -> Message {
-    Message::plain(format!("a value would be longer than {limit} bytes; make it smaller"))
+    Message::ours(format!("a value would be longer than {limit} bytes; make it smaller"))
 }
 
 /// Go's `Sprint`: a space between operands of which neither is a string.

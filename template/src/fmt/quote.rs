@@ -1,5 +1,6 @@
 //! Go's quoting of strings and characters.
 
+use crate::bytes::Buffer;
 use crate::category::is_print;
 use crate::text::{REPLACEMENT, push_char, runes};
 
@@ -10,7 +11,7 @@ pub(crate) fn quoted_text(bytes: &[u8]) -> String {
 
 /// A string in double quotes; `ascii` escapes everything else.
 pub(crate) fn quote(bytes: &[u8], ascii: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + 2);
+    let mut out = Buffer::with_capacity(bytes.len() + 2);
     out.push(b'"');
     for (at, rune) in runes(bytes) {
         if rune.valid {
@@ -20,15 +21,16 @@ pub(crate) fn quote(bytes: &[u8], ascii: bool) -> Vec<u8> {
         }
     }
     out.push(b'"');
-    out
+    out.finish()
 }
 
 /// A character in single quotes.
 pub(crate) fn quote_char(char: char, ascii: bool) -> Vec<u8> {
-    let mut out = vec![b'\''];
+    let mut out = Buffer::default();
+    out.push(b'\'');
     escape(&mut out, char, '\'', ascii);
     out.push(b'\'');
-    out
+    out.finish()
 }
 
 /// Whether a string can stand between back quotes.
@@ -42,7 +44,7 @@ pub(crate) fn can_backquote(bytes: &[u8]) -> bool {
     })
 }
 
-fn escape(out: &mut Vec<u8>, char: char, quote: char, ascii: bool) {
+fn escape(out: &mut Buffer, char: char, quote: char, ascii: bool) {
     if char == quote || char == '\\' {
         out.push(b'\\');
         return push_char(out, char);

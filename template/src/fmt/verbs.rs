@@ -1,5 +1,7 @@
 //! One value under one verb.
 
+use zeroize::Zeroizing;
+
 use super::Sink;
 use super::float::format_float;
 use super::quote::{can_backquote, char_of, quote, quote_char};
@@ -77,6 +79,9 @@ impl Printer {
         let has_text = matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') && !self.erroring && !self.flags.source;
         match (object, object.number()) {
             (_, Some(number)) if !has_text => self.integer(value, number.unsigned_abs(), number < 0, verb),
+            (Object::Time(time), _) if verb == 'v' && self.flags.source => {
+                self.sink.push(time.source().as_bytes());
+            }
             // Within a list a pointer is shown as such, and most verbs show none.
             (Object::Version { pointer: true, .. }, _) if !has_text && depth > 0 && !self.erroring => {
                 self.bad_verb(value, verb);
@@ -190,17 +195,17 @@ impl Printer {
 
     /// A string, cut to the precision.
     fn string(&mut self, bytes: &[u8]) {
-        let cut = self.cut(bytes).to_vec();
-        self.pad(&cut);
+        let cut = self.cut(bytes);
+        self.pad(cut);
     }
 
     fn quoted(&mut self, bytes: &[u8]) {
         let cut = self.cut(bytes);
-        let text = if self.flags.sharp && can_backquote(cut) {
+        let text = Zeroizing::new(if self.flags.sharp && can_backquote(cut) {
             [b"`", cut, b"`"].concat()
         } else {
             quote(cut, self.flags.plus)
-        };
+        });
         self.pad(&text);
     }
 
@@ -208,7 +213,7 @@ impl Printer {
         let bytes = &bytes[..self.flags.precision.unwrap_or(bytes.len()).min(bytes.len())];
         let prefix = if self.flags.sharp { if verb == 'x' { "0x" } else { "0X" } } else { "" };
         let digits = if verb == 'x' { b"0123456789abcdef" } else { b"0123456789ABCDEF" };
-        let mut text = Vec::with_capacity(bytes.len() * 2);
+        let mut text = Zeroizing::new(Vec::with_capacity(bytes.len() * 3));
         for (index, byte) in bytes.iter().enumerate() {
             if self.flags.space && index > 0 {
                 text.push(b' ');

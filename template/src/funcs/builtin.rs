@@ -1,7 +1,10 @@
 //! The functions of text/template itself, without the comparisons.
 
+use zeroize::Zeroizing;
+
 use super::Type::{Any, Bool, Int, Reflect, Str};
 use super::{Args, Function, doc};
+use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::{print_verb, sprint, sprintf, sprintln};
@@ -170,7 +173,7 @@ fn len(args: &Args) -> Result<Value, Message> {
         Value::List(list) => Ok(Value::length(list.len())),
         Value::Map(map) => Ok(Value::length(map.len())),
         Value::Nil => Err("len of nil pointer".into()),
-        other => Err(format!("len of type {}", bare(other)).into()),
+        other => Err(Message::ours(format!("len of type {}", bare(other)))),
     }
 }
 
@@ -185,7 +188,7 @@ fn index(args: &Args) -> Result<Value, Message> {
             Value::Str(bytes) => Value::Uint(UintKind::Uint8, bytes[position(key, bytes.len())?].into()),
             Value::List(list) => element(list, key)?,
             Value::Map(map) => entry(map, key)?,
-            other => return Err(format!("can't index item of type {}", bare(other)).into()),
+            other => return Err(Message::ours(format!("can't index item of type {}", bare(other)))),
         };
     }
     Ok(item)
@@ -204,7 +207,7 @@ fn entry(map: &Map, key: &Value) -> Result<Value, Message> {
     match key {
         Value::Str(key) => Ok(map.find(key).unwrap_or(if map.has_strings() { Value::text("") } else { Value::Nil })),
         Value::Nil => Err("value is nil; should be of type string".into()),
-        other => Err(format!("value has type {}; should be string", other.type_name()).into()),
+        other => Err(Message::ours(format!("value has type {}; should be string", other.type_name()))),
     }
 }
 
@@ -215,7 +218,7 @@ fn position(key: &Value, length: usize) -> Result<usize, Message> {
         Value::Uint(_, index) => usize::try_from(*index).ok(),
         Value::Object(object) if object.number().is_some() => object.number().and_then(|index| index.try_into().ok()),
         Value::Nil => return Err("cannot index slice/array with nil".into()),
-        other => return Err(format!("cannot index slice/array with type {}", other.type_name()).into()),
+        other => return Err(Message::ours(format!("cannot index slice/array with type {}", other.type_name()))),
     };
     match index.filter(|&index| index < length) {
         Some(index) => Ok(index),
@@ -223,8 +226,8 @@ fn position(key: &Value, length: usize) -> Result<usize, Message> {
     }
 }
 
-fn escaped(context: &Context, args: &Args, escape: fn(&[u8]) -> Vec<u8>) -> Result<Value, Message> {
-    let text = match args.all() {
+fn escaped(context: &Context, args: &Args, escape: fn(&[u8]) -> Buffer) -> Result<Value, Message> {
+    let text = Zeroizing::new(match args.all() {
         [Value::Str(bytes)] => bytes.to_vec(),
         all => {
             let shown: Vec<Value> = all
@@ -233,12 +236,12 @@ fn escaped(context: &Context, args: &Args, escape: fn(&[u8]) -> Vec<u8>) -> Resu
                 .collect();
             sprint(&shown, context.value_bytes())?
         }
-    };
+    });
     Ok(Value::str(escape(&text)))
 }
 
-fn escape_html(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+fn escape_html(text: &[u8]) -> Buffer {
+    let mut out = Buffer::with_capacity(text.len());
     for &byte in text {
         match byte {
             0 => push_char(&mut out, REPLACEMENT),
@@ -253,8 +256,8 @@ fn escape_html(text: &[u8]) -> Vec<u8> {
     out
 }
 
-fn escape_js(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+fn escape_js(text: &[u8]) -> Buffer {
+    let mut out = Buffer::with_capacity(text.len());
     for (at, rune) in runes(text) {
         match rune.char {
             '\\' => out.extend_from_slice(b"\\\\"),
@@ -272,8 +275,8 @@ fn escape_js(text: &[u8]) -> Vec<u8> {
 }
 
 /// Escapes everything but letters, digits and `-_.~`; a space becomes a plus.
-pub(super) fn escape_query(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+pub(super) fn escape_query(text: &[u8]) -> Buffer {
+    let mut out = Buffer::with_capacity(text.len());
     for &byte in text {
         match byte {
             b' ' => out.push(b'+'),
@@ -290,6 +293,6 @@ mod tests {
 
     #[test]
     fn an_invalid_byte_is_one_character_to_javascript() {
-        assert_eq!(escape_js(b"\xff<"), b"\xff\\u003C");
+        assert_eq!(&*escape_js(b"\xff<"), b"\xff\\u003C");
     }
 }

@@ -102,8 +102,6 @@ fn same_letters(left: &[u8], right: &[u8]) -> bool {
 
 /// One letter for all that count as the same: small, of the capital one.
 fn folded(letter: char) -> char {
-    let single = |mut letters: std::iter::Chain<std::option::IntoIter<char>, std::vec::IntoIter<char>>| letters.next();
-    let _ = single;
     let upper = Some(letter.to_uppercase()).filter(|letters| letters.len() == 1).and_then(|mut letters| letters.next());
     let upper = upper.unwrap_or(letter);
     let lower = Some(upper.to_lowercase()).filter(|letters| letters.len() == 1).and_then(|mut letters| letters.next());
@@ -131,11 +129,8 @@ fn filter_chain(context: &mut Context, args: &Args) -> Result<Value, Message> {
 fn sans(context: &mut Context, args: &Args) -> Result<Value, Message> {
     context.spend_on_bytes(args.str(0).len())?;
     let (block, _) = pem::decode(args.str(0)).ok_or("failed to decode PEM block")?;
-    let certificate = certificate(context, &block.bytes).map_err(|problem| {
-        let mut message = Message::plain("failed to parse certificate: ");
-        message.append(&problem);
-        message
-    })?;
+    let certificate = certificate(context, &block.bytes)
+        .map_err(|problem| Message::plain("failed to parse certificate: ").then(&problem))?;
     let names = certificate.names;
     let ips = names.ips.into_iter().map(|ip| ip.to_string().into_bytes());
     let all = names.dns.into_iter().chain(ips).chain(names.emails).chain(names.uris);

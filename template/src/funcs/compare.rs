@@ -101,7 +101,6 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         }
         #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Float(left), Value::Float(right)) => left == right,
-        #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Complex(a, b), Value::Complex(c, d)) => (a, b) == (c, d),
         (Value::Str(left), Value::Str(right)) => left == right,
         (Value::Nil, other) | (other, Value::Nil) => is_nil(other),
@@ -113,14 +112,14 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         _ if left.kind_name() != right.kind_name() => {
             let mut message = Message::plain("non-comparable types ");
             message.append(&shown(context, left, 's')?);
-            let mut message = message.text(format!(": {}, {}: ", left.type_name(), right.type_name()));
+            let mut message = message.words(format!(": {}, {}: ", left.type_name(), right.type_name()));
             message.append(&shown(context, right, 'v')?);
             return Err(message);
         }
         _ => {
             let mut message = Message::plain("non-comparable type ");
             message.append(&shown(context, right, 's')?);
-            return Err(message.text(format!(": {}", right.type_name())));
+            return Err(message.words(format!(": {}", right.type_name())));
         }
     })
 }
@@ -171,5 +170,5 @@ fn is_basic(value: &Value) -> bool {
 }
 
 fn incompatible(left: &Value, right: &Value) -> Message {
-    format!("incompatible types for comparison: {} and {}", left.type_name(), right.type_name()).into()
+    Message::ours(format!("incompatible types for comparison: {} and {}", left.type_name(), right.type_name()))
 }

@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             r#"Basic {{ printf "%s:%s" .user .port | b64enc }}"#,
             "Basic YXBwOjU0MzI=",
         ),
-        |_, args| Ok(Value::text(&STANDARD.encode(args.str(0)))),
+        |_, args| Ok(Value::str(STANDARD.encode(args.str(0)))),
     ),
     Function::new(
         "b64dec",

@@ -40,7 +40,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n",
         ),
         |context, args| {
-            let der = key(context, args)?.to_private_der()?;
+            let der = key(context, args)?.into_private_der()?;
             Ok(Value::str(pem::encode("PRIVATE KEY", &der)))
         },
     ),

@@ -150,7 +150,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "concat",
         &[],
         Any,
-        ListType,
+        Any,
         doc(
             "The elements of all lists, in one. Fails for what is no list.",
             r#"{{ concat (splitList "," .hosts) (list .host) | len }} hosts"#,
@@ -312,7 +312,7 @@ fn list_at<'a>(args: &'a Args, index: usize, verb: &str) -> Result<&'a List, Mes
     match args.value(index) {
         Value::List(list) => Ok(list),
         Value::Nil => Err("runtime error: invalid memory address or nil pointer dereference".into()),
-        other => Err(format!("Cannot {verb} type {}", other.kind_name()).into()),
+        other => Err(Message::ours(format!("Cannot {verb} type {}", other.kind_name()))),
     }
 }
 
@@ -349,7 +349,7 @@ fn concat(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let mut items = Vec::new();
     for value in args.all() {
         let Value::List(list) = value else {
-            return Err(format!("Cannot concat type {} as list", value.kind_name()).into());
+            return Err(Message::ours(format!("Cannot concat type {} as list", value.kind_name())));
         };
         context.check_elements(items.len() + list.len())?;
         items.extend_from_slice(list.items());
@@ -407,7 +407,7 @@ fn slice(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let list = match args.value(0) {
         Value::List(list) => list,
         Value::Nil => return Err("runtime error: invalid memory address or nil pointer dereference".into()),
-        other => return Err(format!("list should be type of slice or array but {}", other.kind_name()).into()),
+        other => return Err(Message::ours(format!("list should be type of slice or array but {}", other.kind_name()))),
     };
     if list.is_empty() {
         return Ok(Value::Nil);

@@ -17,63 +17,118 @@ use crate::x509::{Certificate, ordered};
 /// The kind of a PEM block with a key in PKCS#8.
 const PRIVATE_KEY: &str = "PRIVATE KEY";
 
+/// What checking a key is charged as, in steps: about as long as it takes for an RSA key of 16384 bits.
+const STEPS_PER_KEY: usize = 20_000;
+
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("pkcs12key", &[Str], Str, doc("The private key.", "{{ pkcs12key .x }}", ""), |context, args| {
-        key(context, args.str(0), &[])
-    }),
+    Function::new(
+        "pkcs12key",
+        &[Str],
+        Str,
+        doc(
+            "The private key of a PKCS#12 file without a password, in PKCS#8, as PEM of the kind `PRIVATE KEY`. The file must hold exactly one key and at least one certificate.",
+            "{{ $key := genPrivateKey \"ed25519\" }}{{ pemToPkcs12 (index . \"tls.crt\") $key | b64dec | pkcs12key | eq $key }}",
+            "true",
+        ),
+        |context, args| key(context, args.str(0), &[]),
+    ),
     Function::new(
         "pkcs12keyPass",
         &[Str, Str],
         Str,
-        doc("The private key.", "{{ pkcs12keyPass .x }}", ""),
+        doc(
+            "As `pkcs12key`, with a password: password, file.",
+            "{{ $key := genPrivateKey \"ed25519\" }}{{ pemToPkcs12Pass (index . \"tls.crt\") $key .password | b64dec | pkcs12keyPass .password | eq $key }}",
+            "true",
+        ),
         |context, args| key(context, args.str(1), args.str(0)),
     ),
-    Function::new("pkcs12cert", &[Str], Str, doc("The certificates.", "{{ pkcs12cert .x }}", ""), |context, args| {
-        certificates(context, args.str(0), &[])
-    }),
+    Function::new(
+        "pkcs12cert",
+        &[Str],
+        Str,
+        doc(
+            "The certificates of a PKCS#12 file without a password, as PEM: from the leaf over those that vouch for it to the root, or in the order of the file when they are no chain. The file must hold a key, too.",
+            "{{ $key := genPrivateKey \"ed25519\" }}{{ pemToPkcs12 (index . \"tls.crt\") $key | b64dec | pkcs12cert | eq (index . \"tls.crt\") }}",
+            "true",
+        ),
+        |context, args| certificates(context, args.str(0), &[]),
+    ),
     Function::new(
         "pkcs12certPass",
         &[Str, Str],
         Str,
-        doc("The certificates.", "{{ pkcs12certPass .x }}", ""),
+        doc(
+            "As `pkcs12cert`, with a password: password, file.",
+            "{{ $key := genPrivateKey \"ed25519\" }}{{ pemToPkcs12Pass (index . \"tls.crt\") $key .password | b64dec | pkcs12certPass .password | eq (index . \"tls.crt\") }}",
+            "true",
+        ),
         |context, args| certificates(context, args.str(1), args.str(0)),
     ),
-    Function::new("pemToPkcs12", &[Str, Str], Str, doc("The file.", "{{ pemToPkcs12 .x }}", ""), |context, args| {
-        key_store(context, args, Chain::First, &[])
-    }),
+    Function::new(
+        "pemToPkcs12",
+        &[Str, Str],
+        Str,
+        doc(
+            "Base 64 of a PKCS#12 file without a password: certificate, private key, both in PEM. Only the first certificate counts. They are not held against each other. Another file at every refresh, as all that is encrypted.",
+            "{{ $key := genPrivateKey \"ed25519\" }}{{ pemToPkcs12 (index . \"tls.crt\") $key | b64dec | pkcs12cert | trunc 27 }}",
+            "-----BEGIN CERTIFICATE-----",
+        ),
+        |context, args| key_store(context, args, Chain::First, &[]),
+    ),
     Function::new(
         "pemToPkcs12Pass",
         &[Str, Str, Str],
         Str,
-        doc("The file.", "{{ pemToPkcs12Pass .x }}", ""),
+        doc(
+            "As `pemToPkcs12`, with a password: certificate, private key, password.",
+            "{{ $key := genPrivateKey \"ed25519\" }}{{ pemToPkcs12Pass (index . \"tls.crt\") $key .password | b64dec | pkcs12certPass .password | trunc 27 }}",
+            "-----BEGIN CERTIFICATE-----",
+        ),
         |context, args| key_store(context, args, Chain::First, args.str(2)),
     ),
     Function::new(
         "fullPemToPkcs12",
         &[Str, Str],
         Str,
-        doc("The file.", "{{ fullPemToPkcs12 .x }}", ""),
+        doc(
+            "As `pemToPkcs12`, with all certificates: the first is that of the key, the others vouch for it. **Fails when anything stands behind the last one,** a blank line for example.",
+            "{{ $key := genPrivateKey \"ed25519\" }}{{ fullPemToPkcs12 (index . \"tls.crt\") $key | b64dec | pkcs12key | eq $key }}",
+            "true",
+        ),
         |context, args| key_store(context, args, Chain::All, &[]),
     ),
     Function::new(
         "fullPemToPkcs12Pass",
         &[Str, Str, Str],
         Str,
-        doc("The file.", "{{ fullPemToPkcs12Pass .x }}", ""),
+        doc(
+            "As `fullPemToPkcs12`, with a password: certificates, private key, password.",
+            "{{ $key := genPrivateKey \"ed25519\" }}{{ fullPemToPkcs12Pass (index . \"tls.crt\") $key .password | b64dec | pkcs12keyPass .password | eq $key }}",
+            "true",
+        ),
         |context, args| key_store(context, args, Chain::All, args.str(2)),
     ),
     Function::new(
         "pemTruststoreToPKCS12",
         &[Str],
         Str,
-        doc("The file.", "{{ pemTruststoreToPKCS12 .x }}", ""),
+        doc(
+            "Base 64 of a PKCS#12 file without a password that holds certificates to trust, as Java reads it. **Fails when anything stands behind the last one,** a blank line for example.",
+            "{{ pemTruststoreToPKCS12 (index . \"tls.crt\") | b64dec | len | lt 500 }}",
+            "true",
+        ),
         |context, args| trust_store(context, args, &[]),
     ),
     Function::new(
         "pemTruststoreToPKCS12Pass",
         &[Str, Str],
         Str,
-        doc("The file.", "{{ pemTruststoreToPKCS12Pass .x }}", ""),
+        doc(
+            "As `pemTruststoreToPKCS12`, with a password: certificates, password.",
+            "{{ pemTruststoreToPKCS12Pass (index . \"tls.crt\") .password | b64dec | len | lt 500 }}",
+            "true",
+        ),
         |context, args| trust_store(context, args, args.str(1)),
     ),
 ];
@@ -86,16 +141,18 @@ enum Chain {
 }
 
 fn key(context: &Context, file: &[u8], password: &[u8]) -> Result<Value, Message> {
+    context.spend(STEPS_PER_KEY)?;
     let contents = pkcs12::read(context, file, password)
-        .map_err(|problem| prefixed("unable to decode pkcs12 with password: ", &problem))?;
-    let der = contents.key.to_pkcs8()?;
+        .map_err(|problem| Message::plain("unable to decode pkcs12 with password: ").then(&problem))?;
+    let der = contents.key.to_pkcs8();
     Ok(Value::str(pem::encode(PRIVATE_KEY, &der)))
 }
 
 /// The certificates from the leaf to the root, or in the order of the file when they are no chain.
 fn certificates(context: &Context, file: &[u8], password: &[u8]) -> Result<Value, Message> {
+    context.spend(STEPS_PER_KEY)?;
     let contents = pkcs12::read(context, file, password)
-        .map_err(|problem| prefixed("unable to decode pkcs12 certificate with password: ", &problem))?;
+        .map_err(|problem| Message::plain("unable to decode pkcs12 certificate with password: ").then(&problem))?;
     match ordered(&contents.certificates) {
         Ok(chain) => to_pem(context, chain),
         Err(_) => to_pem(context, &contents.certificates),
@@ -111,6 +168,7 @@ fn key_store(context: &Context, args: &Args, chain: Chain, password: &[u8]) -> R
         rest = behind;
     }
     let (key, _) = block(context, args.str(1), "key")?;
+    context.spend(STEPS_PER_KEY)?;
     let key = PrivateKey::parse(&key.bytes)?;
     encoded(context, &pkcs12::key_store(context, &key, &certificates, password)?)
 }
@@ -139,10 +197,4 @@ fn block<'t>(context: &Context, text: &'t [u8], what: &str) -> Result<(Block, &'
 fn encoded(context: &Context, file: &[u8]) -> Result<Value, Message> {
     context.check_bytes(file.len() / 3 * 4 + 4)?;
     Ok(Value::text(&STANDARD.encode(file)))
-}
-
-fn prefixed(prefix: &str, problem: &Message) -> Message {
-    let mut message = Message::plain(prefix);
-    message.append(problem);
-    message
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use super::Type::{Int, Str};
 use super::{Args, Function, doc};
@@ -118,9 +119,9 @@ fn characters(context: &Context, count: i64, alphabet: &[u8]) -> Result<Value, M
 }
 
 fn rand_bytes(context: &mut Context, args: &Args) -> Result<Value, Message> {
-    let mut bytes = vec![0; size(context, args.int(0))?];
+    let mut bytes = Zeroizing::new(vec![0; size(context, args.int(0))?]);
     fill(&mut bytes)?;
-    Ok(Value::text(&STANDARD.encode(&bytes)))
+    Ok(Value::str(STANDARD.encode(&bytes)))
 }
 
 fn rand_int(_: &mut Context, args: &Args) -> Result<Value, Message> {
@@ -137,7 +138,7 @@ fn shuffle(context: &mut Context, args: &Args) -> Result<Value, Message> {
         let other = below(u64::try_from(last + 1).unwrap_or(1))?;
         chars.swap(last, usize::try_from(other).unwrap_or(last));
     }
-    Ok(Value::text(&chars.into_iter().collect::<String>()))
+    Ok(Value::str(chars.into_iter().collect::<String>()))
 }
 
 fn uuid() -> Result<Value, Message> {
@@ -146,5 +147,5 @@ fn uuid() -> Result<Value, Message> {
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let hex = super::encoding::hex(&bytes);
-    Ok(Value::text(&format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])))
+    Ok(Value::str(format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])))
 }

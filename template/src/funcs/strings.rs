@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 
+use zeroize::Zeroizing;
+
 use super::Type::{Any, Bool, Int, Str};
 use super::parts::to_text;
 use super::{Args, Function, doc};
+use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::print_verb;
@@ -216,7 +219,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ),
         |context, args| {
             let text = indent(context, args.int(0), args.str(1))?;
-            Ok(Value::str([b"\n", text.as_slice()].concat()))
+            Ok(Value::str([b"\n", &*text].concat()))
         },
     ),
     Function::new(
@@ -248,8 +251,8 @@ fn trim_both(mut text: &[u8], trims: impl Fn(char) -> bool) -> &[u8] {
     text
 }
 
-fn replace(context: &Context, text: &[u8], old: &[u8], new: &[u8]) -> Result<Vec<u8>, Message> {
-    let mut out = Vec::new();
+fn replace(context: &Context, text: &[u8], old: &[u8], new: &[u8]) -> Result<Buffer, Message> {
+    let mut out = Buffer::default();
     if old.is_empty() {
         // An empty text stands before every character and at the end.
         context.check_bytes(text.len().saturating_add(new.len().saturating_mul(text.len() + 1)))?;
@@ -281,7 +284,9 @@ fn repeat(context: &mut Context, args: &Args) -> Result<Value, Message> {
 
 fn substr(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let text = args.str(2);
-    let bounds = |from: i64, to: i64| format!("runtime error: slice bounds out of range [{from}:{to}]");
+    let bounds = |from: i64, to: i64| {
+        Message::plain("runtime error: slice bounds out of range [").data(format!("{from}:{to}")).text("]")
+    };
     let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
     let (start, end) = (args.int(0), args.int(1));
     let (from, to) = match (start, end) {
@@ -290,7 +295,7 @@ fn substr(_: &mut Context, args: &Args) -> Result<Value, Message> {
         both => both,
     };
     let part = usize::try_from(from).ok().zip(usize::try_from(to).ok()).and_then(|(from, to)| text.get(from..to));
-    part.map(Value::str).ok_or_else(|| bounds(from, to).into())
+    part.map(Value::str).ok_or_else(|| bounds(from, to))
 }
 
 fn truncated(text: &[u8], count: i64) -> &[u8] {
@@ -365,23 +370,24 @@ fn joined_present(
     args: &Args,
     write: impl Fn(&Value) -> Result<Vec<u8>, Message>,
 ) -> Result<Value, Message> {
-    let mut out = Vec::new();
+    let mut out = Buffer::default();
     for (index, value) in args.all().iter().filter(|value| !matches!(value, Value::Nil)).enumerate() {
         if index > 0 {
             out.push(b' ');
         }
-        out.extend_from_slice(&write(value)?);
+        out.extend_from_slice(&Zeroizing::new(write(value)?));
         context.check_bytes(out.len())?;
     }
     Ok(Value::str(out))
 }
 
-fn indent(context: &Context, spaces: i64, text: &[u8]) -> Result<Vec<u8>, Message> {
+fn indent(context: &Context, spaces: i64, text: &[u8]) -> Result<Buffer, Message> {
     let Ok(spaces) = usize::try_from(spaces) else { return Err("strings: negative Repeat count".into()) };
     let lines = 1 + line_ends(text);
     context.check_bytes(text.len().saturating_add(lines.saturating_mul(spaces)))?;
     let pad = b" ".repeat(spaces);
-    let mut out = pad.clone();
+    let mut out = Buffer::with_capacity(text.len() + lines * spaces);
+    out.extend_from_slice(&pad);
     for &byte in text {
         out.push(byte);
         if byte == b'\n' {

@@ -179,7 +179,6 @@ pub(super) fn deep_equal(context: &Context, left: &Value, right: &Value) -> Resu
         (Value::Uint(_, left), Value::Uint(_, right)) => left == right,
         #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Float(left), Value::Float(right)) => left == right,
-        #[expect(clippy::float_cmp, reason = "Go compares exactly")]
         (Value::Complex(a, b), Value::Complex(c, d)) => (a, b) == (c, d),
         (Value::Str(left), Value::Str(right)) => {
             context.spend_on_bytes(left.len().min(right.len()))?;

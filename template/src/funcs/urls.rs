@@ -65,7 +65,7 @@ fn url_join(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let part = |key: &str| match map.find(key.as_bytes()) {
         None => Ok(Vec::new()),
         Some(Value::Str(bytes)) => Ok(bytes.to_vec()),
-        Some(other) => Err(Message::plain(format!(
+        Some(other) => Err(Message::ours(format!(
             "unable to parse {key} key, must be of type string, but {} found",
             other.kind_name()
         ))),

@@ -47,7 +47,7 @@ fn from_yaml(context: &Context, text: &[u8]) -> Result<Value, Message> {
                 Value::Bool(_) => "bool",
                 _ => "number",
             };
-            Message::plain(format!(
+            Message::ours(format!(
                 "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {kind} into Go value of type \
                  map[string]interface {{}}"
             ))

@@ -55,7 +55,7 @@ impl Key {
         match self {
             Self::Known(PrivateKey::Rsa(key)) => Ok(pem::encode("RSA PRIVATE KEY", &key.to_pkcs1())),
             Self::Known(PrivateKey::Ec(key)) => Ok(pem::encode("EC PRIVATE KEY", &key.to_named_sec1())),
-            Self::Known(key @ PrivateKey::Ed25519(_)) => Ok(pem::encode("PRIVATE KEY", &key.to_pkcs8()?)),
+            Self::Known(key @ PrivateKey::Ed25519(_)) => Ok(pem::encode("PRIVATE KEY", &key.to_pkcs8())),
             Self::Known(PrivateKey::X25519(_)) | Self::Dsa => Err(no_signer()),
         }
     }

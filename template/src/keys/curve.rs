@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use num_bigint::BigUint;
 
+use crate::error::Message;
+
 /// A curve `y² = x³ - 3x + b` over a prime field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Curve {
@@ -62,22 +64,6 @@ impl Curve {
         Self::ALL.into_iter().find(|curve| curve.name() == name)
     }
 
-    /// Whether the point has coordinates within the field that lie on the curve.
-    pub(crate) fn contains(self, x: &BigUint, y: &BigUint) -> bool {
-        let Numbers { prime, b, .. } = self.numbers();
-        if x >= prime || y >= prime {
-            return false;
-        }
-        let three_x = (x * 3u8) % prime;
-        let right = (x * x * x + b + (prime - three_x)) % prime;
-        (y * y) % prime == right
-    }
-
-    /// Whether the number is an element of the field.
-    pub(crate) fn has_coordinate(self, number: &BigUint) -> bool {
-        *number < self.numbers().prime
-    }
-
     /// The uncompressed form of a point.
     pub(crate) fn uncompressed(self, x: &BigUint, y: &BigUint) -> Vec<u8> {
         let padded = |number: &BigUint| {
@@ -89,14 +75,31 @@ impl Curve {
         [vec![4], padded(x), padded(y)].concat()
     }
 
-    /// Whether these bytes are a point of the curve in uncompressed form.
-    pub(crate) fn is_point(self, bytes: &[u8]) -> bool {
-        let Some((4, coordinates)) = bytes.split_first() else { return false };
+    /// Refuses what is no point of the curve in uncompressed form, in Go's words.
+    pub(crate) fn check_point(self, bytes: &[u8]) -> Result<(), Message> {
+        let name = self.name().replace('-', "");
+        let Some((4, coordinates)) = bytes.split_first() else {
+            return Err("ecdsa: invalid uncompressed public key".into());
+        };
         if coordinates.len() != 2 * self.bytes() {
-            return false;
+            return Err(Message::plain(format!("invalid {name} point encoding")));
         }
         let (x, y) = coordinates.split_at(self.bytes());
-        self.contains(&BigUint::from_bytes_be(x), &BigUint::from_bytes_be(y))
+        self.check_coordinates(&BigUint::from_bytes_be(x), &BigUint::from_bytes_be(y))
+    }
+
+    /// Refuses coordinates that are no point of the curve, in Go's words.
+    pub(super) fn check_coordinates(self, x: &BigUint, y: &BigUint) -> Result<(), Message> {
+        let name = self.name().replace('-', "");
+        let Numbers { prime, b, .. } = self.numbers();
+        if x >= prime || y >= prime {
+            // Go has one curve in another hand's words.
+            let space = if self == Self::P256 { " e" } else { "E" };
+            return Err(Message::plain(format!("invalid {name}{space}lement encoding")));
+        }
+        let three_x = (x * 3u8) % prime;
+        let right = (x * x * x + b + (prime - three_x)) % prime;
+        if (y * y) % prime == right { Ok(()) } else { Err(Message::plain(format!("{name} point not on curve"))) }
     }
 
     /// Whether a secret is from 1 to below the order of the base point.

@@ -24,9 +24,7 @@ impl EcKey {
             if rsa::read(der).is_ok() {
                 return other_form("ParsePKCS1PrivateKey");
             }
-            let mut message = Message::plain("x509: failed to parse EC private key: ");
-            message.append(&problem);
-            message
+            Message::plain("x509: failed to parse EC private key: ").then(&problem)
         })?;
         if inner.version != 1 {
             return Err(Message::plain("x509: unknown EC private key version ").data(inner.version.to_string()));
@@ -85,9 +83,9 @@ impl EcKey {
     }
 
     /// The key in SEC 1, without the curve.
-    pub(crate) fn to_sec1(&self) -> Result<Vec<u8>, Message> {
+    pub(crate) fn to_sec1(&self) -> Vec<u8> {
         let point = write::explicit(1, &write::bits(&self.public));
-        Ok(write::sequence(&[&write::int(1), &write::octets(&self.secret), &point]))
+        write::sequence(&[&write::int(1), &write::octets(&self.secret), &point])
     }
 }
 

@@ -58,9 +58,7 @@ impl Jwk {
             _ => return Err(Message::plain("invalid key type from JSON (").data(&kind).text(")")),
         };
         let fields = Fields::read(kind, object, order).map_err(|problem| {
-            let mut message = Message::plain(format!("failed to unmarshal JSON into key (*jwk.{}): ", kind.name));
-            message.append(&problem);
-            message
+            Message::plain(format!("failed to unmarshal JSON into key (*jwk.{}): ", kind.name)).then(&problem)
         })?;
         fields.key(kind)
     }
@@ -83,14 +81,12 @@ impl Jwk {
     }
 
     /// The private key as PKCS#8.
-    pub(crate) fn to_private_der(self) -> Result<Vec<u8>, Message> {
+    pub(crate) fn into_private_der(self) -> Result<Vec<u8>, Message> {
         let key = match self {
             Self::RsaPrivate(numbers) => PrivateKey::Rsa(RsaKey::new(numbers)?),
             Self::EcPrivate { curve, d, x, y } => {
                 ec_private(curve, &d, &x, &y).map(PrivateKey::Ec).map_err(|problem| {
-                    let mut message = Message::plain("x509: failed to marshal EC private key while building PKCS#8: ");
-                    message.append(&problem);
-                    message
+                    Message::plain("x509: failed to marshal EC private key while building PKCS#8: ").then(&problem)
                 })?
             }
             Self::Ed25519Private(seed) => PrivateKey::Ed25519(seed),
@@ -99,7 +95,7 @@ impl Jwk {
                 return Err(Message::plain(text).text(other.go_type()));
             }
         };
-        key.to_pkcs8()
+        Ok(key.to_pkcs8())
     }
 
     fn go_type(&self) -> &'static str {
@@ -143,11 +139,8 @@ impl<'o> Fields<'o> {
         for name in order {
             let Ok(name) = std::str::from_utf8(name.as_ref()) else { continue };
             let value = object.find(name.as_bytes()).unwrap_or(Value::Nil);
-            check_member(kind, name, &value).map_err(|problem| {
-                let mut message = Message::plain(format!("failed to decode value for key {name}: "));
-                message.append(&problem);
-                message
-            })?;
+            check_member(kind, name, &value)
+                .map_err(|problem| Message::plain(format!("failed to decode value for key {name}: ")).then(&problem))?;
         }
         let missing = kind.required.iter().find(|name| object.find(name.as_bytes()).is_none());
         match missing {
@@ -235,8 +228,8 @@ impl<'o> Fields<'o> {
 /// The kind that an object says it is, looked for in any letters.
 fn hint(object: &Map) -> Result<Vec<u8>, Message> {
     let entries = object.entries();
-    let found = entries.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"kty"));
-    match found.last().map(|(_, value)| value) {
+    let mut found = entries.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"kty"));
+    match found.next_back().map(|(_, value)| value) {
         None | Some(Value::Nil) => Ok(Vec::new()),
         Some(Value::Str(kind)) => Ok(kind.to_vec()),
         Some(other) => Err(Message::plain(format!(
@@ -255,7 +248,7 @@ fn check_member(kind: &Kind, name: &str, value: &Value) -> Result<(), Message> {
     let wanted = |what: &str, value: &Value| {
         Message::plain(format!("json: cannot unmarshal {} into Go value of type {what}", json_kind(value)))
     };
-    let text = |before: &str| match value {
+    let text = |before: &'static str| match value {
         Value::Str(_) | Value::Nil => Ok(()),
         _ => {
             let mut message = Message::plain(before);
@@ -275,11 +268,8 @@ fn check_member(kind: &Kind, name: &str, value: &Value) -> Result<(), Message> {
         "alg" => text(""),
         "kid" | "use" | "x5u" | "x5t" | "x5t#S256" => text("error reading next value: "),
         "key_ops" => texts("jwk.KeyOperationList", "jwk.KeyOperation"),
-        "x5c" => texts("[]string", "string").map_err(|problem| {
-            let mut message = Message::plain("failed to unmarshal certificate chain: ");
-            message.append(&problem);
-            message
-        }),
+        "x5c" => texts("[]string", "string")
+            .map_err(|problem| Message::plain("failed to unmarshal certificate chain: ").then(&problem)),
         "crv" if kind.required.contains(&"crv") => match value {
             Value::Str(_) | Value::Nil => Ok(()),
             _ => Err(wanted("jwa.EllipticCurveAlgorithm", value)),
@@ -319,17 +309,11 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The point in uncompressed form, if it is one.
 fn point(curve: Curve, x: &BigUint, y: &BigUint) -> Result<Vec<u8>, Message> {
-    let name = curve.name().replace('-', "");
     let bits = u64::try_from(curve.bytes() * 8).unwrap_or(u64::MAX);
     if x.bits() > bits || y.bits() > bits {
         return Err("overflowing coordinate".into());
     }
-    if !curve.has_coordinate(x) || !curve.has_coordinate(y) {
-        return Err(Message::plain(format!("invalid {name} element encoding")));
-    }
-    if !curve.contains(x, y) {
-        return Err(Message::plain(format!("{name} point not on curve")));
-    }
+    curve.check_coordinates(x, y)?;
     Ok(curve.uncompressed(x, y))
 }
 
@@ -361,6 +345,6 @@ fn invalid_curve(name: &[u8]) -> Message {
     Message::plain("failed to build public key: invalid curve algorithm ").data(name)
 }
 
-fn unbuilt(problem: &str) -> Message {
+fn unbuilt(problem: &'static str) -> Message {
     Message::plain("failed to build public key: ").text(problem)
 }

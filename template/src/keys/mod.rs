@@ -50,9 +50,7 @@ impl PrivateKey {
             }
         })?;
         let embedded = |name: &str, problem: &Message| {
-            let mut message = Message::plain(format!("x509: failed to parse {name} private key embedded in PKCS#8: "));
-            message.append(problem);
-            message
+            Message::plain(format!("x509: failed to parse {name} private key embedded in PKCS#8: ")).then(problem)
         };
         match wrapped.algorithm {
             oid::RSA => RsaKey::parse(wrapped.key).map(Self::Rsa).map_err(|problem| embedded("RSA", &problem)),
@@ -75,19 +73,19 @@ impl PrivateKey {
     }
 
     /// The key in PKCS#8.
-    pub(crate) fn to_pkcs8(&self) -> Result<Vec<u8>, Message> {
+    pub(crate) fn to_pkcs8(&self) -> Vec<u8> {
         let wrapped = |algorithm: &[u8], key: &[u8]| write::sequence(&[&write::int(0), algorithm, &write::octets(key)]);
         let short =
             |algorithm: &[u8], key: &[u8]| wrapped(&write::sequence(&[&write::oid(algorithm)]), &write::octets(key));
-        Ok(match self {
+        match self {
             Self::Rsa(key) => wrapped(&write::sequence(&[&write::oid(oid::RSA), &write::null()]), &key.to_pkcs1()),
             Self::Ec(key) => {
                 let algorithm = write::sequence(&[&write::oid(oid::EC), &write::oid(key.curve().oid())]);
-                wrapped(&algorithm, &key.to_sec1()?)
+                wrapped(&algorithm, &key.to_sec1())
             }
             Self::Ed25519(seed) => short(oid::ED25519, seed),
             Self::X25519(key) => short(oid::X25519, key),
-        })
+        }
     }
 }
 
@@ -115,11 +113,9 @@ impl<'a> Wrapped<'a> {
         if !self.parameters.whole.is_empty() {
             return Err(Message::plain(format!("x509: invalid {name} private key parameters")));
         }
-        Fields::new(self.key).content(Kind::OCTETS).map_err(|problem| {
-            let mut message = Message::plain(format!("x509: invalid {name} private key: "));
-            message.append(&problem);
-            message
-        })
+        Fields::new(self.key)
+            .content(Kind::OCTETS)
+            .map_err(|problem| Message::plain(format!("x509: invalid {name} private key: ")).then(&problem))
     }
 }
 

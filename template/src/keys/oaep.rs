@@ -38,14 +38,27 @@ impl OaepHash {
 }
 
 impl RsaKey {
-    /// The text under the key, without a label.
+    /// Whether decrypting takes milliseconds: the library has the length, or it is short.
+    pub(crate) fn is_fast(&self) -> bool {
+        self.bits() <= *LIBRARY_BITS.start() || self.is_for_library()
+    }
+
+    fn is_for_library(&self) -> bool {
+        LIBRARY_BITS.contains(&self.bits()) && self.bits().is_multiple_of(8)
+    }
+
+    /// The text under the key, without a label. Refuses keys below 1024 bits, as Go does, and those that would take
+    /// seconds.
     pub(crate) fn decrypt_oaep(self, hash: OaepHash, sealed: &[u8]) -> Result<Vec<u8>, Message> {
         self.check_length()?;
-        let bits = self.bits();
+        let (bits, most) = (self.bits(), LIBRARY_BITS.end());
+        if bits > *most {
+            return Err(Message::plain(format!("RSA keys of more than {most} bits cannot decrypt; use a shorter one")));
+        }
         let bytes = usize::try_from(bits.div_ceil(8)).unwrap_or(usize::MAX);
         let plain = if sealed.len() != bytes {
             None
-        } else if LIBRARY_BITS.contains(&bits) && bits % 8 == 0 {
+        } else if self.is_for_library() {
             self.decrypt_in_library(hash, sealed)
         } else {
             self.decrypt_here(hash, sealed, bytes)
@@ -54,7 +67,7 @@ impl RsaKey {
     }
 
     fn decrypt_in_library(self, hash: OaepHash, sealed: &[u8]) -> Option<Vec<u8>> {
-        let der = PrivateKey::Rsa(self.canonical()).to_pkcs8().ok()?;
+        let der = PrivateKey::Rsa(self.canonical()).to_pkcs8();
         let key = PrivateDecryptingKey::from_pkcs8(&der).and_then(|key| {
             OaepPrivateDecryptingKey::new(key)
                 .map_err(|_| aws_lc_rs::error::KeyRejected::from(aws_lc_rs::error::Unspecified))

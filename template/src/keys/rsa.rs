@@ -3,7 +3,7 @@
 use num_bigint::BigUint;
 
 use super::{ec, is_pkcs8, other_form};
-use crate::der::fields::{Fields, syntax};
+use crate::der::fields::{Fields, Kind, check_integer, list, syntax};
 use crate::der::write;
 use crate::error::Message;
 
@@ -16,6 +16,9 @@ const MIN_BITS: u64 = 1024;
 pub(super) const LIBRARY_BITS: std::ops::RangeInclusive<u64> = 2048..=8192;
 /// The largest public exponent that Go takes.
 const MAX_EXPONENT: i64 = i32::MAX as i64;
+
+/// A prime behind the first two, with what follows from it.
+const PRIME: Kind = Kind::structure("pkcs1AdditionalRSAPrime");
 
 /// A key whose numbers fit each other.
 #[derive(Clone)]
@@ -44,7 +47,7 @@ pub(crate) struct Numbers {
 impl RsaKey {
     /// A key in PKCS#1.
     pub(crate) fn parse(der: &[u8]) -> Result<Self, Message> {
-        let (numbers, rest) = read(der).map_err(|problem| {
+        let written = read(der).map_err(|problem| {
             if ec::read(der).is_ok() {
                 other_form("ParseECPrivateKey")
             } else if is_pkcs8(der) {
@@ -53,10 +56,7 @@ impl RsaKey {
                 problem
             }
         })?;
-        if !rest.is_empty() {
-            return Err(syntax("trailing data"));
-        }
-        numbers.checked().and_then(Self::new)
+        written.checked().and_then(Self::new)
     }
 
     /// The key of numbers that fit each other.
@@ -74,8 +74,9 @@ impl RsaKey {
         fits(&d, &n)?;
         crt.iter().try_for_each(|[.., q_inverse]| fits(q_inverse, &p))?;
         let e = public_exponent(&n, e)?;
+        // Without the values that follow from the primes, Go computes them first and stumbles over this.
         for (name, prime) in [("p", &p), ("q", &q)] {
-            if !prime.bit(0) {
+            if crt.is_none() && !prime.bit(0) {
                 return Err(Message::plain(format!("crypto/rsa: {name} is even")));
             }
         }
@@ -158,16 +159,34 @@ impl RsaKey {
     }
 }
 
-impl Numbers {
-    /// The numbers if none is zero. Reading has refused negative ones already.
-    fn checked(self) -> Result<Self, Message> {
-        let zero = BigUint::ZERO;
-        let own = [&self.n, &self.d, &self.p, &self.q];
-        let given = self.crt.iter().flatten();
-        if own.into_iter().chain(given).any(|number| *number == zero) {
+/// A key in PKCS#1 as it is written.
+pub(super) struct Written<'a> {
+    version: i64,
+    numbers: Numbers,
+    /// Of the three that follow from the primes, those that are there.
+    crt: Vec<BigUint>,
+    has_more_primes: bool,
+    rest: &'a [u8],
+}
+
+impl Written<'_> {
+    /// The numbers if the key is of a form that we take and none of them is zero. Negative ones were read as zero.
+    fn checked(self) -> Result<Numbers, Message> {
+        let Self { version, numbers, crt, has_more_primes, rest } = self;
+        if !rest.is_empty() {
+            return Err(syntax("trailing data"));
+        }
+        if version > 1 {
+            return Err("x509: unsupported private key version".into());
+        }
+        let own = [&numbers.n, &numbers.d, &numbers.p, &numbers.q];
+        if own.into_iter().chain(&crt).any(|number| *number == BigUint::ZERO) {
             return Err("x509: private key contains zero or negative value".into());
         }
-        Ok(self)
+        if has_more_primes {
+            return Err("RSA keys of more than two primes are refused; use a key of two primes".into());
+        }
+        Ok(Numbers { crt: crt.try_into().ok(), ..numbers })
     }
 }
 
@@ -176,7 +195,9 @@ fn fits(number: &BigUint, modulus: &BigUint) -> Result<(), Message> {
     if number < modulus {
         return Ok(());
     }
-    let size = if number.bits() > modulus.bits() { " size" } else { "" };
+    // Go counts in words of 64 bits.
+    let words = |number: &BigUint| number.bits().div_ceil(64);
+    let size = if words(number) > words(modulus) { " size" } else { "" };
     Err(Message::plain(format!("input overflows the modulus{size}")))
 }
 
@@ -192,29 +213,30 @@ fn public_exponent(n: &BigUint, e: i64) -> Result<BigUint, Message> {
     Err(Message::plain("crypto/rsa: ").text(problem))
 }
 
-/// The numbers of a key in PKCS#1, and what stands behind it. A negative number reads as zero.
-pub(super) fn read(der: &[u8]) -> Result<(Numbers, &[u8]), Message> {
+/// Reads PKCS#1. A negative number reads as zero.
+pub(super) fn read(der: &[u8]) -> Result<Written<'_>, Message> {
     let mut outer = Fields::new(der);
     let mut fields = outer.structure("pkcs1PrivateKey")?;
     let version = fields.int()?;
-    let n = number(fields.big()?);
-    let e = fields.int()?;
+    let modulus = number(fields.big()?);
+    let exponent = fields.int()?;
     let [d, p, q] = [number(fields.big()?), number(fields.big()?), number(fields.big()?)];
     let mut crt = Vec::new();
     while crt.len() < 3
-        && let Some(content) = fields.optional(crate::der::fields::Kind::BIG)?
+        && let Some(content) = fields.optional(Kind::BIG)?
     {
-        crate::der::fields::check_integer(content)?;
+        check_integer(content)?;
         crt.push(number(content));
     }
-    let more_primes = fields.optional(crate::der::fields::Kind::LIST)?.is_some_and(|primes| !primes.is_empty());
-    if version > 1 {
-        return Err("x509: unsupported private key version".into());
+    let more_primes = list(fields.optional(Kind::LIST)?.unwrap_or_default(), PRIME)?;
+    let has_more_primes = !more_primes.is_empty();
+    for mut prime in more_primes {
+        for _ in 0..3 {
+            prime.big()?;
+        }
     }
-    if more_primes {
-        return Err("RSA keys of more than two primes are refused; use a key of two primes".into());
-    }
-    Ok((Numbers { n, e, d, p, q, crt: crt.try_into().ok() }, outer.rest()))
+    let numbers = Numbers { n: modulus, e: exponent, d, p, q, crt: None };
+    Ok(Written { version, numbers, crt, has_more_primes, rest: outer.rest() })
 }
 
 fn number(content: &[u8]) -> BigUint {

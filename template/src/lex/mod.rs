@@ -5,6 +5,7 @@
 use memchr::memmem::Finder;
 
 use crate::category::{is_digit, is_letter};
+use crate::error::Message;
 use crate::limits::Delimiters;
 use crate::text::{Rune, find, first_rune, line_ends, lossy, runes};
 
@@ -88,16 +89,16 @@ pub(crate) struct Token<'t> {
 
 impl Token<'_> {
     /// How messages name the token.
-    pub(crate) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> Message {
         let text = lossy(self.text);
         match self.kind {
-            Kind::Eof => "EOF".to_owned(),
-            kind if kind.is_keyword() => format!("<{text}>"),
+            Kind::Eof => "EOF".into(),
+            kind if kind.is_keyword() => Message::ours(format!("<{text}>")),
             _ if self.text.len() > 10 => {
                 let end = runes(self.text).nth(10).map_or(self.text.len(), |(at, _)| at);
-                format!("{}...", crate::fmt::quote::quoted_text(&self.text[..end]))
+                Message::default().source(crate::fmt::quote::quoted_text(&self.text[..end])).text("...")
             }
-            _ => crate::fmt::quote::quoted_text(self.text),
+            _ => Message::default().source(crate::fmt::quote::quoted_text(self.text)),
         }
     }
 }
@@ -113,7 +114,7 @@ pub(crate) struct Lexer<'t> {
     counted: usize,
     inside_action: bool,
     parens: usize,
-    failure: Option<String>,
+    failure: Option<Message>,
 }
 
 impl<'t> Lexer<'t> {
@@ -147,8 +148,8 @@ impl<'t> Lexer<'t> {
     }
 
     /// What is wrong, once there was a token of [`Kind::Error`].
-    pub(crate) fn failure(&self) -> &str {
-        self.failure.as_deref().unwrap_or_default()
+    pub(crate) fn failure(&self) -> Message {
+        self.failure.clone().unwrap_or_default()
     }
 
     /// Text up to the next action, or `None` when there was only a comment to skip.
@@ -253,7 +254,7 @@ impl<'t> Lexer<'t> {
                 self.emit(Kind::RightParen)
             }
             '!'..='~' => self.emit(Kind::Char),
-            char => self.error(&format!("unrecognized character in action: {}", code_point(char))),
+            char => self.error(Message::plain("unrecognized character in action: ").source(code_point(char))),
         }
     }
 
@@ -300,7 +301,7 @@ impl<'t> Lexer<'t> {
         if self.at_terminator() { self.emit(kind) } else { self.bad_character() }
     }
 
-    fn quoted(&mut self, quote: char, kind: Kind, unterminated: &str) -> Token<'t> {
+    fn quoted(&mut self, quote: char, kind: Kind, unterminated: &'static str) -> Token<'t> {
         loop {
             match self.advance().map(|rune| rune.char) {
                 // An escaped character does not end the literal, unless it is the end of the line.
@@ -347,7 +348,7 @@ impl<'t> Lexer<'t> {
 
     fn bad_character(&mut self) -> Token<'t> {
         let char = self.peek().map_or('\0', |rune| rune.char);
-        self.error(&format!("bad character {}", code_point(char)))
+        self.error(Message::plain("bad character ").source(code_point(char)))
     }
 
     fn peek(&self) -> Option<Rune> {
@@ -373,8 +374,8 @@ impl<'t> Lexer<'t> {
         token
     }
 
-    fn error(&mut self, message: &str) -> Token<'t> {
-        self.failure = Some(message.to_owned());
+    fn error(&mut self, message: impl Into<Message>) -> Token<'t> {
+        self.failure = Some(message.into());
         Token { kind: Kind::Error, pos: self.start, line: self.line_of_start(), text: &[] }
     }
 

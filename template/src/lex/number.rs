@@ -1,6 +1,7 @@
 //! The shape of number literals. Their value is found by the parser.
 
 use super::{Kind, Lexer, Token, is_alphanumeric};
+use crate::error::Message;
 
 impl<'t> Lexer<'t> {
     /// A number, or two joined by a sign that make a complex one.
@@ -58,6 +59,6 @@ impl<'t> Lexer<'t> {
 
     fn bad_number(&mut self) -> Token<'t> {
         let text = crate::fmt::quote::quoted_text(&self.text[self.start..self.pos]);
-        self.error(&format!("bad number syntax: {text}"))
+        self.error(Message::plain("bad number syntax: ").source(text))
     }
 }

@@ -66,7 +66,7 @@ impl Parser<'_> {
                     self.tokens.next_non_space();
                     self.declare(pipe, &variable)?;
                     if context != "range" || pipe.decl.len() >= 2 {
-                        return Err(format!("too many declarations in {context}").into());
+                        return Err(Message::ours(format!("too many declarations in {context}")));
                     }
                     let following = self.tokens.peek_non_space().kind;
                     if !matches!(following, Kind::Variable | Kind::RightDelim | Kind::RightParen) {
@@ -87,7 +87,7 @@ impl Parser<'_> {
 
     fn declare(&mut self, pipe: &mut Pipe, variable: &Token) -> Result<(), Message> {
         if self.scope.variables.len() > MAX_VARIABLES {
-            return Err(format!("more than {MAX_VARIABLES} variables in scope; use a dict").into());
+            return Err(Message::ours(format!("more than {MAX_VARIABLES} variables in scope; use a dict")));
         }
         let name = lossy(variable.text);
         pipe.decl.push(name.clone());
@@ -137,7 +137,7 @@ impl Parser<'_> {
             Term::Variable { name, .. } => Term::Variable { name, fields: more },
             Term::Bool(_) | Term::Str { .. } | Term::Number(_) | Term::Nil | Term::Dot => {
                 let term = quoted_text(base.source().as_bytes());
-                return Err(format!("unexpected . after term {term}").into());
+                return Err(Message::plain("unexpected . after term ").source(term));
             }
             _ => Term::Chain { base: Box::new(base), fields: more },
         };
@@ -150,7 +150,7 @@ impl Parser<'_> {
         let term = match token.kind {
             Kind::Identifier => match funcs::find(token.text) {
                 Some(function) => Term::Function(function),
-                None => return Err(format!("function {} not defined", quoted_text(token.text)).into()),
+                None => return Err(Message::plain("function ").source(quoted_text(token.text)).text(" not defined")),
             },
             Kind::Dot => Term::Dot,
             Kind::Nil => Term::Nil,
@@ -161,7 +161,7 @@ impl Parser<'_> {
             Kind::LeftParen => Term::Pipe(Box::new(self.parenthesized()?)),
             Kind::Str | Kind::RawStr => {
                 let value = unquote(token.text)?.into();
-                Term::Str { literal: token.text.to_vec(), value }
+                Term::Str { literal: token.text.into(), value }
             }
             _ => {
                 self.tokens.back();
@@ -176,7 +176,7 @@ impl Parser<'_> {
         if self.scope.variables.contains(&name) {
             return Ok(Term::Variable { name, fields: Vec::new() });
         }
-        Err(format!("undefined variable {}", quoted_text(token.text)).into())
+        Err(Message::plain("undefined variable ").source(quoted_text(token.text)))
     }
 
     fn parenthesized(&mut self) -> Result<Pipe, Message> {
@@ -196,12 +196,12 @@ fn field_name(token: &Token) -> String {
 
 fn check_pipeline(pipe: &Pipe, context: &str) -> Result<(), Message> {
     if pipe.commands.is_empty() {
-        return Err(format!("missing value for {context}").into());
+        return Err(Message::ours(format!("missing value for {context}")));
     }
     for (index, command) in pipe.commands.iter().enumerate().skip(1) {
         let first = command.args.first().map(|arg| &arg.term);
         if matches!(first, Some(Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::Str { .. })) {
-            return Err(format!("non executable command in pipeline stage {}", index + 1).into());
+            return Err(Message::ours(format!("non executable command in pipeline stage {}", index + 1)));
         }
     }
     Ok(())

@@ -28,8 +28,8 @@ pub(crate) struct Refusal {
 /// Parses `text`; `name` is the name of the outermost template.
 pub(crate) fn parse(name: &str, text: &[u8], delimiters: &Delimiters, limits: &Limits) -> Result<Program, Refusal> {
     if text.len() > limits.text_bytes {
-        let message = format!("template is longer than {} bytes; split it", limits.text_bytes);
-        return Err(Refusal { line: 1, message: message.into() });
+        let message = Message::ours(format!("template is longer than {} bytes; split it", limits.text_bytes));
+        return Err(Refusal { line: 1, message });
     }
     let mut parser = Parser::new(name, Lexer::new(text, delimiters), limits);
     parser.run().map_err(|message| Refusal { line: parser.tokens.line(), message })?;
@@ -187,7 +187,7 @@ impl<'t> Parser<'t> {
     fn jump(&mut self, node: Node, context: &str) -> Result<(), Message> {
         self.expect(Kind::RightDelim, context)?;
         if self.scope.loops == 0 {
-            return Err(format!("{context} outside {{{{range}}}}").into());
+            return Err(Message::ours(format!("{context} outside {{{{range}}}}")));
         }
         self.append(node);
         Ok(())
@@ -237,7 +237,7 @@ impl<'t> Parser<'t> {
     fn close(&mut self, closing: Closing) -> Result<(), Message> {
         let Some(Open { purpose, list }) = self.open.pop() else { return Err("unexpected EOF".into()) };
         match purpose {
-            Purpose::Root => Err(format!("unexpected {}", closing.source()).into()),
+            Purpose::Root => Err(Message::ours(format!("unexpected {}", closing.source()))),
             Purpose::Define { name, outer } => {
                 must_end(closing, "define clause")?;
                 self.blocks -= 1;
@@ -311,7 +311,7 @@ impl<'t> Parser<'t> {
                     return Ok(());
                 }
                 let name = crate::fmt::quote::quoted_text(&name);
-                Err(format!("template: multiple definition of template {name}").into())
+                Err(Message::plain("template: multiple definition of template ").source(name))
             }
             _ => {
                 self.program.trees.insert(name, list);
@@ -324,7 +324,7 @@ impl<'t> Parser<'t> {
         if !matches!(purpose, Purpose::Control { chained: true, .. }) {
             self.blocks += 1;
             if self.blocks > self.limits.block_depth {
-                return Err(format!("blocks nest more than {} deep", self.limits.block_depth).into());
+                return Err(Message::ours(format!("blocks nest more than {} deep", self.limits.block_depth)));
             }
         }
         let list = self.new_list();
@@ -355,21 +355,21 @@ impl<'t> Parser<'t> {
 
     fn unexpected(&self, token: &Token, context: &str) -> Message {
         if token.kind != Kind::Error {
-            return format!("unexpected {} in {context}", token.describe()).into();
+            return Message::plain("unexpected ").then(&token.describe()).text(" in ").words(context);
         }
-        let mut text = self.tokens.failure().to_owned();
-        if self.action_line != 0 && self.action_line != token.line {
-            // Some messages end in "action" already.
-            text.push_str(if text.ends_with(" action") { " started at " } else { " in action started at " });
-            text = format!("{text}{}:{}", self.name, self.action_line);
+        let message = self.tokens.failure();
+        if self.action_line == 0 || self.action_line == token.line {
+            return message;
         }
-        text.into()
+        // Some messages end in "action" already.
+        let joint = if message.exact().ends_with(" action") { " started at " } else { " in action started at " };
+        message.text(joint).source(self.name).words(format!(":{}", self.action_line))
     }
 }
 
 fn must_end(closing: Closing, context: &str) -> Result<(), Message> {
     match closing {
         Closing::End => Ok(()),
-        Closing::Else => Err(format!("unexpected {} in {context}", closing.source()).into()),
+        Closing::Else => Err(Message::ours(format!("unexpected {} in {context}", closing.source()))),
     }
 }

@@ -28,10 +28,10 @@ pub(super) fn parse_number(token: &Token) -> Result<Number, Message> {
         return Ok(Number { literal, int, float, complex: None });
     }
     let Some(float) = parse_float(token.text) else {
-        return Err(format!("illegal number syntax: {}", quoted_text(token.text)).into());
+        return Err(Message::plain("illegal number syntax: ").source(quoted_text(token.text)));
     };
     if !literal.contains(['.', 'e', 'E', 'p', 'P']) {
-        return Err(format!("integer overflow: {}", quoted_text(token.text)).into());
+        return Err(Message::plain("integer overflow: ").source(quoted_text(token.text)));
     }
     Ok(Number { literal, int: whole(float), float: Some(float), complex: None })
 }

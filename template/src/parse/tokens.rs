@@ -1,5 +1,6 @@
 //! Tokens with the three of look-ahead that the grammar needs.
 
+use crate::error::Message;
 use crate::lex::{Kind, Lexer, Token};
 
 /// A token source that can go back. The order of the buffer is Go's, because the line of a parse error is that of
@@ -22,7 +23,7 @@ impl<'t> Tokens<'t> {
     }
 
     /// What is wrong, once there was a token of [`Kind::Error`].
-    pub(super) fn failure(&self) -> &str {
+    pub(super) fn failure(&self) -> Message {
         self.lexer.failure()
     }
 

@@ -113,7 +113,7 @@ fn check_length(sealed: &[u8], block: usize) -> Result<(), Message> {
     if sealed.is_empty() {
         return Err("pkcs12: empty encrypted data".into());
     }
-    if sealed.len() % block != 0 {
+    if !sealed.len().is_multiple_of(block) {
         return Err("pkcs12: input is not a multiple of the block size".into());
     }
     Ok(())

@@ -43,11 +43,8 @@ impl<'a> Mac<'a> {
     }
 
     fn pbmac1_key(&self, context: &Context, password: &Password) -> Result<(Hash, Vec<u8>), Message> {
-        let (derivation, scheme) = pbmac1_parameters(self.algorithm.parameters.whole).map_err(|problem| {
-            let mut message = Message::plain("error decoding PBMAC1 parameters: ");
-            message.append(&problem);
-            message
-        })?;
+        let (derivation, scheme) = pbmac1_parameters(self.algorithm.parameters.whole)
+            .map_err(|problem| Message::plain("error decoding PBMAC1 parameters: ").then(&problem))?;
         if derivation.oid != PBKDF2 {
             return Err(unsupported("PBMAC1 KDF algorithm ", derivation.oid, " is not supported"));
         }
@@ -102,6 +99,6 @@ fn pbmac1_parameters(der: &[u8]) -> Result<(Algorithm<'_>, Algorithm<'_>), Messa
 }
 
 /// The refusal of an algorithm.
-pub(super) fn unsupported(before: &str, oid: &[u8], after: &str) -> Message {
+pub(super) fn unsupported(before: &'static str, oid: &[u8], after: &'static str) -> Message {
     Message::plain("pkcs12: ").text(before).data(oid::dotted(oid)).text(after)
 }

@@ -14,7 +14,7 @@ mod mac;
 mod read;
 mod write;
 
-pub(crate) use read::{Contents, read};
+pub(crate) use read::read;
 pub(crate) use write::{key_store, trust_store};
 
 /// The most iterations of a key derivation; a core does about as many within a render's deadline. Files in use have 2048

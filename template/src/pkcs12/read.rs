@@ -20,14 +20,11 @@ pub(crate) struct Contents {
 /// The key and certificates of a file. Exactly one key and at least one certificate must be there.
 pub(crate) fn read(context: &Context, der: &[u8], password: &[u8]) -> Result<Contents, Message> {
     let password = Password::new(password)?;
-    let file = File::read(der).map_err(|problem| {
-        let mut message = Message::plain("pkcs12: error reading P12 data: ");
-        message.append(&problem);
-        message
-    })?;
+    let file = File::read(der).map_err(|problem| Message::plain("pkcs12: error reading P12 data: ").then(&problem))?;
     let (safe, password) = file.opened(context, password)?;
-    let parts = list(only(safe, |outer| outer.content(Kind::LIST))?, Kind::structure("contentInfo"))?;
-    let parts: Vec<Part> = parts.into_iter().map(Part::of_fields).collect::<Result<_, _>>()?;
+    let parts: Vec<Part> = only(safe, |outer| {
+        list(outer.content(Kind::LIST)?, Kind::structure("contentInfo"))?.into_iter().map(Part::of_fields).collect()
+    })?;
     if !(1..=2).contains(&parts.len()) {
         let count = parts.len();
         return Err(Message::plain(format!(
@@ -46,8 +43,9 @@ pub(crate) fn read(context: &Context, der: &[u8], password: &[u8]) -> Result<Con
 }
 
 fn bags(der: &[u8]) -> Result<Vec<Bag<'_>>, Message> {
-    let bags = list(only(der, |outer| outer.content(Kind::LIST))?, Kind::structure("safeBag"))?;
-    bags.into_iter().map(Bag::read).collect()
+    only(der, |outer| {
+        list(outer.content(Kind::LIST)?, Kind::structure("safeBag"))?.into_iter().map(Bag::read).collect()
+    })
 }
 
 /// An algorithm with its parameters.
@@ -109,16 +107,16 @@ impl<'a> File<'a> {
         if self.safe.kind != DATA {
             return Err("pkcs12: only password-protected PFX is implemented".into());
         }
-        let content = only(self.safe.content, Fields::element)?.content;
+        let safe = only(self.safe.content, Fields::element)?.content;
         let Some(mac) = &self.mac else {
-            return if password.is_empty() { Ok((content, password)) } else { Err("pkcs12: no MAC in data".into()) };
+            return if password.is_empty() { Ok((safe, password)) } else { Err("pkcs12: no MAC in data".into()) };
         };
-        if mac.verifies(context, &password, content)? {
-            return Ok((content, password));
+        if mac.verifies(context, &password, safe)? {
+            return Ok((safe, password));
         }
         let other = Password::without_end();
-        if password.is_empty() && mac.verifies(context, &other, content)? {
-            return Ok((content, other));
+        if password.is_empty() && mac.verifies(context, &other, safe)? {
+            return Ok((safe, other));
         }
         Err("pkcs12: decryption password incorrect".into())
     }
@@ -187,21 +185,18 @@ impl<'a> Bag<'a> {
 
     fn shrouded_key(&self, context: &Context, password: &Password) -> Result<PrivateKey, Message> {
         let failed = |verb: &str, problem: &Message| {
-            let mut message = Message::plain(format!("pkcs12: error {verb} PKCS#8 shrouded key bag: "));
-            message.append(problem);
-            message
+            Message::plain(format!("pkcs12: error {verb} PKCS#8 shrouded key bag: ")).then(problem)
         };
         let sealed = Sealed::of_key(self.value).map_err(|problem| failed("decoding", &problem))?;
         let der = decrypt(context, &sealed.algorithm, password, sealed.bytes)
             .map_err(|problem| failed("decrypting", &problem))?;
         PrivateKey::parse_pkcs8(&der)
+            .map_err(|problem| Message::plain("pkcs12: error parsing PKCS#8 private key: ").then(&problem))
     }
 }
 
 fn bad_certificate(problem: &Message) -> Message {
-    let mut message = Message::plain("pkcs12: error decoding cert bag: ");
-    message.append(problem);
-    message
+    Message::plain("pkcs12: error decoding cert bag: ").then(problem)
 }
 
 fn contents(context: &Context, password: &Password, bags: &[Bag]) -> Result<Contents, Message> {

@@ -39,7 +39,7 @@ pub(crate) fn key_store(
         bags.extend(certificate_bag(certificate, attributes));
     }
     let certificates = encrypted_part(context, &password, &bags)?;
-    let (algorithm, sealed) = encrypted(context, &password, &key.to_pkcs8()?)?;
+    let (algorithm, sealed) = encrypted(context, &password, &key.to_pkcs8())?;
     let shrouded = write::sequence(&[&algorithm, &write::octets(&sealed)]);
     let key = plain_part(&write::element(0x30, &bag(SHROUDED_KEY_BAG, &shrouded, vec![key_id])));
     file(context, &password, &[&certificates, &key])

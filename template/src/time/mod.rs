@@ -73,6 +73,29 @@ impl Zone {
         }
     }
 
+    /// Whether Go keeps both zones in one place: UTC, and whole hours without a name.
+    pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
+        const HOURS: std::ops::RangeInclusive<i32> = -12..=14;
+        match (self, other) {
+            (Self::Utc, Self::Utc) => true,
+            (Self::Fixed { offset, name }, Self::Fixed { offset: other, name: other_name }) => {
+                let is_kept = name.is_empty() && offset % 3600 == 0 && HOURS.contains(&(offset / 3600));
+                is_kept && offset == other && other_name.is_empty()
+            }
+            _ => false,
+        }
+    }
+
+    /// The zone as Go source; what is neither Go's zero time nor in a zone of its own is in the operator's zone.
+    pub(crate) fn source(&self, is_zero_time: bool) -> String {
+        match self {
+            Self::Utc if is_zero_time => "time.UTC".to_owned(),
+            Self::Utc => "time.Local".to_owned(),
+            Self::Fixed { name, .. } => format!("time.Location({name:?})"),
+            Self::Named(zone) => format!("time.Location({:?})", zone.iana_name().unwrap_or_default()),
+        }
+    }
+
     /// Offset in seconds and abbreviation at an instant.
     fn at(&self, seconds: i64) -> (i64, String) {
         match self {
@@ -156,6 +179,14 @@ impl Time {
         }
         let total = (i128::from(self.seconds) - i128::from(ZERO)) * 1_000_000_000 + i128::from(self.nanoseconds);
         i64::try_from(total.rem_euclid(i128::from(unit))).unwrap_or_default()
+    }
+
+    /// The time as Go source.
+    pub(crate) fn source(&self) -> String {
+        let Civil { year, month, day, hour, minute, second, .. } = self.civil();
+        let month = MONTHS.get(usize::from(month).wrapping_sub(1)).copied().unwrap_or_default();
+        let (nanoseconds, zone) = (self.nanoseconds, self.zone.source(self.is_zero()));
+        format!("time.Date({year}, time.{month}, {day}, {hour}, {minute}, {second}, {nanoseconds}, {zone})")
     }
 
     pub(crate) fn is_zero(&self) -> bool {

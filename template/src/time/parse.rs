@@ -42,7 +42,7 @@ fn mismatch(layout: &[u8], text: &[u8], element: &[u8], rest: &[u8]) -> Message 
 }
 
 fn unfit(text: &[u8], problem: &str) -> Message {
-    Message::plain("parsing time ").data(quoted(text)).text(format!(": {problem}"))
+    Message::plain("parsing time ").data(quoted(text)).text(": ").words(problem)
 }
 
 enum Mistake {

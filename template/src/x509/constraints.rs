@@ -31,7 +31,7 @@ pub(super) fn check(mut value: Cursor) -> Result<(), Message> {
 }
 
 fn check_name(kind: u8, name: &[u8]) -> Result<(), Message> {
-    let failed = |what: &str| Err(malformed(&format!("failed to parse {what} constraint ")).data(quote(name, false)));
+    let failed = |what: &str| Err(malformed(format!("failed to parse {what} constraint ")).data(quote(name, false)));
     let ascii = || {
         let problem = || {
             malformed("invalid constraint value: x509: ")
@@ -51,7 +51,7 @@ fn check_name(kind: u8, name: &[u8]) -> Result<(), Message> {
         _ if kind == tag::context(1) => {
             ascii()?;
             let fits = match name.iter().rposition(|&byte| byte == b'@') {
-                Some(at) => at > 0 && is_domain(&name[at + 1..], false),
+                Some(at) => is_mailbox(&name[..at]) && is_domain(&name[at + 1..], false),
                 None => is_domain(domain, true),
             };
             if fits { Ok(()) } else { failed("rfc822Name") }
@@ -69,10 +69,18 @@ fn check_name(kind: u8, name: &[u8]) -> Result<(), Message> {
     }
 }
 
+/// Whether the text may stand before the `@` of an address: words of letters, digits and some signs with dots between,
+/// or anything in quotes.
+fn is_mailbox(text: &[u8]) -> bool {
+    let quoted = text.len() > 2 && text.starts_with(b"\"") && text.ends_with(b"\"");
+    let is_sign = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(byte);
+    quoted || text.split(|&byte| byte == b'.').all(|word| !word.is_empty() && word.iter().all(is_sign))
+}
+
 /// An address and a mask of the same length.
 fn network(bytes: &[u8]) -> Result<(), Message> {
     if !matches!(bytes.len(), 8 | 32) {
-        return Err(malformed(&format!("IP constraint contained value of length {}", bytes.len())));
+        return Err(malformed(format!("IP constraint contained value of length {}", bytes.len())));
     }
     let mask = &bytes[bytes.len() / 2..];
     let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{Certificate, constraints, malformed, names};
 use crate::der::cursor::{Cursor, tag};
+use crate::der::oid;
 use crate::error::Message;
 
 /// `authorityInfoAccess`
@@ -27,7 +28,8 @@ pub(super) fn read(tbs: &mut Cursor, certificate: &mut Certificate) -> Result<()
         let fields = list.read(tag::SEQUENCE).ok_or_else(|| malformed("malformed extension"))?;
         let extension = Extension::read(fields)?;
         if !seen.insert(extension.oid) {
-            return Err(malformed("certificate contains duplicate extensions"));
+            let problem = malformed("certificate contains duplicate extension with OID \"");
+            return Err(problem.data(oid::dotted(extension.oid)).text("\""));
         }
         found.push(extension);
     }
@@ -47,7 +49,7 @@ impl<'a> Extension<'a> {
     }
 
     fn apply(self, certificate: &mut Certificate) -> Result<(), Message> {
-        let must = |fits: Option<()>, problem: &str| fits.ok_or_else(|| malformed(problem));
+        let must = |fits: Option<()>, problem: &'static str| fits.ok_or_else(|| malformed(problem));
         let value = self.value;
         match self.oid {
             [0x55, 0x1d, 14] => certificate.subject_key_id = self.subject_key_id()?,
@@ -95,7 +97,7 @@ impl<'a> Extension<'a> {
         while !list.is_empty() {
             let mut access = list.read(tag::SEQUENCE).ok_or_else(wrong)?;
             access.oid().ok_or_else(wrong)?;
-            access.any().ok_or_else(wrong)?;
+            access.optional(tag::context(6)).ok_or_else(wrong)?;
         }
         Ok(())
     }
@@ -111,7 +113,7 @@ fn basic_constraints(mut value: Cursor) -> Option<()> {
         fields.boolean()?;
     }
     if fields.next_is(tag::INTEGER) {
-        fields.int()?;
+        fields.int().filter(|length| *length >= 0)?;
     }
     Some(())
 }
@@ -122,7 +124,7 @@ fn distribution_points(mut value: Cursor) -> Result<(), Message> {
     while !points.is_empty() {
         let mut point = points.read(tag::SEQUENCE).ok_or_else(wrong)?;
         let Some(mut name) = point.optional(tag::explicit(0)).ok_or_else(wrong)? else { continue };
-        let Some(mut full) = name.optional(tag::explicit(0)).ok_or_else(wrong)? else { continue };
+        let mut full = name.read(tag::explicit(0)).ok_or_else(wrong)?;
         while full.next_is(tag::context(6)) {
             full.read(tag::context(6)).ok_or_else(wrong)?;
         }
@@ -134,10 +136,23 @@ fn policies(mut value: Cursor) -> Option<()> {
     let mut list = value.read(tag::SEQUENCE)?;
     let mut seen = HashSet::new();
     while !list.is_empty() {
-        let oid = list.read(tag::SEQUENCE)?.read(tag::OID)?;
-        seen.insert(oid.0).then_some(())?;
+        let oid = any_oid(&mut list.read(tag::SEQUENCE)?)?;
+        seen.insert(oid).then_some(())?;
     }
     Some(())
+}
+
+/// An identifier whose numbers may be of any size.
+fn any_oid<'a>(fields: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let content = fields.read(tag::OID)?.0;
+    let ends = content.last().is_some_and(|last| last & 0x80 == 0);
+    let mut starts = true;
+    let is_padded = content.iter().any(|byte| {
+        let padded = starts && *byte == 0x80;
+        starts = byte & 0x80 == 0;
+        padded
+    });
+    (ends && !is_padded).then_some(content)
 }
 
 fn policy_mappings(mut value: Cursor) -> Option<()> {

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use crate::der::cursor::{Cursor, tag};
-use crate::error::Message;
+use crate::error::{Message, Piece};
 
 mod chain;
 mod constraints;
@@ -144,7 +144,7 @@ fn content(whole: &[u8]) -> Cursor<'_> {
 }
 
 /// Go's complaint.
-fn malformed(problem: &str) -> Message {
+fn malformed(problem: impl Into<Piece>) -> Message {
     Message::plain("x509: ").text(problem)
 }
 

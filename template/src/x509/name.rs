@@ -20,7 +20,7 @@ const COMMON_NAME: u8 = 3;
 const SERIAL_NUMBER: u8 = 5;
 /// The attributes that Go groups by kind, in the order in which it writes them.
 const GROUPED: [(u8, &str); 7] =
-    [(6, "C"), (10, "O"), (11, "OU"), (7, "L"), (8, "ST"), (9, "STREET"), (17, "POSTALCODE")];
+    [(6, "C"), (8, "ST"), (7, "L"), (9, "STREET"), (17, "POSTALCODE"), (10, "O"), (11, "OU")];
 
 /// A name: identifiers and texts in the order of the certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) struct Name(Vec<(Vec<u8>, String)>);
 impl Name {
     /// The name that comes next.
     pub(super) fn read(input: &mut Cursor) -> Result<Self, Message> {
-        let wrong = |what: &str| malformed(&format!("invalid RDNSequence{what}"));
+        let wrong = |what: &str| malformed(format!("invalid RDNSequence{what}"));
         let mut sets = input.read(tag::SEQUENCE).ok_or_else(|| wrong(""))?;
         let mut parts = Vec::new();
         while !sets.is_empty() {

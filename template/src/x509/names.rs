@@ -6,7 +6,7 @@ use super::{AlternativeNames, malformed};
 use crate::der::cursor::{Cursor, tag};
 use crate::error::Message;
 use crate::fmt::quote::quote;
-use crate::url::Url;
+use crate::url::{Part, Url, escape};
 
 const EMAIL: u8 = tag::context(1);
 const DNS: u8 = tag::context(2);
@@ -31,7 +31,7 @@ pub(super) fn read(mut value: Cursor) -> Result<AlternativeNames, Message> {
 }
 
 fn ascii(name: &[u8], kind: &str) -> Result<Vec<u8>, Message> {
-    if name.is_ascii() { Ok(name.to_vec()) } else { Err(malformed(&format!("SAN {kind} is malformed"))) }
+    if name.is_ascii() { Ok(name.to_vec()) } else { Err(malformed(format!("SAN {kind} is malformed"))) }
 }
 
 fn ip(name: &[u8]) -> Result<IpAddr, Message> {
@@ -39,7 +39,7 @@ fn ip(name: &[u8]) -> Result<IpAddr, Message> {
         return Ok(Ipv4Addr::from(four).into());
     }
     let sixteen = <[u8; 16]>::try_from(name)
-        .map_err(|_| malformed(&format!("cannot parse IP address of length {}", name.len())))?;
+        .map_err(|_| malformed(format!("cannot parse IP address of length {}", name.len())))?;
     // Go shows an IPv4 address inside IPv6 as what it is.
     Ok(Ipv6Addr::from(sixteen).to_canonical())
 }
@@ -47,21 +47,48 @@ fn ip(name: &[u8]) -> Result<IpAddr, Message> {
 fn uri(name: &[u8]) -> Result<Vec<u8>, Message> {
     let text = ascii(name, "uniformResourceIdentifier")?;
     let problem = || malformed("cannot parse URI ").data(quote(&text, false)).text(": ");
-    let url = Url::parse(&text).map_err(|inner| {
-        let mut message = problem().text("parse ").data(quote(&text, false)).text(": ");
-        message.append(&inner);
-        message
-    })?;
+    let url = Url::parse(&text).map_err(|inner| problem().then(&inner))?;
     if !url.host.is_empty() && !is_domain(&url.host, false) {
         return Err(problem().text("invalid domain"));
     }
     Ok(normal(&url, &text))
 }
 
-/// The URL as Go writes it: with its scheme in small letters.
+/// The URL as Go writes it: the scheme in small letters, what must be escaped escaped, the rest as it stands.
 fn normal(url: &Url, text: &[u8]) -> Vec<u8> {
-    let rest = text.get(url.scheme.len()..).unwrap_or_default();
-    [url.scheme.as_slice(), rest].concat()
+    let (text, _) = text.split_at(memchr::memchr(b'#', text).unwrap_or(text.len()));
+    let (text, query) = text.split_at(memchr::memchr(b'?', text).unwrap_or(text.len()));
+    let mut out = url.scheme.clone();
+    let mut rest = text;
+    if !url.scheme.is_empty() {
+        out.push(b':');
+        rest = text.get(url.scheme.len() + 1..).unwrap_or_default();
+    }
+    if let Some(behind) = rest.strip_prefix(b"//").filter(|_| url.opaque.is_empty()) {
+        let (authority, path) = behind.split_at(memchr::memchr(b'/', behind).unwrap_or(behind.len()));
+        if !authority.is_empty() || !path.is_empty() {
+            out.extend_from_slice(b"//");
+        }
+        if let Some(user) = &url.userinfo {
+            out.extend_from_slice(user);
+            out.push(b'@');
+        }
+        out.extend(escape(&url.host, Part::Host));
+        rest = path;
+    }
+    out.extend(if url.opaque.is_empty() { kept_or_escaped(rest, &url.path, Part::Path) } else { rest.to_vec() });
+    out.extend_from_slice(query);
+    if !url.fragment.is_empty() {
+        out.push(b'#');
+        out.extend(escape(&url.fragment, Part::Fragment));
+    }
+    out
+}
+
+/// The text as it stands if it could stand so in a URL, or else what it means, escaped anew.
+fn kept_or_escaped(raw: &[u8], meaning: &[u8], part: Part) -> Vec<u8> {
+    let may_stand = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@[]/%".contains(byte);
+    if raw.iter().all(may_stand) { raw.to_vec() } else { escape(meaning, part) }
 }
 
 /// Whether the name could be one of a host. `constraint` allows what stands for many: a name that is empty.

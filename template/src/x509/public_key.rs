@@ -7,7 +7,7 @@ use crate::error::Message;
 use crate::keys::Curve;
 
 /// An algorithm's identifier, and its parameters as they stand if there are any.
-pub(super) fn algorithm<'a>(mut fields: Cursor<'a>) -> Result<(&'a [u8], &'a [u8]), Message> {
+pub(super) fn algorithm(mut fields: Cursor<'_>) -> Result<(&[u8], &[u8]), Message> {
     let oid = fields.oid().ok_or_else(|| malformed("malformed OID"))?;
     if fields.is_empty() {
         return Ok((oid, &[]));
@@ -23,16 +23,8 @@ pub(super) fn check(mut info: Cursor) -> Result<(), Message> {
     let key = info.bits(false).ok_or_else(|| malformed("malformed subjectPublicKey"))?;
     let problem = match oid {
         oid::RSA => rsa(parameters, key),
-        oid::EC => ec(parameters, key),
-        oid::ED25519 => edwards("Ed25519 key encoded with illegal parameters", parameters)
-            .or((key.len() != 32).then_some("wrong Ed25519 public key size")),
-        oid::X25519 => {
-            let problem = edwards("X25519 key encoded with illegal parameters", parameters);
-            if problem.is_none() && key.len() != 32 {
-                return Err("crypto/ecdh: invalid public key".into());
-            }
-            problem
-        }
+        oid::EC => return ec(parameters, key),
+        oid::ED25519 => ed25519(parameters, key),
         oid::DSA => dsa(parameters, key),
         _ => None,
     };
@@ -53,14 +45,17 @@ fn rsa(parameters: &[u8], key: &[u8]) -> Option<&'static str> {
     (exponent <= 0).then_some("RSA public exponent is not a positive number")
 }
 
-fn ec(parameters: &[u8], key: &[u8]) -> Option<&'static str> {
-    let Some(oid) = Cursor(parameters).oid() else { return Some("invalid ECDSA parameters") };
-    let Some(curve) = Curve::of_oid(oid) else { return Some("unsupported elliptic curve") };
-    (!curve.is_point(key)).then_some("failed to unmarshal elliptic curve point")
+fn ec(parameters: &[u8], key: &[u8]) -> Result<(), Message> {
+    let oid = Cursor(parameters).oid().ok_or_else(|| malformed("invalid ECDSA parameters"))?;
+    let curve = Curve::of_oid(oid).ok_or_else(|| malformed("unsupported elliptic curve"))?;
+    curve.check_point(key)
 }
 
-fn edwards(problem: &'static str, parameters: &[u8]) -> Option<&'static str> {
-    (!parameters.is_empty()).then_some(problem)
+fn ed25519(parameters: &[u8], key: &[u8]) -> Option<&'static str> {
+    if !parameters.is_empty() {
+        return Some("Ed25519 key encoded with illegal parameters");
+    }
+    (key.len() != 32).then_some("wrong Ed25519 public key size")
 }
 
 fn dsa(parameters: &[u8], key: &[u8]) -> Option<&'static str> {

@@ -272,7 +272,7 @@ fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {
         Scalar::Float(value) if value.is_finite() => Value::Float(value),
         Scalar::Float(value) => {
             let text = format_float(value, 'g', None);
-            return Err(Problem::Meaning(format!("json: unsupported value: {text}").into()));
+            return Err(Problem::Meaning(Message::plain("json: unsupported value: ").data(text)));
         }
         Scalar::Timestamp | Scalar::Merge | Scalar::Str => Value::text(text),
     })
@@ -289,6 +289,6 @@ pub(super) fn key_text(key: &Value) -> Result<Bytes, Problem> {
             let text = crate::funcs::json::number_text(*value).unwrap_or_default();
             Ok(text.into_bytes().into())
         }
-        other => Err(Problem::Meaning(format!("unsupported map key of type: {}", other.type_name()).into())),
+        other => Err(Problem::Meaning(Message::ours(format!("unsupported map key of type: {}", other.type_name())))),
     }
 }

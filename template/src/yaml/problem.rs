@@ -45,40 +45,40 @@ fn wrong_directive(text: &str) -> Option<&'static str> {
 /// The problem with the line where Go sees it, which it leaves out for the first.
 pub(super) fn worded(error: &ScanError, text: &str) -> Message {
     let here = error.marker().line();
-    let (line, problem) = match error.kind() {
+    let (line, problem): (usize, Message) = match error.kind() {
         // The end of the text counts as a line of its own.
         ErrorKind::UnclosedFlowCollection { open } => (line_ends(text.as_bytes()) + 1, unclosed(text, *open)),
-        ErrorKind::ExpectedNodeContent => (before(here), "did not find expected node content".to_owned()),
-        ErrorKind::ExpectedBlockMappingKey => (before(here), "did not find expected key".to_owned()),
-        ErrorKind::ExpectedBlockSequenceEntry => (before(here), "did not find expected '-' indicator".to_owned()),
-        ErrorKind::ExpectedFlowMappingSeparator => (before(here), "did not find expected ',' or '}'".to_owned()),
-        ErrorKind::ExpectedFlowSequenceSeparator => (before(here), "did not find expected ',' or ']'".to_owned()),
-        ErrorKind::UnclosedQuotedScalar => (scanned(here), "found unexpected end of stream".to_owned()),
-        ErrorKind::UnknownQuotedScalarEscape => (scanned(here), "found unknown escape character".to_owned()),
+        ErrorKind::ExpectedNodeContent => (before(here), "did not find expected node content".into()),
+        ErrorKind::ExpectedBlockMappingKey => (before(here), "did not find expected key".into()),
+        ErrorKind::ExpectedBlockSequenceEntry => (before(here), "did not find expected '-' indicator".into()),
+        ErrorKind::ExpectedFlowMappingSeparator => (before(here), "did not find expected ',' or '}'".into()),
+        ErrorKind::ExpectedFlowSequenceSeparator => (before(here), "did not find expected ',' or ']'".into()),
+        ErrorKind::UnclosedQuotedScalar => (scanned(here), "found unexpected end of stream".into()),
+        ErrorKind::UnknownQuotedScalarEscape => (scanned(here), "found unknown escape character".into()),
         ErrorKind::UnexpectedCharacter { .. }
         | ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
-        | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".to_owned()),
-        ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".to_owned()),
+        | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".into()),
+        ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".into()),
         kind => {
-            // What was being read when it happened is not told.
+            // What was being read when it happened is not told. The rest may quote the text.
             let told = kind.to_string();
             let problem =
                 if told.starts_with("while ") { told.split_once(", ").map(|(_, problem)| problem) } else { None };
-            (scanned(here), problem.unwrap_or(&told).to_owned())
+            (scanned(here), Message::default().data(problem.unwrap_or(&told)))
         }
     };
     let place = if line == 0 { String::new() } else { format!("line {line}: ") };
-    Message::plain(format!("yaml: {place}{problem}"))
+    Message::ours(format!("yaml: {place}")).then(&problem)
 }
 
 /// What is missing at the end of an open flow collection.
-fn unclosed(text: &str, open: char) -> String {
+fn unclosed(text: &str, open: char) -> Message {
     let close = if open == '[' { ']' } else { '}' };
     if text.trim_end().ends_with(['[', '{', ',', ':']) {
-        "did not find expected node content".to_owned()
+        "did not find expected node content".into()
     } else {
-        format!("did not find expected ',' or '{close}'")
+        Message::ours(format!("did not find expected ',' or '{close}'"))
     }
 }
 

@@ -20,6 +20,10 @@ const SLOW: &str = "{{ range until 3000 }}{{ range until 3000 }}{{ $x := . }}{{ 
 #[tokio::test]
 async fn runaway_templates_are_told_and_hold_up_nobody() -> Result {
     let scene = scene("runaway").await?;
+    let neighbour = crate::scene("neighbour").await?;
+    let quick = shaped(&json!({"data": {"url": "{{ .user }}"}}));
+    scene.apply(&external_secret("quick", &quick)).await?;
+    scene.is_synced("quick").await?;
     let runaways = [
         ("until", "{{ until 50000000 }}"),
         ("repeat", "{{ repeat 100000000 \"x\" }}"),
@@ -36,9 +40,11 @@ async fn runaway_templates_are_told_and_hold_up_nobody() -> Result {
     }
     for round in 0..3 {
         let name = format!("quick-{round}");
-        scene.apply(&external_secret(&name, &shaped(&json!({"data": {"url": "{{ .user }}"}})))).await?;
-        scene.holds(&name, &[("url", "bob")]).await?;
+        neighbour.apply(&external_secret(&name, &quick)).await?;
+        neighbour.holds(&name, &[("url", "bob")]).await?;
     }
+    scene.edit_secret("quick", &json!({"data": {"url": null}})).await?;
+    scene.holds("quick", &[("url", "bob")]).await?;
     for (name, _) in runaways {
         says(&scene.fails(name, "TemplateFailed").await?.message, &["spec.target.template.data[a]: "]);
     }

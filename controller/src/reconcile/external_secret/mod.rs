@@ -138,9 +138,9 @@ impl Turn<'_> {
             Due::At(at) => return Ok(until(at, now)),
             Due::Now(reason) => tracing::debug!(key = %self.key, ?reason, "refreshing"),
         }
-        let Some(place) = self.ctx.templates.place(self.key) else { return Ok(Next::Postponed(CROWDED)) };
-        let sources = self.ctx.sources.seen(self.key);
         let settled = before.synced_resource_version.as_deref() == Some(&version);
+        let Some(place) = self.ctx.templates.place(self.key, !settled) else { return Ok(Next::Postponed(CROWDED)) };
+        let sources = self.ctx.sources.seen(self.key);
         let refreshed = match self.check_templates(&spec) {
             Ok(()) => self.refresh(&plan, &place, settled).await,
             Err(error) => Err(error),

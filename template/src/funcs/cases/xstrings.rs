@@ -153,18 +153,20 @@ impl<'t> Writer<'t> {
 
     fn lowered(&mut self, word: &Word) {
         for letter in &word.letters {
-            match word.kind {
-                Kind::Capital | Kind::Connector => {
-                    letter.invalid.iter().for_each(|_| push_char(&mut self.out, REPLACEMENT))
+            for bytes in &letter.invalid {
+                match word.kind {
+                    Kind::Capital | Kind::Connector => push_char(&mut self.out, REPLACEMENT),
+                    _ => self.out.extend_from_slice(bytes),
                 }
-                _ => letter.invalid.iter().for_each(|bytes| self.out.extend_from_slice(bytes)),
             }
             let char = match (letter.char, word.kind) {
                 (Some(_), Kind::Connector) => Some(self.connector),
                 (Some(char), Kind::Capital) if is_upper(char) => Some(lower(char)),
                 (char, _) => char,
             };
-            char.into_iter().for_each(|char| push_char(&mut self.out, char));
+            if let Some(char) = char {
+                push_char(&mut self.out, char);
+            }
         }
     }
 }

@@ -228,7 +228,7 @@ fn items<'a>(context: &Context, value: &'a Value) -> Result<&'a [Value], Message
     Ok(items)
 }
 
-fn text<'a>(context: &Context, item: &'a Value, problem: &str) -> Result<&'a [u8], Message> {
+fn text<'a>(context: &Context, item: &'a Value, problem: &'static str) -> Result<&'a [u8], Message> {
     match item {
         Value::Str(text) => Ok(text),
         other => {

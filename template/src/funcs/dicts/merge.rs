@@ -1,5 +1,7 @@
 //! `merge` and `mergeOverwrite`.
 
+use std::collections::BTreeMap;
+
 use super::put;
 use crate::context::Context;
 use crate::error::Message;
@@ -39,13 +41,41 @@ fn merge(context: &mut Context, target: &Map, source: &Map, rule: Rule) -> Resul
     for (key, value) in source.entries() {
         context.spend(1)?;
         match (target.find(&key), &value) {
-            (Some(Value::Map(inner)), Value::Map(outer)) if !inner.has_strings() && !outer.has_strings() => {
-                merge(context, &inner, outer, rule)?;
+            (Some(Value::Map(inner)), Value::Map(outer)) if inner.has_strings() => {
+                if let Some(merged) = merged_strings(&inner, outer, rule)? {
+                    put(context, target, &key, merged)?;
+                }
             }
+            (Some(Value::Map(inner)), Value::Map(outer)) => merge(context, &inner, outer, rule)?,
             (Some(present), _) if rule == Rule::Fill && present.is_true() => {}
             (_, Value::Nil) if rule == Rule::Fill => {}
             _ => put(context, target, &key, value)?,
         }
     }
     Ok(())
+}
+
+/// A map of strings merged with another map; nothing where that is empty. Values of any type do not fit into it.
+fn merged_strings(target: &Map, source: &Map, rule: Rule) -> Result<Option<Value>, Message> {
+    if source.is_empty() {
+        return Ok(None);
+    }
+    if !source.has_strings() {
+        return Err("reflect.Value.SetMapIndex: value of type interface {} is not assignable to type string".into());
+    }
+    let strings = |map: &Map| {
+        let entries = map.entries().into_iter().filter_map(|(key, value)| match value {
+            Value::Str(text) => Some((key, text)),
+            _ => None,
+        });
+        entries.collect::<BTreeMap<_, _>>()
+    };
+    let mut merged = strings(target);
+    for (key, value) in strings(source) {
+        let present = merged.get(&key).is_some_and(|present| !present.is_empty());
+        if rule == Rule::Overwrite || !present {
+            merged.insert(key, value);
+        }
+    }
+    Ok(Some(Value::Map(Map::of_strings(merged))))
 }

@@ -301,5 +301,5 @@ fn as_str(value: &Value) -> Result<&[u8], Message> {
 
 fn conversion(value: &Value, wanted: &str) -> Message {
     let got = if matches!(value, Value::Nil) { "nil" } else { value.type_name() };
-    format!("interface conversion: interface {{}} is {got}, not {wanted}").into()
+    Message::ours(format!("interface conversion: interface {{}} is {got}, not {wanted}"))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
@@ -174,9 +175,9 @@ impl Decoder<'_, '_> {
         self.at > start
     }
 
-    fn string(&mut self) -> Result<Vec<u8>, Problem> {
+    fn string(&mut self) -> Result<Buffer, Problem> {
         self.at += 1;
-        let mut out = Vec::new();
+        let mut out = Buffer::default();
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
             let Some(rune) = first_rune(rest) else { return Err(self.unexpected_end()) };
@@ -195,7 +196,7 @@ impl Decoder<'_, '_> {
         }
     }
 
-    fn escape(&mut self, out: &mut Vec<u8>) -> Result<(), Problem> {
+    fn escape(&mut self, out: &mut Buffer) -> Result<(), Problem> {
         self.at += 1;
         let byte = match self.peek() {
             Some(byte @ (b'"' | b'\\' | b'/')) => byte,
@@ -213,7 +214,7 @@ impl Decoder<'_, '_> {
     }
 
     /// `\u` with four digits, or two of them that make one character; half a pair becomes the replacement.
-    fn unicode(&mut self, out: &mut Vec<u8>) -> Result<(), Problem> {
+    fn unicode(&mut self, out: &mut Buffer) -> Result<(), Problem> {
         self.at += 1;
         let first = self.four_digits()?;
         if !(0xd800..0xe000).contains(&first) {
@@ -279,6 +280,6 @@ impl Decoder<'_, '_> {
             b'"' => "'\"'".to_owned(),
             byte => lossy(&quote_char(char::from(byte), false)),
         };
-        Problem::Syntax(Message::plain("invalid character ").data(shown).text(format!(" {context}")))
+        Problem::Syntax(Message::plain("invalid character ").data(shown).text(" ").words(context))
     }
 }

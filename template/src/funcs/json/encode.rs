@@ -1,5 +1,6 @@
 //! Values as JSON, byte for byte as Go writes it.
 
+use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::Sink;
@@ -108,12 +109,12 @@ impl Encoder {
             self.sink.push(text.as_bytes());
         } else {
             let text = format_float(value, 'g', None);
-            self.unsupported = Some(format!("json: unsupported value: {text}").into());
+            self.unsupported = Some(Message::plain("json: unsupported value: ").data(text));
         }
     }
 
     fn string(&mut self, bytes: &[u8]) {
-        let mut out = Vec::with_capacity(bytes.len() + 2);
+        let mut out = Buffer::with_capacity(bytes.len() + 2);
         out.push(b'"');
         for (at, rune) in runes(bytes) {
             let escaped = match rune.char {

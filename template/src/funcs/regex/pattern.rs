@@ -34,7 +34,7 @@ impl Pattern {
     /// Compiles a pattern of Go's syntax. `charge` is asked before each attempt, with how much it may take.
     pub(crate) fn compile(pattern: &[u8], charge: impl Fn(usize) -> Result<(), Message>) -> Result<Self, Message> {
         if pattern.len() > MAX_PATTERN {
-            return Err(format!("pattern is longer than {MAX_PATTERN} bytes; make it shorter").into());
+            return Err(Message::ours(format!("pattern is longer than {MAX_PATTERN} bytes; make it shorter")));
         }
         let Translation { pattern: translated, names } = translate(pattern)?;
         for size in SIZES {
@@ -55,9 +55,9 @@ impl Pattern {
         context.spend(work / WORK_PER_STEP)?;
         if work > MAX_WORK {
             let most = MAX_WORK / self.weight;
-            return Err(
-                format!("text is longer than the {most} bytes that this pattern may search; simplify it").into()
-            );
+            return Err(Message::ours(format!(
+                "text is longer than the {most} bytes that this pattern may search; simplify it"
+            )));
         }
         Ok(Subject::new(&self.regex, &self.names, text))
     }

@@ -274,7 +274,7 @@ impl<'p> Translator<'p> {
                     }
                     if end == ')' {
                         if !flags.is_empty() {
-                            self.pending.push_str(&format!("(?{flags})"));
+                            self.pending.extend(["(?", &flags, ")"]);
                         }
                     } else {
                         let inner = std::mem::replace(&mut self.flags, outer);

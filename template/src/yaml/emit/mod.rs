@@ -1,5 +1,7 @@
 //! Values as YAML in block style, laid out as libyaml does it.
 
+use zeroize::Zeroizing;
+
 use crate::context::Context;
 use crate::error::Message;
 use crate::fmt::Sink;
@@ -61,7 +63,8 @@ impl Emitter<'_, '_> {
             },
             Value::Complex(..) => self.unsupported = true,
             Value::Str(bytes) => {
-                let text = self.through_json(&lossy(bytes));
+                let text = Zeroizing::new(lossy(bytes));
+                let text = Zeroizing::new(self.through_json(&text));
                 self.string(&text, place, false);
             }
             Value::Object(object) => match (object.number(), object.as_map()) {

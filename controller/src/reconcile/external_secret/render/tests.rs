@@ -24,7 +24,7 @@ fn values() -> Values {
 
 fn rendered(jobs: Vec<Job>) -> Result<Content, Error> {
     let templates = Templates::detached();
-    let place = templates.place(&ObjectKey::new("n", "a")).expect("a place");
+    let place = templates.place(&ObjectKey::new("n", "a"), true).expect("a place");
     let work = move |budget: &Budget| run(budget, jobs, &values(), Content::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(templates.off_thread(&place, work))
