@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use template::Limits;
 
-use compare::{Difference, agree, is_skipped, read_yaml_differently, render};
+use compare::{Difference, agree, is_skipped, may_show_addresses, read_yaml_differently, render};
 use oracle::{Case, Oracle, Outcome};
 use random::Random;
 
@@ -62,9 +62,14 @@ fn random_templates_render_as_in_go() {
                 continue;
             }
             *kinds.entry(kind(&gos)).or_default() += 1;
-            if !agree(&ours, &gos) && read_yaml_differently(&ours, &gos) {
+            if agree(&ours, &gos) {
+                continue;
+            }
+            if may_show_addresses(case) {
+                skipped += 1;
+            } else if read_yaml_differently(&ours, &gos) {
                 other_yaml += 1;
-            } else if !agree(&ours, &gos) {
+            } else {
                 total += 1;
                 let difference = Difference { case: case.clone(), ours, gos };
                 let alike = found.values().flatten().filter(|other| other.class() == difference.class()).count();
