@@ -1,4 +1,5 @@
 //! Random templates that mostly make sense, so that they get far.
+#![expect(clippy::collapsible_if, reason = "each condition draws from the source of randomness in its turn")]
 
 use std::collections::BTreeMap;
 
@@ -82,6 +83,7 @@ pub fn functions() -> Vec<Function> {
 
 /// One case.
 pub fn case(random: &mut Random, functions: &[Function]) -> Case {
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method alone is of one lifetime only")]
     case_of(random, functions, |generator| generator.template())
 }
 

@@ -134,7 +134,7 @@ fn kind(outcome: &Outcome) -> &'static str {
 
 /// Go's depth of calls, and less work than Go may do, so that a long run stays short.
 fn limits() -> Limits {
-    Limits { call_depth: 100_000, steps: 200_000, deadline: Duration::from_secs(60), ..Limits::default() }
+    Limits { call_depth: 100_000, steps: 200_000, deadline: Duration::from_mins(1), ..Limits::default() }
 }
 
 fn number(variable: &str) -> Option<usize> {

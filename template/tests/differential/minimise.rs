@@ -52,14 +52,14 @@ fn variants(case: &Case) -> Vec<Case> {
             case.data.iter().filter(|(key, _)| named(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
         variants.push(Case { template: case.template.clone(), data });
     }
-    let mut width = tokens.len() / 2;
-    while width > 0 {
-        for from in (0..tokens.len()).step_by(width.div_ceil(2)) {
+    let mut step = tokens.len() / 2;
+    while step > 0 {
+        for from in (0..tokens.len()).step_by(step.div_ceil(2)) {
             let mut fewer = tokens.clone();
-            fewer.drain(from..(from + width).min(tokens.len()));
+            fewer.drain(from..(from + step).min(tokens.len()));
             variants.push(with(fewer));
         }
-        width /= 2;
+        step /= 2;
     }
     for (open, close) in groups(&tokens) {
         let unwrapped = [&tokens[..open], &tokens[open + 1..close], &tokens[close + 1..]].concat();
