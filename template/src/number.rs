@@ -11,12 +11,19 @@ pub(crate) fn parse_int(text: &[u8], base: u32) -> Option<i64> {
     if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
-/// As [`parse_int`], but 0 for what is no number, and the nearest number for what is too large or too small.
+/// As [`parse_int`] with a base, but 0 for what is no number, and the nearest number for what is too large or too small,
+/// whatever follows where it becomes so.
 pub(crate) fn parse_int_or_limit(text: &[u8], base: u32) -> i64 {
     let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
-    let is_number = !digits.is_empty() && digits.iter().all(|&byte| char::from(byte).is_digit(base));
-    let limit = if text.starts_with(b"-") { i64::MIN } else { i64::MAX };
-    parse_int(text, base).unwrap_or(if is_number { limit } else { 0 })
+    let known = digits.iter().take_while(|&&byte| char::from(byte).is_digit(base)).count();
+    let magnitude = if known == 0 { Some(0) } else { parse_uint(&digits[..known], base) };
+    let value = match magnitude {
+        Some(_) if known < digits.len() => Some(0),
+        Some(magnitude) if text.starts_with(b"-") => 0i64.checked_sub_unsigned(magnitude),
+        Some(magnitude) => i64::try_from(magnitude).ok(),
+        None => None,
+    };
+    value.unwrap_or(if text.starts_with(b"-") { i64::MIN } else { i64::MAX })
 }
 
 /// An unsigned integer without sign; base 0 as in [`parse_int`].

@@ -6,7 +6,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a broken cases file must fail the test loudly")]
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use base64::Engine as _;
@@ -48,6 +48,7 @@ const AT_LEAST: &[(&str, usize, usize)] = &[
 
 #[derive(Deserialize)]
 struct File {
+    #[serde(default)]
     fixtures: BTreeMap<String, Fixture>,
     cases: Vec<Case>,
 }
@@ -127,10 +128,16 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 fn cases() -> File {
-    let folder = std::env::var_os("CONFORMANCE_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures"), PathBuf::from);
-    let path = folder.join("templates.json");
-    let text = std::fs::read(&path).unwrap_or_else(|error| {
+    let folder = std::env::var_os("CONFORMANCE_DIR").map_or_else(own_folder, PathBuf::from);
+    file(&folder.join("templates.json"))
+}
+
+fn own_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn file(path: &Path) -> File {
+    let text = std::fs::read(path).unwrap_or_else(|error| {
         panic!(
             "THE CONFORMANCE CASES ARE NOT THERE: {}: {error}. Nothing was tested. Unset CONFORMANCE_DIR to use the ones kept here.",
             path.display()
@@ -177,6 +184,18 @@ fn cases_rendered_by_go_keep_rendering_alike() {
         assert_eq!(found, size, "the cases of {group} changed: count anew");
         assert!(exact >= least, "{group}: {exact} exact, and {least} before");
     }
+}
+
+#[test]
+fn differences_that_were_found_by_comparing_stay_away() {
+    let file = file(&own_folder().join("differences.json"));
+    assert!(!file.cases.is_empty(), "the file of differences is empty");
+    let complaints = file.cases.iter().filter_map(|case| {
+        let complaint = case.complaint(&render(&case.template, &case.data(&file.fixtures)))?;
+        Some(format!("{}: {:?}: {complaint}\n", case.id, case.template))
+    });
+    let complaints: String = complaints.collect();
+    assert!(complaints.is_empty(), "{complaints}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ enum Frame<'p> {
     /// The next statement of a list, and the variables to keep when it ends.
     List { nodes: &'p [Node], next: usize },
     /// Ends a block: drops its variables and restores the dot.
-    Block { variables: usize, dot: Operand },
+    Block { variables: usize, dot: Operand, of_loop: bool },
     /// Turns of a loop that are left.
     Range { branch: &'p Branch, turns: Turns, variables: usize, dot: Operand },
     /// Ends a template call.
@@ -155,14 +155,14 @@ impl<'p> Machine<'p, '_, '_> {
             Node::If(branch) => {
                 let variables = self.variables.len();
                 let value = self.pipeline(&branch.pipe)?;
-                self.block(variables);
+                self.block(variables, false);
                 self.choose(branch, value.value.is_true());
                 Ok(())
             }
             Node::With(branch) => {
                 let variables = self.variables.len();
                 let value = self.pipeline(&branch.pipe)?;
-                self.block(variables);
+                self.block(variables, false);
                 let holds = value.value.is_true();
                 if holds {
                     self.dot = value;
@@ -173,21 +173,21 @@ impl<'p> Machine<'p, '_, '_> {
             Node::Range(branch) => self.range(branch),
             Node::Template(call) => self.call_template(call),
             Node::Break => {
-                self.unwind();
+                self.unwind(true);
                 self.leave();
                 Ok(())
             }
             Node::Continue => {
-                self.unwind();
+                self.unwind(false);
                 Ok(())
             }
         }
     }
 
-    /// Begins a block that ends with the variables and the dot of now.
-    fn block(&mut self, variables: usize) {
+    /// Begins a block that ends with the variables and the dot of now; `of_loop` is the `{{else}}` of a loop.
+    fn block(&mut self, variables: usize, of_loop: bool) {
         let dot = self.dot.clone();
-        self.frames.push(Frame::Block { variables, dot });
+        self.frames.push(Frame::Block { variables, dot, of_loop });
     }
 
     fn choose(&mut self, branch: &Branch, holds: bool) {
@@ -203,7 +203,7 @@ impl<'p> Machine<'p, '_, '_> {
     /// Ends the innermost frame.
     fn leave(&mut self) {
         match self.frames.pop() {
-            Some(Frame::Block { variables, dot } | Frame::Range { variables, dot, .. }) => {
+            Some(Frame::Block { variables, dot, .. } | Frame::Range { variables, dot, .. }) => {
                 self.variables.truncate(variables);
                 self.dot = dot;
             }
@@ -216,10 +216,14 @@ impl<'p> Machine<'p, '_, '_> {
         }
     }
 
-    /// Ends frames up to the innermost loop.
-    fn unwind(&mut self) {
-        while !matches!(self.frames.last(), Some(Frame::Range { .. }) | None) {
-            self.leave();
+    /// Ends frames up to the innermost loop. To `break`, the `{{else}}` of a loop is part of it.
+    fn unwind(&mut self, breaks: bool) {
+        loop {
+            match self.frames.last() {
+                Some(Frame::Range { .. }) | None => return,
+                Some(Frame::Block { of_loop: true, .. }) if breaks => return,
+                Some(_) => self.leave(),
+            }
         }
     }
 

@@ -98,7 +98,7 @@ impl<'p> Machine<'p, '_, '_> {
             let dot = self.dot.clone();
             self.frames.push(Frame::Range { branch, turns, variables, dot });
         } else {
-            self.block(variables);
+            self.block(variables, true);
             self.choose(branch, false);
         }
         Ok(())

@@ -187,6 +187,7 @@ impl Formatter<'_> {
         let number = match self.args.get(self.arg)? {
             Value::Int(_, number) => Some(*number),
             Value::Uint(_, number) => i64::try_from(*number).ok(),
+            Value::Object(object) => object.number(),
             _ => None,
         };
         self.arg += 1;

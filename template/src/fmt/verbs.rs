@@ -79,6 +79,10 @@ impl Printer {
         let has_text = matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') && !self.erroring && !self.flags.source;
         match (object, object.number()) {
             (_, Some(number)) if !has_text => self.integer(value, number.unsigned_abs(), number < 0, verb),
+            // Within a list a pointer is shown as such, and most verbs show none.
+            (Object::Version { pointer: true, .. }, _) if !has_text && depth > 0 && !self.erroring => {
+                self.bad_verb(value, verb);
+            }
             (Object::Version { version, pointer }, _) if !has_text => {
                 self.version(version, *pointer, object.type_name(), verb, depth);
             }
@@ -387,7 +391,8 @@ impl Printer {
 /// `%#g` and its like: a decimal point always, and for `g` the zeros that the precision asks for.
 fn with_point(text: &str, verb: char, precision: Option<usize>) -> String {
     let wants_zeros = matches!(verb, 'v' | 'g' | 'G' | 'x' | 'X');
-    let exponent = text.find(['e', 'E', 'p', 'P']).unwrap_or(text.len());
+    let marks: &[char] = if matches!(verb, 'x' | 'X') { &['p', 'P'] } else { &['e', 'E'] };
+    let exponent = text.find(marks).unwrap_or(text.len());
     let (number, tail) = text.split_at(exponent);
     let mut number = number.to_owned();
     let unsigned = number.trim_start_matches(['-', '+']);

@@ -7,7 +7,7 @@ use memchr::memmem::Finder;
 use crate::category::{is_digit, is_letter};
 use crate::error::Message;
 use crate::limits::Delimiters;
-use crate::text::{Rune, find, first_rune, line_ends, lossy};
+use crate::text::{Rune, find, first_rune, line_ends, lossy, runes};
 
 mod number;
 
@@ -95,8 +95,8 @@ impl Token<'_> {
             Kind::Eof => "EOF".into(),
             kind if kind.is_keyword() => Message::ours(format!("<{text}>")),
             _ if self.text.len() > 10 => {
-                let start: String = text.chars().take(10).collect();
-                Message::default().source(crate::fmt::quote::quoted_text(start.as_bytes())).text("...")
+                let end = runes(self.text).nth(10).map_or(self.text.len(), |(at, _)| at);
+                Message::default().source(crate::fmt::quote::quoted_text(&self.text[..end])).text("...")
             }
             _ => Message::default().source(crate::fmt::quote::quoted_text(self.text)),
         }

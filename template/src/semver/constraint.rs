@@ -103,8 +103,8 @@ impl Constraint {
     fn differs(&self, version: &Version, surprise: bool) -> bool {
         let wanted = &self.version;
         match self.open {
-            Open::Nothing => version.order(wanted) != Ordering::Equal,
             _ if surprise => false,
+            Open::Nothing => version.order(wanted) != Ordering::Equal,
             Open::Major => version.order(wanted) != Ordering::Equal,
             Open::Minor => version.major != wanted.major,
             Open::Patch => (version.major, version.minor) != (wanted.major, wanted.minor),

@@ -74,7 +74,7 @@ fn offset_text(offset: i64, shape: Shape) -> String {
 
 fn fraction(nanoseconds: u32, separator: u8, digits: usize, trims: bool) -> String {
     let all = format!("{nanoseconds:09}");
-    let cut: String = all.chars().chain(std::iter::repeat('0')).take(digits).collect();
-    let cut = if trims { cut.trim_end_matches('0') } else { &cut };
+    let cut = &all[..digits.min(all.len())];
+    let cut = if trims { cut.trim_end_matches('0') } else { cut };
     if cut.is_empty() { String::new() } else { format!("{}{cut}", char::from(separator)) }
 }

@@ -78,15 +78,22 @@ impl Zone {
         match self {
             Self::Utc => (0, "UTC".to_owned()),
             Self::Fixed { offset, name } => (i64::from(*offset), name.clone()),
-            Self::Named(zone) => match Timestamp::from_second(seconds) {
-                Ok(timestamp) => {
-                    let info = zone.to_offset_info(timestamp);
-                    (i64::from(info.offset().seconds()), info.abbreviation().to_owned())
-                }
-                Err(_) => (0, "UTC".to_owned()),
-            },
+            Self::Named(zone) => {
+                let info = zone.to_offset_info(timestamp(seconds));
+                (i64::from(info.offset().seconds()), info.abbreviation().to_owned())
+            }
         }
     }
+}
+
+/// The instant, or one for which every zone has the same offset: the first known for what lies before all rules, and one of
+/// the same place in the calendar's cycle of 400 years for what lies far ahead.
+fn timestamp(seconds: i64) -> Timestamp {
+    const CYCLE: i64 = 146_097 * DAY;
+    /// The year 2400.
+    const START: i64 = 13_569_465_600;
+    let near = if seconds < 0 { seconds } else { START + (seconds - START).rem_euclid(CYCLE) };
+    Timestamp::from_second(seconds).or_else(|_| Timestamp::from_second(near)).unwrap_or(Timestamp::MIN)
 }
 
 impl Time {

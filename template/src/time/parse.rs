@@ -75,7 +75,14 @@ impl Fields {
                 Ok(rest)
             }
             Element::Year => {
-                let (year, rest) = digits(text, 2)?;
+                // One digit may be a sign.
+                let (year, rest) = match text {
+                    [sign @ (b'+' | b'-'), rest @ ..] => {
+                        let (year, rest) = digits(rest, 1)?;
+                        (if *sign == b'-' { -year } else { year }, rest)
+                    }
+                    _ => digits(text, 2)?,
+                };
                 self.year = year + if year >= 69 { 1900 } else { 2000 };
                 Ok(rest)
             }

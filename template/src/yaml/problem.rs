@@ -60,8 +60,13 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".into()),
         ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".into()),
-        // These may quote the text.
-        kind => (scanned(here), Message::default().data(kind.to_string())),
+        kind => {
+            // What was being read when it happened is not told, and the rest may quote the text.
+            let told = kind.to_string();
+            let problem =
+                if told.starts_with("while ") { told.split_once(", ").map(|(_, problem)| problem) } else { None };
+            (scanned(here), Message::default().data(problem.unwrap_or(&told)))
+        }
     };
     let place = if line == 0 { String::new() } else { format!("line {line}: ") };
     Message::ours(format!("yaml: {place}")).then(&problem)

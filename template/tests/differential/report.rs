@@ -22,7 +22,7 @@ pub fn show(found: &BTreeMap<String, Vec<Difference>>, most: usize) {
         let mut shortest: Vec<&Difference> = differences.iter().collect();
         shortest.sort_by_key(|difference| difference.case.template.len());
         shortest.dedup_by_key(|difference| (difference.case.template.len(), difference.case.template.get(..8)));
-        for difference in shortest.into_iter().take(12) {
+        for difference in shortest.into_iter().take(40) {
             println!("   {}", shown(&difference.case.template));
             for (key, value) in &difference.case.data {
                 println!("      {key}: {}", shown(value));

@@ -8,15 +8,20 @@ use crate::text::{REPLACEMENT, push_char, runes};
 pub(super) fn camel(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut chars = runes(text).map(|(_, rune)| rune.char);
-    let mut first = None;
+    let (mut first, mut last) = (None, None);
     for char in chars.by_ref() {
         if !is_connector(char) {
             first = Some(char);
             break;
         }
         push_char(&mut out, char);
+        last = Some(char);
     }
-    let Some(first) = first else { return out };
+    let Some(first) = first else {
+        // Where there is nothing else, the last connector comes twice.
+        last.into_iter().for_each(|char| push_char(&mut out, char));
+        return out;
+    };
     let mut capitals = is_upper(first);
     let mut before = upper(first);
     for mut char in chars {

@@ -272,7 +272,9 @@ fn decimals(
         context.spend(STEPS_PER_DECIMAL)?;
         result = combine(&result, &number?)?;
     }
-    Ok(Value::Float(parse_float(result.to_string().as_bytes()).unwrap_or(f64::INFINITY)))
+    let text = result.to_string();
+    let infinite = if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY };
+    Ok(Value::Float(parse_float(text.as_bytes()).unwrap_or(infinite)))
 }
 
 /// Go's maximum: what is no number wins, except over infinity.

@@ -28,12 +28,7 @@ pub(crate) fn emit(context: &Context, value: &Value) -> Result<Option<Vec<u8>>, 
     if emitter.unsupported {
         return Ok(None);
     }
-    let mut text = emitter.sink.finish()?;
-    // The literal style ends with the line end that the caller is not given.
-    if text.last() == Some(&b'\n') {
-        text.pop();
-    }
-    Ok(Some(text))
+    Ok(Some(emitter.sink.finish()?))
 }
 
 /// Where a node stands.

@@ -77,9 +77,15 @@ impl Emitter<'_, '_> {
 
     fn double_quoted(&mut self, text: &str, indent: usize, is_key: bool) {
         let chars: Vec<char> = text.chars().collect();
+        // Behind a byte order mark Go escapes everything.
+        let escapes_all = chars.first() == Some(&'\u{feff}');
         self.push("\"");
         let mut after_space = false;
         for (at, &char) in chars.iter().enumerate() {
+            if escapes_all {
+                self.push(&escaped(char));
+                continue;
+            }
             let inner = at > 0 && at + 1 < chars.len();
             if char == ' ' && !is_key && !after_space && self.column > WIDTH && inner {
                 self.fold(indent);
