@@ -104,8 +104,7 @@ impl Constraint {
         let wanted = &self.version;
         match self.open {
             _ if surprise => false,
-            Open::Nothing => version.order(wanted) != Ordering::Equal,
-            Open::Major => version.order(wanted) != Ordering::Equal,
+            Open::Nothing | Open::Major => version.order(wanted) != Ordering::Equal,
             Open::Minor => version.major != wanted.major,
             Open::Patch => (version.major, version.minor) != (wanted.major, wanted.minor),
         }

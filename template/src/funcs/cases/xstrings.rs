@@ -19,7 +19,9 @@ pub(super) fn camel(text: &[u8]) -> Vec<u8> {
     }
     let Some(first) = first else {
         // Where there is nothing else, the last connector comes twice.
-        last.into_iter().for_each(|char| push_char(&mut out, char));
+        if let Some(connector) = last {
+            push_char(&mut out, connector);
+        }
         return out;
     };
     let mut capitals = is_upper(first);
