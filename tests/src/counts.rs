@@ -75,13 +75,18 @@ impl JsonLog {
         Mark(self.path.metadata().map_or(0, |file| file.len()))
     }
 
-    /// The complete lines after a mark; a line that is still being written is left for later.
+    /// The complete lines after a mark; a line that is still being written is left for later, and one that was being
+    /// written at the mark belongs before it.
     pub fn since<T: DeserializeOwned>(&self, mark: Mark) -> Result<Vec<T>> {
         let mut text = Vec::new();
         // A log that does not exist yet is an empty one.
         if let Ok(mut file) = File::open(&self.path) {
-            file.seek(SeekFrom::Start(mark.0))?;
+            file.seek(SeekFrom::Start(mark.0.saturating_sub(1)))?;
             file.read_to_end(&mut text)?;
+        }
+        if mark.0 > 0 {
+            let first = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| end + 1);
+            text.drain(..first);
         }
         let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         text[..complete]
@@ -101,8 +106,16 @@ mod tests {
         let path = std::env::temp_dir().join(format!("bed-audit-{}.log", crate::ports::random_word()));
         std::fs::write(&path, "{\"a\":1}\n{\"a\":").unwrap();
         let log = JsonLog::new(path.clone());
-        let lines: Vec<serde_json::Value> = log.since(Mark(0)).unwrap();
+        let since = |mark| log.since::<serde_json::Value>(Mark(mark)).unwrap();
+        assert_eq!(since(0), [serde_json::json!({"a": 1})]);
+        let within = log.end();
+        std::fs::write(&path, "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n").unwrap();
+        assert_eq!(since(within.0), [serde_json::json!({"a": 3})], "the mark is within the second line");
+        assert_eq!(
+            since(8),
+            [serde_json::json!({"a": 2}), serde_json::json!({"a": 3})],
+            "the mark is between two lines"
+        );
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(lines, [serde_json::json!({"a": 1})]);
     }
 }

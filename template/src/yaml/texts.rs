@@ -34,7 +34,6 @@ impl fmt::Display for YamlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: ", self.line)?;
         match &self.mistake {
-            Mistake::Encoding => f.write_str("a byte or control character that YAML does not allow"),
             Mistake::Syntax => f.write_str("not valid YAML"),
             Mistake::Meaning(words) => f.write_str(words),
             Mistake::NoMapping => f.write_str("the document is not a mapping; write `key: value` lines"),
@@ -48,7 +47,6 @@ impl std::error::Error for YamlError {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Mistake {
-    Encoding,
     Syntax,
     /// Words that hold no part of the text.
     Meaning(String),
@@ -79,9 +77,10 @@ pub fn yaml_texts(text: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, YamlError> {
     if context.check_bytes(text.len()).is_err() {
         return Err(YamlError { line: 1, mistake: Mistake::TooMuch });
     }
-    let text = before_parsing(text).map_err(|(at, _)| {
+    let text = before_parsing(text).map_err(|(at, problem)| {
         let before = text.get(..at).unwrap_or_default();
-        YamlError { line: line_ends(before) + 1, mistake: Mistake::Encoding }
+        let words = problem.redacted().trim_start_matches("yaml: ").to_owned();
+        YamlError { line: line_ends(before) + 1, mistake: Mistake::Meaning(words) }
     })?;
     let mut reader = Reader::new(&context, text, Numbers::Exact);
     entries(&mut reader).map_err(|mistake| YamlError { line: reader.line(), mistake })

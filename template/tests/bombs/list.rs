@@ -30,6 +30,11 @@ fn with_data(name: &'static str, end: End, template: &str, value: Vec<u8>) -> Bo
     Bomb { data: BTreeMap::from([("x".to_owned(), value)]), ..bomb(name, end, template) }
 }
 
+/// What `piece` makes of each number below `count`.
+fn each(count: usize, piece: impl Fn(usize) -> String) -> String {
+    (0..count).fold(String::new(), |text, at| text + &piece(at))
+}
+
 /// All of them.
 pub fn all() -> Vec<Bomb> {
     [nesting(), loops(), sizes(), structures(), patterns(), texts(), keys()].into_iter().flatten().collect()
@@ -48,12 +53,8 @@ fn nesting() -> Vec<Bomb> {
         bomb("fields", End::Execute, format!("{{{{ .{} }}}}", times("a.", 200_000) + "a")),
         bomb("pipeline", End::Text, "{{ 1".to_owned() + &times(" | print", 50_000) + " }}"),
         bomb("arguments", End::Text, "{{ len (list".to_owned() + &times(" 1", 100_000) + ") }}"),
-        bomb("variables", End::Parse, (0..20_000).map(|index| format!("{{{{$v{index} := 1}}}}")).collect::<String>()),
-        bomb(
-            "definitions",
-            End::Text,
-            (0..20_000).map(|at| format!("{{{{define \"d{at}\"}}}}x{{{{end}}}}")).collect::<String>(),
-        ),
+        bomb("variables", End::Parse, each(20_000, |at| format!("{{{{$v{at} := 1}}}}"))),
+        bomb("definitions", End::Text, each(20_000, |at| format!("{{{{define \"d{at}\"}}}}x{{{{end}}}}"))),
         bomb("text", End::Parse, times("x", (1 << 20) + 1)),
         bomb("actions", End::Parse, times("{{1}}", 200_000)),
         bomb("most actions", End::Text, times("{{1}}", 50_000)),
@@ -92,15 +93,9 @@ fn loops() -> Vec<Bomb> {
         bomb(
             "without depth",
             End::Execute,
-            (0..60)
-                .map(|at| {
-                    format!(
-                        "{{{{define \"d{at}\"}}}}{{{{template \"d{0}\"}}}}{{{{template \"d{0}\"}}}}{{{{end}}}}",
-                        at + 1
-                    )
-                })
-                .collect::<String>()
-                + "{{define \"d60\"}}x{{end}}{{template \"d0\"}}",
+            each(60, |at| {
+                format!("{{{{define \"d{at}\"}}}}{{{{template \"d{0}\"}}}}{{{{template \"d{0}\"}}}}{{{{end}}}}", at + 1)
+            }) + "{{define \"d60\"}}x{{end}}{{template \"d0\"}}",
         ),
     ]
 }
