@@ -58,11 +58,7 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".into()),
         ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".into()),
         kind => {
-<<<<<<< HEAD
-            // What was being read when it happened is not told. The rest may quote the text.
-=======
             // What was being read when it happened is not told, and the rest may quote the text.
->>>>>>> main
             let told = kind.to_string();
             let problem =
                 if told.starts_with("while ") { told.split_once(", ").map(|(_, problem)| problem) } else { None };

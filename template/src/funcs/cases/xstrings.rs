@@ -19,13 +19,8 @@ pub(super) fn camel(text: &[u8]) -> Vec<u8> {
     }
     let Some(first) = first else {
         // Where there is nothing else, the last connector comes twice.
-<<<<<<< HEAD
-        if let Some(last) = last {
-            push_char(&mut out, last);
-=======
         if let Some(connector) = last {
             push_char(&mut out, connector);
->>>>>>> main
         }
         return out;
     };
