@@ -22,10 +22,6 @@ use crate::value::{Elem, List, Map, UintKind, Value};
 pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
     let value = problem::before_parsing(text)
         .map_err(|(_, message)| Problem::Syntax(message))
-        .and_then(|text| match problem::wrong_directive(text) {
-            Some(problem) => Err(Problem::Syntax(problem.into())),
-            None => Ok(text),
-        })
         .and_then(|text| Reader::new(context, text, Numbers::Json).document());
     match value {
         Ok(value) => Ok(Ok(value)),

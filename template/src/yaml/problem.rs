@@ -18,11 +18,14 @@ pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
     if content.starts_with('\t') && !content.trim().is_empty() {
         return Err((text.len() - content.len(), "yaml: found character that cannot start any token".into()));
     }
-    Ok(text)
+    match wrong_directive(text) {
+        Some(problem) => Err((0, problem.into())),
+        None => Ok(text),
+    }
 }
 
 /// What is wrong with the directives before the first document: only YAML 1.1 and tags are known.
-pub(super) fn wrong_directive(text: &str) -> Option<&'static str> {
+fn wrong_directive(text: &str) -> Option<&'static str> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).peekable();
     if lines.peek().is_some_and(|line| *line == "..." || line.starts_with("... ")) {
         return Some("yaml: did not find expected node content");

@@ -1,5 +1,4 @@
 //! Templates that cost far more than they are worth.
-#![expect(clippy::format_collect, reason = "the texts are made once, and shortest this way")]
 
 use std::collections::BTreeMap;
 
