@@ -20,8 +20,10 @@ const OUR_LIMITS: &[&str] = &[
 const GO_PANICS: &[&str] = &["runtime error: ", "reflect: ", "reflect.", "interface conversion: "];
 
 /// How complaints begin of which we give the rest in words of our own, by what they are about.
-const OTHER_WORDS: &[&[&str]] =
-    &[&["error converting YAML to JSON: ", "error unmarshaling JSON: "], &["invalid host: ParseAddr("]];
+const OTHER_WORDS: &[&[&str]] = &[
+    &["error converting YAML to JSON: ", "error unmarshaling JSON: ", "error+converting+YAML+to+JSON%3A+"],
+    &["invalid host: ParseAddr("],
+];
 
 /// A case on which we and Go disagree.
 #[derive(Clone, Debug)]
@@ -70,10 +72,11 @@ pub fn render(case: &Case, limits: &Limits) -> Outcome {
 /// What our errors say where Go shows memory behind the end of a list: it slices to the capacity.
 const BEHIND_THE_END: &str = "slice index out of bounds";
 
-/// Whether a template may print what a time is made of: verbs that are none for texts show where its zone lies in memory.
+/// Whether a template may print what a time or a version is made of: verbs that are none for texts show where its zone, or
+/// a version in a list, lies in memory.
 pub fn may_show_addresses(case: &Case) -> bool {
     let has = |word: &str| memchr::memmem::find(&case.template, word.as_bytes()).is_some();
-    has("printf") && ["toDate", "ToDate", "dateModify", "DateModify", "date_modify"].into_iter().any(has)
+    has("printf") && ["toDate", "ToDate", "dateModify", "DateModify", "date_modify", "semver "].into_iter().any(has)
 }
 
 /// Whether one side reads YAML that the other refuses. The parser is another one, and the texts are mutated.
