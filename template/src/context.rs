@@ -24,6 +24,9 @@ const COLLECTION_BYTES: usize = 128;
 /// What one element of a list or map is charged as.
 const ELEMENT_BYTES: usize = size_of::<Value>() + size_of::<Bytes>();
 
+/// Entries for which a map keeps room in each of its nodes.
+const NODE_ENTRIES: usize = 11;
+
 /// The state of one render that functions see.
 pub(crate) struct Context<'o> {
     options: &'o Options,
@@ -126,7 +129,9 @@ impl<'o> Context<'o> {
         let bytes = match value {
             Value::Str(bytes) => bytes.len(),
             Value::List(list) => list.len().saturating_mul(ELEMENT_BYTES),
-            Value::Map(map) => map.len().saturating_mul(ELEMENT_BYTES),
+            Value::Map(map) if map.is_empty() => 0,
+            // Even one entry takes a whole node.
+            Value::Map(map) => map.len().max(NODE_ENTRIES).saturating_mul(ELEMENT_BYTES),
             _ => return Ok(()),
         };
         self.check_bytes(bytes)?;

@@ -1,6 +1,7 @@
 //! A parsed template, and whether its failures may quote it.
 
 use std::{
+    cell::Cell,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -18,26 +19,40 @@ pub struct Parsed {
     from_secret: bool,
 }
 
-/// Time and limits for one piece of work: all renders in it share a span.
+/// Limits for one piece of work: all renders in it share a span of time, and the bytes that one of them may write. A
+/// Secret holds a quarter of those.
 pub struct Budget {
     pub(super) started: Instant,
     limits: Limits,
+    written: Cell<usize>,
 }
 
 impl Budget {
     /// Begins now.
     pub fn new(limits: Limits) -> Self {
-        Self { started: Instant::now(), limits }
+        Self { started: Instant::now(), limits, written: Cell::new(0) }
     }
 
-    fn limits(&self) -> Result<Limits, Error> {
+    /// Takes note of what was made and is kept.
+    pub fn keep(&self, bytes: usize) {
+        self.written.set(self.written.get().saturating_add(bytes));
+    }
+
+    /// What is left.
+    pub fn limits(&self) -> Result<Limits, Error> {
         let together = self.limits.deadline.saturating_mul(TOGETHER);
         let left = together.saturating_sub(self.started.elapsed());
         if left.is_zero() {
             let message = format!("all templates together take longer than {together:?}; make them simpler");
             return Err(Error::fix(Code::TemplateFailed, message));
         }
-        Ok(Limits { deadline: self.limits.deadline.min(left), ..self.limits.clone() })
+        let most = self.limits.output_bytes;
+        let room = most.saturating_sub(self.written.get());
+        if room == 0 {
+            let message = format!("all templates together write more than {most} bytes; make them smaller");
+            return Err(Error::fix(Code::TemplateFailed, message));
+        }
+        Ok(Limits { deadline: self.limits.deadline.min(left), output_bytes: room, ..self.limits.clone() })
     }
 }
 
@@ -49,7 +64,9 @@ impl Parsed {
     /// Renders within what is left of the budget.
     pub fn render(&self, budget: &Budget, data: &Data, missing_key: MissingKey) -> Result<Vec<u8>, Error> {
         let options = Options { missing_key, limits: budget.limits()?, now: SystemTime::now() };
-        self.template.render(data, &options).map_err(|error| self.failure(&error))
+        let rendered = self.template.render(data, &options).map_err(|error| self.failure(&error))?;
+        budget.keep(rendered.len());
+        Ok(rendered)
     }
 
     fn failure(&self, error: &template::Error) -> Error {
@@ -94,6 +111,18 @@ mod tests {
         let error = failure("\n{{ fail (print \"in the Secret\" .password) }}", true, Limits::default()).to_string();
         assert!(error.contains("line 2, column "), "{error}");
         assert!(!error.contains("in the Secret") && !error.contains("canary") && !error.contains("fail ("), "{error}");
+    }
+
+    #[test]
+    fn templates_that_share_a_budget_share_what_they_may_write() {
+        let budget = Budget::new(Limits { output_bytes: 10, ..Limits::default() });
+        let render = || parsed("1234", false).render(&budget, &Data::default(), MissingKey::Error);
+        assert!(render().is_ok() && render().is_ok());
+        let error = render().expect_err("ten bytes for twelve").to_string();
+        assert!(error.contains("output is longer than 2 bytes"), "{error}");
+        budget.keep(2);
+        let error = render().expect_err("nothing left").to_string();
+        assert!(error.contains("all templates together write more than 10 bytes"), "{error}");
     }
 
     #[test]

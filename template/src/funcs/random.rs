@@ -9,7 +9,7 @@ use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
 use crate::issue::generate::fill;
-use crate::text::runes;
+use crate::text::{rune_count, runes};
 use crate::value::Value;
 
 const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -86,6 +86,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("uuidv4", &[], Str, doc("A random UUID.", "{{ uuidv4 | len }}", "36"), |_, _| uuid()),
 ];
 
+/// What a random number from the system is charged as.
+const STEPS_PER_DRAW: usize = 4;
+
 /// A random number below `end`, each equally likely.
 fn below(end: u64) -> Result<u64, Message> {
     // Numbers from the incomplete last range would favour the low ones.
@@ -132,8 +135,10 @@ fn rand_int(_: &mut Context, args: &Args) -> Result<Value, Message> {
 }
 
 fn shuffle(context: &mut Context, args: &Args) -> Result<Value, Message> {
+    let count = rune_count(args.str(0));
+    context.check_bytes(count.saturating_mul(size_of::<char>()))?;
+    context.spend(count.saturating_mul(STEPS_PER_DRAW))?;
     let mut chars: Vec<char> = runes(args.str(0)).map(|(_, rune)| rune.char).collect();
-    context.spend(chars.len())?;
     for last in (1..chars.len()).rev() {
         let other = below(u64::try_from(last + 1).unwrap_or(1))?;
         chars.swap(last, usize::try_from(other).unwrap_or(last));

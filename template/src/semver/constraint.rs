@@ -8,6 +8,9 @@ use regex::Regex;
 use super::Version;
 use crate::error::Message;
 
+/// Longest text of constraints in bytes: each few of them become a constraint of a hundred.
+const MAX_TEXT: usize = 16 << 10;
+
 /// Constraints as written.
 pub(crate) struct Constraints {
     alternatives: Vec<Vec<Constraint>>,
@@ -16,6 +19,9 @@ pub(crate) struct Constraints {
 impl Constraints {
     /// Parses a text.
     pub(crate) fn parse(text: &str) -> Result<Self, Message> {
+        if text.len() > MAX_TEXT {
+            return Err(format!("constraint is longer than {MAX_TEXT} bytes; make it shorter").into());
+        }
         let Some(grammar) = GRAMMAR.as_ref() else { return Err("constraints cannot be read".into()) };
         let text = grammar.range.replace_all(text, ">= $from, <= $to ");
         let alternatives = text.split("||").map(|part| alternative(grammar, part));

@@ -10,7 +10,7 @@ use super::problem::before_parsing;
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::fmt::float::format_float;
-use crate::limits::Options;
+use crate::limits::{Limits, Options};
 use crate::text::{line_ends, lossy};
 use crate::value::{Map, Value};
 
@@ -69,10 +69,10 @@ impl From<Problem> for Mistake {
 ///
 /// Scalars mean what they mean in YAML 1.1 and are then written as Go writes them: `yes` gives `true`, `012` gives
 /// `10`, `1.50` gives `1.5`, and null gives the empty text. Quoted scalars and block scalars are kept as they are, and
-/// the last of equal keys wins. Fails on anything that is not such a mapping, and on one that takes more than the
-/// default [`Limits`](crate::Limits) allow a template.
-pub fn yaml_texts(text: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, YamlError> {
-    let options = Options::default();
+/// the last of equal keys wins. Fails on anything that is not such a mapping, and on one that takes more than `limits`
+/// allow a template; aliases make copies, so what comes out counts as output.
+pub fn yaml_texts(text: &[u8], limits: &Limits) -> Result<BTreeMap<String, Vec<u8>>, YamlError> {
+    let options = Options { limits: limits.clone(), ..Options::default() };
     let context = Context::new(&options);
     if context.check_bytes(text.len()).is_err() {
         return Err(YamlError { line: 1, mistake: Mistake::TooMuch });
@@ -83,10 +83,10 @@ pub fn yaml_texts(text: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, YamlError> {
         YamlError { line: line_ends(before) + 1, mistake: Mistake::Meaning(words) }
     })?;
     let mut reader = Reader::new(&context, text, Numbers::Exact);
-    entries(&mut reader).map_err(|mistake| YamlError { line: reader.line(), mistake })
+    entries(&mut reader, limits.output_bytes).map_err(|mistake| YamlError { line: reader.line(), mistake })
 }
 
-fn entries(reader: &mut Reader<'_, '_>) -> Result<BTreeMap<String, Vec<u8>>, Mistake> {
+fn entries(reader: &mut Reader<'_, '_>, mut room: usize) -> Result<BTreeMap<String, Vec<u8>>, Mistake> {
     match reader.first()? {
         None => return Ok(BTreeMap::new()),
         // An alias of the whole within itself finds a mapping, which is no text.
@@ -100,6 +100,10 @@ fn entries(reader: &mut Reader<'_, '_>) -> Result<BTreeMap<String, Vec<u8>>, Mis
         }
         Some(_) => return Err(Mistake::NoMapping),
     }
+    let mut take = |key: &str, value: &[u8]| {
+        room = room.checked_sub(key.len() + value.len()).ok_or(Mistake::TooMuch)?;
+        Ok::<_, Mistake>(())
+    };
     let mut entries = BTreeMap::new();
     let mut inherited = Vec::new();
     loop {
@@ -110,7 +114,9 @@ fn entries(reader: &mut Reader<'_, '_>) -> Result<BTreeMap<String, Vec<u8>>, Mis
         if is_merge(&event) {
             let event = reader.event()?;
             for (key, value) in sources(reader.node(event)?)?.into_iter().flat_map(|map| map.entries()) {
-                inherited.push((lossy(&key), value_text(value)?));
+                let (key, value) = (lossy(&key), value_text(value)?);
+                take(&key, &value)?;
+                inherited.push((key, value));
             }
             continue;
         }
@@ -122,6 +128,7 @@ fn entries(reader: &mut Reader<'_, '_>) -> Result<BTreeMap<String, Vec<u8>>, Mis
             return Err(Mistake::NoText);
         }
         let value = value_text(reader.node(event)?)?;
+        take(&key, &value)?;
         entries.insert(key, value);
     }
     // Own keys win over merged ones, and earlier sources over later ones.

@@ -261,6 +261,9 @@ fn texts() -> Vec<Bomb> {
 fn keys() -> Vec<Bomb> {
     vec![
         bomb("keys", End::Execute, "{{range 1000}}{{$_ := genPrivateKey \"rsa\"}}{{end}}"),
+        bomb("alternatives", End::Execute, "{{ semverCompare (repeat 1300000 \"*||\") \"1.2.3\" }}"),
+        bomb("shuffled", End::Execute, "{{ shuffle (repeat 4000000 \"a\") | len }}"),
+        bomb("objects", End::Execute, "{{ fromJson (print \"[\" (repeat 400000 \"{\\\"a\\\":1},\") \"1]\") }}"),
         bomb("certificates", End::Execute, "{{range 1000}}{{$_ := genCA \"a\" 1}}{{end}}"),
         bomb("passwords", End::Execute, "{{range 1000}}{{$_ := derivePassword 1 \"long\" \"a\" \"b\" \"c\"}}{{end}}"),
         bomb("hashes", End::Execute, "{{range 1000}}{{$_ := bcrypt \"a\"}}{{end}}"),

@@ -85,6 +85,8 @@ impl Reconcile for ExternalSecrets {
     async fn reconcile(&self, work: &Work) -> Result<Next, Error> {
         let Some(object) = self.ctx.external_secrets.find(&work.key) else {
             self.missing.forget(&work.key);
+            // A render that outlived its object may have noted it as slow after it was forgotten.
+            self.ctx.templates.forget(&work.key);
             return Ok(Next::Rest);
         };
         let started = Instant::now();

@@ -2,8 +2,12 @@
 
 use super::*;
 
+fn read(text: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, YamlError> {
+    yaml_texts(text, &Limits::default())
+}
+
 fn texts(text: &str) -> Vec<(String, String)> {
-    let entries = yaml_texts(text.as_bytes()).unwrap_or_else(|error| unreachable!("{text:?}: {error}"));
+    let entries = read(text.as_bytes()).unwrap_or_else(|error| unreachable!("{text:?}: {error}"));
     entries.into_iter().map(|(key, value)| (key, lossy(&value))).collect()
 }
 
@@ -19,7 +23,7 @@ fn key(text: &str) -> String {
 }
 
 fn complaint(text: impl AsRef<[u8]>) -> String {
-    yaml_texts(text.as_ref()).map_err(|error| error.to_string()).expect_err("no mapping from text to text")
+    read(text.as_ref()).map_err(|error| error.to_string()).expect_err("no mapping from text to text")
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn mistakes_name_their_line_and_quote_nothing() {
         ("%S3CRET S3CRET\na: b", 1),
         ("S3CRET", 1),
     ] {
-        let error = yaml_texts(text.as_bytes()).expect_err(text);
+        let error = read(text.as_bytes()).expect_err(text);
         assert!(!format!("{error} {error:?}").contains("S3CRET"), "{text:?}: {error:?}");
         assert_eq!(error.line(), line, "{text:?}: {error}");
     }
@@ -163,7 +167,13 @@ fn bombs_are_refused() {
         format!("<<: {}", "[".repeat(50_000)),
         format!("? {}", "{a: ".repeat(50_000)),
         format!("a: {}", "x".repeat(5 << 20)),
+        // Aliases copy their text.
+        format!(
+            "a: &a {}\n{}",
+            "x".repeat(1 << 20),
+            (0..9_000).fold(String::new(), |text, at| text + &format!("k{at}: *a\n"))
+        ),
     ] {
-        assert!(yaml_texts(text.as_bytes()).is_err());
+        assert!(read(text.as_bytes()).is_err());
     }
 }

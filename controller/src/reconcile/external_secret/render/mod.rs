@@ -69,7 +69,7 @@ fn one(budget: &Budget, job: &Job, data: &template::Data, content: &mut Content)
             content.file(*part, key.clone(), &format!("the key \"{key}\""), value)
         }
         Output::KeysAndValues(part, text) => {
-            for (key, value) in keys_and_values(&rendered)? {
+            for (key, value) in keys_and_values(budget, &rendered)? {
                 let is_public = text.as_ref().is_some_and(|text| text.contains(&key));
                 let name = if is_public { key.as_str() } else { "(a rendered key)" };
                 let value = values::decode(job.decoding, name, value)?;
@@ -82,10 +82,11 @@ fn one(budget: &Budget, job: &Job, data: &template::Data, content: &mut Content)
 }
 
 /// Parses rendered YAML whose top level maps names to values; values that are not text are written as Go writes them.
-fn keys_and_values(rendered: &SecretBytes) -> Result<Values, Error> {
-    let map = template::yaml_texts(rendered.expose()).map_err(|error| {
+fn keys_and_values(budget: &Budget, rendered: &SecretBytes) -> Result<Values, Error> {
+    let map = template::yaml_texts(rendered.expose(), &budget.limits()?).map_err(|error| {
         Error::fix(Code::TemplateFailed, format!("the rendered text is not lines of \"key: value\": {error}"))
     })?;
+    budget.keep(map.iter().map(|(key, value)| key.len() + value.len()).sum());
     Ok(map.into_iter().map(|(key, value)| (key, SecretBytes::new(value))).collect())
 }
 

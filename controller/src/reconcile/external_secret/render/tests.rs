@@ -86,3 +86,17 @@ fn rendered_key_is_told_only_where_the_template_has_it_in_plain_text() {
     assert!(failed(text, Some(text)).contains("\"port\""));
     assert!(!failed(text, None).contains("port"), "from a Secret");
 }
+
+#[test]
+fn all_templates_together_write_no_more_than_one_may() {
+    let of_one = 3 << 20;
+    let text = format!("{{{{ repeat {of_one} \"x\" }}}}");
+    let jobs = ["a", "b"].map(|key| job(key, &text, Output::Value(Part::Data, key.into())));
+    let error = rendered(jobs.into()).expect_err("more than a Secret ever holds");
+    assert_eq!((error.code(), error.context()), (Code::TemplateFailed, Some("b")));
+    assert!(error.to_string().contains("longer than"), "{error}");
+
+    let aliases = "a: &a {{ repeat 1000000 \"x\" }}\n{{ range 9000 }}k{{ . }}: *a\n{{ end }}";
+    let error = rendered(vec![job("literal", aliases, lines(Part::Data, ""))]).expect_err("copies of copies");
+    assert!(error.to_string().contains("too large"), "{error}");
+}
