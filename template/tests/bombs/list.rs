@@ -205,7 +205,7 @@ fn patterns() -> Vec<Bomb> {
         ),
         bomb("matches", End::Execute, "{{range 100}}{{$_ := regexFindAll \"a\" (repeat 1000000 \"a\") -1}}{{end}}"),
         bomb("replacements", End::Execute, "{{regexReplaceAll \"a\" (repeat 1000000 \"a\") (repeat 1000 \"$0\")}}"),
-        bomb("constraints", End::Text, "{{semverCompare (repeat 20000 \">1 \" | trim) \"2.0.0\"}}"),
+        bomb("constraints", End::Execute, "{{semverCompare (repeat 20000 \">1 \" | trim) \"2.0.0\"}}"),
     ]
 }
 
