@@ -124,6 +124,25 @@ impl Object {
         }
     }
 
+    /// Why Go does not call a method that the type does have: it has more results than a template can take. None of
+    /// these methods takes arguments.
+    pub(crate) fn refusal(&self, name: &str) -> Option<&'static str> {
+        match (self, name) {
+            (Self::Time(_), "Date") => Some("function Date has 3 return values; should be 1 or 2"),
+            (Self::Time(_), "Clock") => Some("function Clock has 3 return values; should be 1 or 2"),
+            (Self::Time(_), "Zone") => {
+                Some("invalid function signature for Zone: second return value should be error; is int")
+            }
+            (Self::Time(_), "ISOWeek") => {
+                Some("invalid function signature for ISOWeek: second return value should be error; is int")
+            }
+            (Self::Time(_), "ZoneBounds") => {
+                Some("invalid function signature for ZoneBounds: second return value should be error; is time.Time")
+            }
+            _ => None,
+        }
+    }
+
     /// The method of that name. It is called with the object as first argument, which its signature does not count.
     pub(crate) fn method(&self, name: &str) -> Option<&'static Function> {
         let table = match self {

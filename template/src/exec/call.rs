@@ -95,11 +95,12 @@ fn not_callable(arg: Option<&Expr>, value: Option<&Value>) -> Message {
     match value {
         None | Some(Value::Nil) => "call of nil".into(),
         Some(value) => {
-            // Piped in, it has no source, and Go shows the value.
+            // Piped in, it has no source, and Go shows a text, but only the type of anything else.
             let start = Message::plain("non-function ");
-            let named = match arg {
-                Some(arg) => start.source(arg.source()),
-                None => start.data(print_verb(value, 'v', SHOWN_BYTES).unwrap_or_default()),
+            let named = match (arg, value) {
+                (Some(arg), _) => start.source(arg.source()),
+                (None, Value::Str(_)) => start.data(print_verb(value, 'v', SHOWN_BYTES).unwrap_or_default()),
+                (None, _) => start.words(format!("<{} Value>", value.type_name())),
             };
             named.text(" of type ").words(value.type_name())
         }

@@ -49,12 +49,16 @@ impl<'p> Machine<'p, '_, '_> {
             },
             Value::Object(object) => match object.method(name) {
                 Some(method) => self.call(method, At::Expr(expr), Some(receiver.value.clone()), args, last),
+                None if object.refusal(name).is_some_and(|_| has_args) => {
+                    let given = args.len() + usize::from(last.is_some());
+                    Err(format!("wrong number of args for {name}: want 0 got {given}").into())
+                }
                 None => match object.fields().into_iter().flatten().find(|(known, _)| *known == name) {
                     Some(_) if has_args => {
                         Err(format!("{name} has arguments but cannot be invoked as function").into())
                     }
                     Some((_, value)) => Ok(Operand::typed(Value::Str(value.clone()))),
-                    None => Err(cannot_evaluate(name, receiver)),
+                    None => Err(object.refusal(name).map_or_else(|| cannot_evaluate(name, receiver), Message::from)),
                 },
             },
             _ => Err(cannot_evaluate(name, receiver)),

@@ -105,10 +105,6 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
         (Value::Str(left), Value::Str(right)) => left == right,
         (Value::Nil, other) | (other, Value::Nil) => is_nil(other),
         _ if is_basic(left) || is_basic(right) => return Err(incompatible(left, right)),
-        _ if is_nil(left) || is_nil(right) => is_nil(left) && is_nil(right),
-        (Value::Object(left), Value::Object(right)) if left.kind_name() == right.kind_name() => {
-            Rc::ptr_eq(left, right) || left.equals(right)
-        }
         _ if left.kind_name() != right.kind_name() => {
             let mut message = Message::plain("non-comparable types ");
             message.append(&shown(context, left, 's')?);
@@ -116,6 +112,8 @@ fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message
             message.append(&shown(context, right, 'v')?);
             return Err(message);
         }
+        _ if is_nil(left) || is_nil(right) => is_nil(left) && is_nil(right),
+        (Value::Object(left), Value::Object(right)) => Rc::ptr_eq(left, right) || left.equals(right),
         _ => {
             let mut message = Message::plain("non-comparable type ");
             message.append(&shown(context, right, 's')?);

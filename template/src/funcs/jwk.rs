@@ -52,19 +52,20 @@ const HINT: &str = "failed to unmarshal JSON into key hint: ";
 fn key(context: &Context, args: &Args) -> Result<Jwk, Message> {
     context.spend(STEPS_PER_KEY)?;
     let text = args.str(0);
-    let (value, order) = decode_first(context, text)?.map_err(|problem| {
+    let decoded = decode_first(context, text)?.map_err(|problem| {
         let is_cut_off = problem.exact() == "unexpected end of JSON input";
         let is_blank = text.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
-        let mut message = Message::plain(HINT);
         match (is_cut_off, is_blank) {
-            (true, true) => message = message.text("EOF"),
-            (true, false) => message = message.text("unexpected EOF"),
-            _ => message.append(&problem),
+            (true, true) => Message::plain(HINT).text("EOF"),
+            (true, false) => Message::plain(HINT).text("unexpected EOF"),
+            _ => hinted(&problem),
         }
-        message
     })?;
-    match &value {
-        Value::Map(object) => Jwk::of_object(object, &order),
+    if let Some(problem) = &decoded.overflow {
+        return Err(hinted(problem));
+    }
+    match &decoded.value {
+        Value::Map(object) => Jwk::of_object(object, &decoded.keys),
         Value::Nil => Err("invalid key type from JSON ()".into()),
         other => Err(Message::plain(format!(
             "{HINT}json: cannot unmarshal {} into Go value of type struct {{ Kty string \"json:\\\"kty\\\"\"; D \
@@ -72,4 +73,10 @@ fn key(context: &Context, args: &Args) -> Result<Jwk, Message> {
             json_kind(other)
         ))),
     }
+}
+
+fn hinted(problem: &Message) -> Message {
+    let mut message = Message::plain(HINT);
+    message.append(problem);
+    message
 }

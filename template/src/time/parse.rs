@@ -222,7 +222,7 @@ impl Fields {
         let count = if trims {
             match text {
                 // Nothing to read is fine where trailing zeros are left out.
-                [b'.' | b',', b'0'..=b'9', ..] => text[1..].iter().take(9).take_while(|b| b.is_ascii_digit()).count(),
+                [b'.' | b',', b'0'..=b'9', ..] => text[1..].iter().take_while(|b| b.is_ascii_digit()).count(),
                 _ => return Ok(text),
             }
         } else {

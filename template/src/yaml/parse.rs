@@ -66,6 +66,8 @@ pub(super) struct Reader<'r, 'o> {
     line: usize,
     /// Characters of the text.
     length: usize,
+    /// Columns before the last event, which are the indentation of a block scalar.
+    indent: usize,
     /// Whether the last event ends where the text does.
     is_last: bool,
 }
@@ -82,6 +84,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             anchors: HashMap::new(),
             line: 1,
             length: text.chars().count(),
+            indent: 0,
             is_last: false,
         }
     }
@@ -115,6 +118,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             None => Ok(Event::StreamEnd),
             Some(Ok((event, span))) => {
                 self.line = span.start.line();
+                self.indent = span.start.col();
                 self.is_last = span.end.index() >= self.length;
                 Ok(event)
             }
@@ -158,11 +162,18 @@ impl<'r, 'o> Reader<'r, 'o> {
     /// A block scalar that the end of the text cuts off has no line end, but the parser gives it one.
     fn without_absent_line_end(&self, text: Cow<'r, str>, style: ScalarStyle) -> Cow<'r, str> {
         let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-        let is_cut = is_block && !self.text.ends_with(['\n', '\r']) && self.is_last;
+        let is_cut = is_block && !self.text.ends_with(['\n', '\r']) && self.is_last && self.ends_in_content();
         match text.strip_suffix('\n') {
             Some(content) if is_cut && !content.is_empty() => content.to_owned().into(),
             _ => text,
         }
+    }
+
+    /// Whether the last line of the text belongs to the block scalar before it: it does unless it is spaces that only
+    /// indent it.
+    fn ends_in_content(&self) -> bool {
+        let last = self.text.rsplit(['\n', '\r']).next().unwrap_or_default();
+        last.len() > self.indent || last.contains(|char| char != ' ')
     }
 
     /// Keeps the value of an anchor, where 0 means none, for the aliases of it.

@@ -1,6 +1,7 @@
 //! What a plain scalar of YAML 1.1 means.
 
 use crate::number::{parse_float, parse_int, parse_uint};
+use crate::time::parse as parse_time;
 
 /// The meaning of a plain scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,9 +51,9 @@ pub(super) fn resolve(text: &str) -> Scalar {
     }
 }
 
-/// Whether text keeps its meaning without quotes.
+/// Whether text is written without quotes. Go writes `<<` so, too, although it means something else when it is read again.
 pub(super) fn is_plain_string(text: &str) -> bool {
-    resolve(text) == Scalar::Str && !is_base_60(text)
+    matches!(resolve(text), Scalar::Str | Scalar::Merge) && !is_base_60(text)
 }
 
 /// `-1.5e3`, `.5` or `1.`
@@ -90,34 +91,17 @@ fn is_base_60(text: &str) -> bool {
     is_first && before.iter().all(|part| is_minute(part)) && is_minute(last) && is_fraction
 }
 
-/// `2020-1-2`, alone or with a time behind `T`, `t` or a space.
+/// `2020-1-2`, alone or with a time of day, as Go reads them.
 fn is_timestamp(text: &str) -> bool {
-    let (date, time) = match text.find(['T', 't', ' ']) {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    };
-    let is_date = |text: &str| {
-        let parts: Vec<&str> = text.split('-').collect();
-        let in_range = |part: &str, end: u32| {
-            (1..=2).contains(&part.len()) && part.parse::<u32>().is_ok_and(|number| (1..=end).contains(&number))
-        };
-        matches!(parts.as_slice(), [year, month, day]
-            if year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit()) && in_range(month, 12) && in_range(day, 31))
-    };
-    is_date(date) && time.is_none_or(is_time)
-}
-
-fn is_time(text: &str) -> bool {
-    let end = text.find(['Z', '+', '-']).unwrap_or(text.len());
-    let (clock, zone) = text.split_at(end);
-    let parts: Vec<&str> = clock.split(':').collect();
-    let in_range =
-        |part: &str, end: u32| (1..=2).contains(&part.len()) && part.parse::<u32>().is_ok_and(|number| number < end);
-    let [hour, minute, second] = parts.as_slice() else { return false };
-    let (second, fraction) = second.split_once('.').unwrap_or((second, "0"));
-    let clock_fits = in_range(hour, 24)
-        && in_range(minute, 60)
-        && in_range(second, 60)
-        && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    clock_fits && (zone.is_empty() || zone == "Z" || zone.len() == 6 && zone.as_bytes()[3] == b':')
+    const LAYOUTS: [&[u8]; 4] = [
+        b"2006-1-2T15:4:5.999999999Z07:00",
+        b"2006-1-2t15:4:5.999999999Z07:00",
+        b"2006-1-2 15:4:5.999999999",
+        b"2006-1-2",
+    ];
+    let starts_with_year = text
+        .as_bytes()
+        .split_at_checked(4)
+        .is_some_and(|(year, behind)| year.iter().all(u8::is_ascii_digit) && behind.starts_with(b"-"));
+    starts_with_year && LAYOUTS.iter().any(|layout| parse_time(layout, text.as_bytes()).is_ok())
 }

@@ -11,29 +11,41 @@ use crate::number::parse_float;
 use crate::text::{REPLACEMENT, first_rune, lossy, push_char};
 use crate::value::{Elem, List, MAX_DEPTH, Map, Value, too_deep};
 
-/// The value of a text. The outer error is a limit; the inner one says what is wrong with the text.
-pub(super) fn decode(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
-    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new() };
-    let result = decoder.value().and_then(|value| {
+/// What a text stands for.
+pub(crate) struct Decoded {
+    /// Nil stands where a number is too large for a float.
+    pub(crate) value: Value,
+    /// The keys of the outermost object in their order, repetitions included.
+    pub(crate) keys: Vec<Bytes>,
+    /// The complaint about the first number that is too large.
+    pub(crate) overflow: Option<Message>,
+}
+
+/// What a text stands for. The outer error is a limit; the inner one says what is no JSON in the text.
+pub(super) fn decode(context: &Context, text: &[u8]) -> Result<Result<Decoded, Message>, Message> {
+    read(context, text, |decoder| {
         decoder.skip_space();
         match decoder.peek() {
             Some(_) => Err(decoder.invalid("after top-level value")),
-            None => Ok(value),
+            None => Ok(()),
         }
-    });
-    match result {
-        Ok(value) => Ok(Ok(value)),
-        Err(Problem::Syntax(message)) => Ok(Err(message)),
-        Err(Problem::Limit(message)) => Err(message),
-    }
+    })
 }
 
-/// The value that a text begins with, and the keys of the outermost object in their order, repetitions included. What
-/// follows the value is ignored. The errors are as those of [`decode`].
-pub(crate) fn decode_first(context: &Context, text: &[u8]) -> Result<Result<(Value, Vec<Bytes>), Message>, Message> {
-    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new() };
-    match decoder.value() {
-        Ok(value) => Ok(Ok((value, decoder.keys))),
+/// The value that a text begins with. What follows the value is ignored. The errors are as those of [`decode`].
+pub(crate) fn decode_first(context: &Context, text: &[u8]) -> Result<Result<Decoded, Message>, Message> {
+    read(context, text, |_| Ok(()))
+}
+
+fn read(
+    context: &Context,
+    text: &[u8],
+    check_rest: fn(&mut Decoder<'_, '_>) -> Result<(), Problem>,
+) -> Result<Result<Decoded, Message>, Message> {
+    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new(), overflow: None };
+    let result = decoder.value().and_then(|value| check_rest(&mut decoder).map(|()| value));
+    match result {
+        Ok(value) => Ok(Ok(Decoded { value, keys: decoder.keys, overflow: decoder.overflow })),
         Err(Problem::Syntax(message)) => Ok(Err(message)),
         Err(Problem::Limit(message)) => Err(message),
     }
@@ -51,6 +63,7 @@ struct Decoder<'d, 'o> {
     depth: u32,
     /// Of the outermost object.
     keys: Vec<Bytes>,
+    overflow: Option<Message>,
 }
 
 impl Decoder<'_, '_> {
@@ -161,10 +174,14 @@ impl Decoder<'_, '_> {
             }
         }
         let text = &self.text[start..self.at];
-        parse_float(text).map(Value::Float).ok_or_else(|| {
-            let message = Message::plain("json: cannot unmarshal number ").data(text);
-            Problem::Syntax(message.text(" into Go value of type float64"))
-        })
+        let Some(value) = parse_float(text) else {
+            // Go looks for mistakes in the whole text first, and goes on behind a number that is too large.
+            self.overflow.get_or_insert_with(|| {
+                Message::plain("json: cannot unmarshal number ").data(text).text(" into Go value of type float64")
+            });
+            return Ok(Value::Nil);
+        };
+        Ok(Value::Float(value))
     }
 
     fn digits(&mut self) -> bool {

@@ -88,7 +88,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             "app",
         ),
         |context, args| match decode::decode(context, args.str(0))? {
-            Ok(value) => Ok(value),
+            Ok(decoded) => Ok(decoded.value),
             Err(_) => Ok(Value::Nil),
         },
     ),
@@ -97,7 +97,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Str],
         Any,
         doc("As `fromJson`; bad JSON fails.", "{{ index (mustFromJson .json).tags 0 }}", "blue"),
-        |context, args| decode::decode(context, args.str(0))?,
+        |context, args| {
+            let decoded = decode::decode(context, args.str(0))??;
+            decoded.overflow.map_or(Ok(decoded.value), Err)
+        },
     ),
 ];
 

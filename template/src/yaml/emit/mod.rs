@@ -121,8 +121,11 @@ impl Emitter<'_, '_> {
     fn map(&mut self, map: &Map, place: Place) -> Result<(), Message> {
         let _nested = self.context.nest()?;
         let indent = place.indent.map_or(0, |indent| indent + INDENT);
+        // A key of JSON may not go on in another line.
+        let entries = map.entries();
+        self.unsupported |= entries.iter().any(|(key, _)| key.windows(2).any(|bytes| bytes == "\u{85}".as_bytes()));
         let mut entries: Vec<(String, Value)> =
-            map.entries().into_iter().map(|(key, value)| (self.through_json(&lossy(&key)), value)).collect();
+            entries.into_iter().map(|(key, value)| (self.through_json(&lossy(&key)), value)).collect();
         entries.sort_by(|left, right| natural_order(&left.0, &right.0));
         let inside = Place { indent: Some(indent), in_map: true };
         for (key, value) in entries {

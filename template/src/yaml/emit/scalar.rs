@@ -58,8 +58,13 @@ impl Emitter<'_, '_> {
     fn single_quoted(&mut self, text: &str, indent: usize, is_key: bool) {
         let chars: Vec<char> = text.chars().collect();
         self.push("'");
-        let mut after_space = false;
+        let (mut after_space, mut after_break) = (false, false);
         for (at, &char) in chars.iter().enumerate() {
+            if after_break && !is_break(char) {
+                self.sink.fill(b' ', indent);
+                self.column = indent;
+            }
+            after_break = is_break(char);
             let inner = at > 0 && at + 1 < chars.len();
             let folds = char == ' ' && !is_key && !after_space && self.column > WIDTH && inner;
             after_space = char == ' ';
@@ -111,17 +116,23 @@ impl Emitter<'_, '_> {
         if text.starts_with([' ', '\n', '\u{85}', '\u{2028}', '\u{2029}']) {
             self.push(&INDENT.to_string());
         }
-        let kept = text.trim_end_matches('\n');
-        match text.len() - kept.len() {
-            0 => self.push("-"),
-            1 if !kept.is_empty() => {}
-            _ => self.push("+"),
+        let mut from_end = text.chars().rev().map(is_break);
+        match (from_end.next(), from_end.next()) {
+            (Some(true), Some(false)) => {}
+            (Some(true), _) => self.push("+"),
+            _ => self.push("-"),
         }
-        for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
-            self.line_end();
-            if !line.is_empty() {
+        self.line_end();
+        for line in text.strip_suffix('\n').unwrap_or(text).split_inclusive(is_break) {
+            let content = line.trim_end_matches(is_break);
+            if !content.is_empty() {
                 self.sink.fill(b' ', indent);
-                self.push(line);
+                self.push(content);
+            }
+            let line_end = &line[content.len()..];
+            self.push(line_end);
+            if !line_end.is_empty() {
+                self.column = 0;
             }
         }
         if text.ends_with('\n') {
