@@ -1,0 +1,71 @@
+//! Whatever happens in whatever order, the Secret holds what a pure model says.
+//!
+//! Random sequences of edits of the spec, of the store's entries and of Secrets, of faults, deletions and restarts of the
+//! controller ([`steps`]) are done on real servers ([`stage`]) and in a model ([`world`]); after each step both must agree, on
+//! data, labels, owner and hash of each Secret and on the condition.
+//!
+//! `MODEL_STEPS` (2,000) and `MODEL_SEED` change what is run. A failure prints the seed and the steps that led to it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod stage;
+mod steps;
+mod world;
+
+use std::{env, sync::Arc};
+
+use futures::{StreamExt, stream};
+use tests::{Bed, Binary, Failure, Process, Result};
+use tokio::sync::Mutex;
+
+use self::{
+    stage::Stage,
+    steps::{Chance, Step},
+};
+
+/// Steps of one sequence: long enough for policies to meet, short enough to be read when it fails.
+const LENGTH: usize = 50;
+
+/// Sequences at a time, each in a namespace of its own: they mostly wait.
+const AT_ONCE: usize = 12;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secret_holds_what_the_model_says_after_every_step() -> Result {
+    let (steps, first) = (setting("MODEL_STEPS", 2000)?, setting("MODEL_SEED", 1)?);
+    let bed = Bed::shared().await?;
+    bed.install().await?;
+    let controller = Arc::new(Mutex::new(bed.operator(Binary::Controller, &[]).await?));
+    let sequences = u64::try_from(steps.div_ceil(LENGTH))?;
+    let first = u64::try_from(first)?;
+    let outcomes: Vec<_> = stream::iter(first..first + sequences)
+        .map(|seed| sequence(seed, controller.clone()))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let failures: Vec<_> = outcomes.into_iter().filter_map(Result::err).map(|failure| failure.to_string()).collect();
+    assert!(failures.is_empty(), "{} of {sequences} sequences failed:\n{}", failures.len(), failures.join("\n\n"));
+    println!("{} steps in {sequences} sequences agree with the model", LENGTH * usize::try_from(sequences)?);
+    Ok(())
+}
+
+async fn sequence(seed: u64, controller: Arc<Mutex<Process>>) -> Result {
+    let (mut stage, mut world) = Box::pin(Stage::new(controller)).await?;
+    let mut chance = Chance::new(seed);
+    let mut done = Vec::new();
+    // Most steps have no effect without a store and something in it.
+    let beginning = [Step::CreateStore, Step::SetProperty("one", "x", Some("begin".to_owned()))];
+    for number in 0..LENGTH {
+        let step = beginning.get(number).cloned().unwrap_or_else(|| Step::choose(&mut chance, &world));
+        done.push(format!("{number}: {step:?}"));
+        let agreed = Box::pin(stage.act(&step, &mut world)).await;
+        agreed.map_err(|failure| failure.during(format!("MODEL_SEED={seed}\n{}", done.join("\n"))))?;
+    }
+    let agreed = stage.agrees_with(&world).await;
+    agreed.map_err(|failure| failure.during(format!("MODEL_SEED={seed}, at the end\n{}", done.join("\n"))))
+}
+
+fn setting(name: &str, default: usize) -> Result<usize> {
+    let Ok(text) = env::var(name) else { return Ok(default) };
+    text.parse().map_err(|_| Failure::new(format!("{name}={text}: not a number")))
+}

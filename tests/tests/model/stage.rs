@@ -1,0 +1,293 @@
+//! The namespace that a sequence of steps happens in, on real servers, and what is seen in it.
+
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+
+use api::{
+    hash::{data_hash, metadata_hash},
+    names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL},
+};
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, DynamicObject, PostParams},
+};
+use serde_json::{Value, json};
+use tests::{OpenBao, Process, Result, wait};
+use tokio::sync::Mutex;
+
+use crate::{
+    steps::Step,
+    support::{
+        SOON, Scene, data,
+        manifest::{external_secret, secret, secret_store, vault},
+    },
+    world::{Creation, Data, Deletion, Refresh, Spec, TARGETS, Template, WANTED, World},
+};
+
+/// Longer than any run.
+const TOKEN_LIFE: Duration = Duration::from_hours(12);
+
+const STORE: &str = "store";
+const APP: &str = "app";
+
+/// See the module documentation.
+pub struct Stage {
+    scene: Scene,
+    bao: &'static OpenBao,
+    /// The controller of all stages.
+    controller: Arc<Mutex<Process>>,
+    /// UIDs of the ExternalSecrets, in the order in which they were created.
+    uids: Vec<String>,
+}
+
+/// What is there, in a form that can be compared and printed.
+#[derive(Debug, Eq, PartialEq)]
+struct View {
+    secrets: BTreeMap<&'static str, SecretView>,
+    ready: Option<(String, String)>,
+    /// Whether the status says the present version; true where that is not promised.
+    is_taken_up: bool,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+struct SecretView {
+    data: Data,
+    is_managed: bool,
+    owner: Option<u32>,
+    has_creator: bool,
+    /// The operator's hash of the data.
+    hash: Option<String>,
+}
+
+impl Stage {
+    /// An empty namespace with a token, and the world that it is.
+    pub async fn new(controller: Arc<Mutex<Process>>) -> Result<(Self, World)> {
+        let scene = Scene::without_controller("model").await?;
+        let bao = scene.bed.bao().await?;
+        let stage = Self { scene, bao, controller, uids: Vec::new() };
+        stage.permit(true).await?;
+        let namespace = stage.scene.namespace.clone();
+        let token = bao.token(&[&namespace], TOKEN_LIFE).await?;
+        stage.scene.apply(&secret("token", &[("token", &token)])).await?;
+        let world = World { namespace, store_permits: true, ..World::default() };
+        Ok((stage, world))
+    }
+
+    /// Does the step, and waits until what is there is what the model says.
+    pub async fn act(&mut self, step: &Step, world: &mut World) -> Result {
+        let before = world.clone();
+        step.act(world);
+        self.perform(step, &before, world).await?;
+        self.agrees_with(world).await
+    }
+
+    /// Waits until what is there is what the model says.
+    pub async fn agrees_with(&self, world: &World) -> Result {
+        let wanted = wanted(world);
+        wait::until("the namespace to be as the model says", SOON, || async {
+            let seen = self.view(world).await.map_err(|failure| failure.to_string())?;
+            if seen == wanted { Ok(()) } else { Err(difference(&wanted, &seen)) }
+        })
+        .await
+    }
+
+    async fn perform(&mut self, step: &Step, before: &World, after: &World) -> Result {
+        match step {
+            Step::Restart => {
+                let mut controller = self.controller.lock().await;
+                controller.kill_9().await?;
+                controller.restart().await
+            }
+            Step::WhileDown(step) => {
+                let controller = self.controller.clone();
+                let mut controller = controller.lock().await;
+                controller.kill_9().await?;
+                let done = self.change(step, before, after).await;
+                controller.restart().await?;
+                done
+            }
+            step => self.change(step, before, after).await,
+        }
+    }
+
+    async fn change(&mut self, step: &Step, before: &World, after: &World) -> Result {
+        match step {
+            Step::Create(spec) => {
+                let created = self.scene.apply(&self.manifest(spec)).await?;
+                self.uids.push(created.uid().unwrap_or_default());
+            }
+            Step::Change(spec) => {
+                let mut patch = json!({"spec": self.manifest(spec)["spec"]});
+                if spec.template == Template::Absent {
+                    patch["spec"]["target"]["template"] = Value::Null;
+                }
+                self.scene.change("ExternalSecret", APP, &patch).await?;
+            }
+            Step::Delete => {
+                self.scene.ours("ExternalSecret").delete(APP, &DeleteParams::default()).await?;
+                wait::gone(&self.scene.ours("ExternalSecret"), APP, SOON).await?;
+            }
+            Step::SetProperty(entry, ..) | Step::RemoveEntry(entry) => {
+                let path = format!("secret/{}/{entry}", self.scene.namespace);
+                match after.entries.get(entry) {
+                    Some(entry) => self.bao.put(&path, &json!(entry)).await?,
+                    None => self.bao.delete(&path).await?,
+                }
+            }
+            Step::CreateStore => drop(self.scene.apply(&secret_store(STORE, &vault(&self.bao.address))).await?),
+            Step::DeleteStore => {
+                self.scene.ours("SecretStore").delete(STORE, &DeleteParams::default()).await?;
+                wait::gone(&self.scene.ours("SecretStore"), STORE, SOON).await?;
+            }
+            Step::Permit(permits) => self.permit(*permits).await?,
+            Step::Force | Step::Restart | Step::WhileDown(_) => {}
+            _ => self.change_secret(step).await?,
+        }
+        if step.asks_for_refresh() && before.object.is_some() {
+            self.scene.force_sync(APP).await?;
+        }
+        Ok(())
+    }
+
+    async fn change_secret(&self, step: &Step) -> Result {
+        match step {
+            Step::CreateSecret(name, data) => {
+                let data: Vec<_> = data.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+                let secret = serde_json::from_value(secret(name, &data))?;
+                self.scene.secrets().create(&PostParams::default(), &secret).await?;
+            }
+            Step::EditSecret(name, key, value) => {
+                let patch = match value {
+                    Some(value) => json!({"stringData": {key: value}}),
+                    None => json!({"data": {key: null}}),
+                };
+                self.scene.edit_secret(name, &patch).await?;
+            }
+            Step::DeleteSecret(name) => self.scene.delete_secret(name).await?,
+            Step::StripLabel(name) => {
+                self.scene.edit_secret(name, &json!({"metadata": {"labels": {MANAGED_LABEL: null}}})).await?;
+            }
+            Step::StripOwner(name) => {
+                self.scene.edit_secret(name, &json!({"metadata": {"ownerReferences": null}})).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn permit(&self, permits: bool) -> Result {
+        let namespace = &self.scene.namespace;
+        let verbs = if permits { r#""read", "list""# } else { r#""deny""# };
+        let mut rules = String::new();
+        for kind in ["data", "metadata"] {
+            for path in [format!("{namespace}"), format!("{namespace}/*")] {
+                // Writing to a String cannot fail.
+                let _ = writeln!(rules, r#"path "secret/{kind}/{path}" {{ capabilities = [{verbs}] }}"#);
+            }
+        }
+        self.bao.policy(namespace, &rules).await
+    }
+
+    fn manifest(&self, spec: &Spec) -> Value {
+        let namespace = &self.scene.namespace;
+        let entry = |index: &usize| {
+            let (key, entry, property) = WANTED[*index];
+            json!({"secretKey": key, "remoteRef": {"key": format!("{namespace}/{entry}"), "property": property}})
+        };
+        let extract = spec.extract.then(|| json!({"extract": {"key": format!("{namespace}/two")}}));
+        let find = spec.find.then(|| json!({"find": {"path": namespace, "name": {"regexp": "."}}}));
+        let mut target = json!({
+            "name": spec.target, "creationPolicy": creation(spec.creation), "deletionPolicy": deletion(spec.deletion),
+        });
+        if spec.template != Template::Absent {
+            let policy = if spec.template == Template::Merge { "Merge" } else { "Replace" };
+            target["template"] = json!({"mergePolicy": policy, "data": {"url": "to {{ .a }}"}});
+        }
+        let (policy, interval) = match spec.refresh {
+            Refresh::Periodic => ("Periodic", "1h"),
+            Refresh::OnChange => ("OnChange", "1h"),
+            Refresh::CreatedOnce => ("CreatedOnce", "1h"),
+            Refresh::Never => ("Periodic", "0"),
+        };
+        let spec = json!({
+            "secretStoreRef": {"name": STORE},
+            "refreshPolicy": policy,
+            "refreshInterval": interval,
+            "target": target,
+            "data": spec.data.iter().map(entry).collect::<Vec<_>>(),
+            "dataFrom": extract.into_iter().chain(find).collect::<Vec<_>>(),
+        });
+        external_secret(APP, &spec)
+    }
+
+    async fn view(&self, world: &World) -> Result<View> {
+        let mut secrets = BTreeMap::new();
+        for name in TARGETS {
+            if let Some(secret) = self.scene.secrets().get_opt(name).await? {
+                secrets.insert(name, self.secret_view(&secret));
+            }
+        }
+        let object = self.scene.ours("ExternalSecret").get_opt(APP).await?;
+        let ready = object.as_ref().and_then(crate::support::Ready::of).map(|ready| (ready.status, ready.reason));
+        let is_taken_up = !world.is_taken_up() || object.as_ref().is_some_and(is_taken_up);
+        Ok(View { secrets, ready, is_taken_up })
+    }
+
+    fn secret_view(&self, secret: &k8s_openapi::api::core::v1::Secret) -> SecretView {
+        let owner = secret.owner_references().first().map(|owner| {
+            let position = self.uids.iter().position(|uid| *uid == owner.uid);
+            position.and_then(|position| u32::try_from(position + 1).ok()).unwrap_or(u32::MAX)
+        });
+        SecretView {
+            data: data(secret),
+            is_managed: secret.labels().get(MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE),
+            owner,
+            has_creator: secret.labels().contains_key(OWNER_LABEL),
+            hash: secret.annotations().get(DATA_HASH_ANNOTATION).cloned(),
+        }
+    }
+}
+
+fn wanted(world: &World) -> View {
+    let secrets = world.secrets.iter().map(|(name, secret)| {
+        let view = SecretView {
+            data: secret.data.clone(),
+            is_managed: secret.is_managed,
+            owner: secret.owner,
+            has_creator: secret.has_creator,
+            hash: secret.written.as_ref().map(data_hash),
+        };
+        (*name, view)
+    });
+    let ready = world.object.as_ref().and_then(|object| object.ready);
+    let ready = ready.map(|(status, reason)| (status.to_owned(), reason.to_owned()));
+    View { secrets: secrets.collect(), ready, is_taken_up: true }
+}
+
+/// Whether the status says generation and metadata as they are.
+fn is_taken_up(object: &DynamicObject) -> bool {
+    let hash = metadata_hash(object.labels(), object.annotations());
+    let version = format!("{}-{hash}", object.metadata.generation.unwrap_or_default());
+    object.data.pointer("/status/syncedResourceVersion").and_then(Value::as_str) == Some(&version)
+}
+
+fn difference(wanted: &View, seen: &View) -> String {
+    format!("\nwanted: {wanted:#?}\nseen: {seen:#?}")
+}
+
+fn creation(policy: Creation) -> &'static str {
+    match policy {
+        Creation::Owner => "Owner",
+        Creation::Orphan => "Orphan",
+        Creation::Merge => "Merge",
+        Creation::CreateOrMerge => "CreateOrMerge",
+        Creation::None => "None",
+    }
+}
+
+fn deletion(policy: Deletion) -> &'static str {
+    match policy {
+        Deletion::Retain => "Retain",
+        Deletion::Delete => "Delete",
+        Deletion::Merge => "Merge",
+    }
+}
