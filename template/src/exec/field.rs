@@ -49,6 +49,10 @@ impl<'p> Machine<'p, '_, '_> {
             },
             Value::Object(object) => match object.method(name) {
                 Some(method) => self.call(method, At::Expr(expr), Some(receiver.value.clone()), args, last),
+                None if object.hides(name) => {
+                    let start = Message::default().source(name).text(" is an unexported field of struct type ");
+                    Err(start.words(receiver.type_name()))
+                }
                 None if object.refusal(name).is_some_and(|_| has_args) => {
                     let given = args.len() + usize::from(last.is_some());
                     Err(format!("wrong number of args for {name}: want 0 got {given}").into())

@@ -47,6 +47,7 @@ impl Printer {
             (Value::Nil, 'v' | 'T') => self.pad(b"<nil>"),
             (_, 'T') => self.string(value.type_name().as_bytes()),
             // A verb for errors only, whatever the value is made of.
+            (Value::List(list), 'w') if list.bytes().is_some() => self.list(list, verb, 0),
             (_, 'w') => self.bad_verb(value, verb),
             _ => self.value(value, verb, 0),
         }
@@ -121,11 +122,16 @@ impl Printer {
     }
 
     fn list(&mut self, list: &List, verb: char, depth: u32) {
+        if let (Some(bytes), 's' | 'q' | 'x' | 'X') = (list.bytes().map(Zeroizing::new), verb) {
+            return self.text(&Value::Nil, &bytes, verb);
+        }
+        // On its own, the type goes by its other name.
+        let type_name = if depth == 0 && list.bytes().is_some() { "[]byte" } else { list.type_name() };
         if self.flags.source && list.is_nil() {
-            return self.sink.push(format!("{}(nil)", list.type_name()).as_bytes());
+            return self.sink.push(format!("{type_name}(nil)").as_bytes());
         }
         let (open, separator, close) =
-            if self.flags.source { (format!("{}{{", list.type_name()), ", ", "}") } else { ("[".to_owned(), " ", "]") };
+            if self.flags.source { (format!("{type_name}{{"), ", ", "}") } else { ("[".to_owned(), " ", "]") };
         self.sink.push(open.as_bytes());
         for (index, item) in list.items().iter().enumerate() {
             if self.sink.is_full() {

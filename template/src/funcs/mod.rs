@@ -49,6 +49,9 @@ pub(crate) mod methods {
 
     pub(crate) const VERSION: &[Function] = semver::METHODS;
     pub(crate) const TIME: &[Function] = dates::TIME_METHODS;
+    pub(crate) const TIME_ZONES: &[Function] = dates::ZONE_METHODS;
+    pub(crate) const TIME_ENCODINGS: &[Function] = dates::ENCODING_METHODS;
+    pub(crate) const LOCATION: &[Function] = dates::LOCATION_METHODS;
     pub(crate) const DURATION: &[Function] = dates::DURATION_METHODS;
     pub(crate) const NAMED_NUMBER: &[Function] = dates::NAMED_NUMBER_METHODS;
     /// Methods that Go declares on the pointer, so that a version returned by value has none of them.
@@ -89,6 +92,9 @@ const TABLE: &[Subject] = &[
 /// The methods of values, by the type they belong to.
 const METHODS: &[Subject] = &[
     Subject::new("Methods of a time (`now`, `toDate`, `dateModify`)", dates::TIME_METHODS),
+    Subject::new("Methods of a time about its zone", dates::ZONE_METHODS),
+    Subject::new("Methods of a time that encode it", dates::ENCODING_METHODS),
+    Subject::new("Methods of a zone (`.Location`)", dates::LOCATION_METHODS),
     Subject::new("Methods of a duration (`.Sub`)", dates::DURATION_METHODS),
     Subject::new("Methods of a month or weekday (`.Month`, `.Weekday`)", dates::NAMED_NUMBER_METHODS),
     Subject::new("Methods of a version (`semver`)", semver::METHODS),
@@ -122,6 +128,8 @@ pub(crate) enum Type {
     Strings,
     /// `[]int`
     Ints,
+    /// `[]uint8`
+    Bytes,
     /// `map[string]interface {}`
     Map,
     /// `map[string]string`
@@ -146,6 +154,7 @@ impl Type {
             Self::List => "[]interface {}",
             Self::Strings => "[]string",
             Self::Ints => "[]int",
+            Self::Bytes => "[]uint8",
             Self::Map => "map[string]interface {}",
             Self::StringMap => "map[string]string",
             Self::Object(name) => name,
@@ -155,7 +164,14 @@ impl Type {
     /// Whether nil is a value of the type.
     pub(crate) fn can_be_nil(self) -> bool {
         match self {
-            Self::Any | Self::Reflect | Self::List | Self::Strings | Self::Ints | Self::Map | Self::StringMap => true,
+            Self::Any
+            | Self::Reflect
+            | Self::List
+            | Self::Strings
+            | Self::Ints
+            | Self::Bytes
+            | Self::Map
+            | Self::StringMap => true,
             Self::Object(name) => name.starts_with('*'),
             Self::Bool | Self::Int | Self::Int64 | Self::Uint32 | Self::Uint64 | Self::Float | Self::Str => false,
         }
@@ -262,6 +278,14 @@ impl Args {
         match self.value(index) {
             Value::Uint(_, value) => u32::try_from(*value).unwrap_or_default(),
             _ => 0,
+        }
+    }
+
+    /// The bytes of a list of bytes; none for nil.
+    pub(crate) fn bytes(&self, index: usize) -> Vec<u8> {
+        match self.value(index) {
+            Value::List(list) => list.bytes().unwrap_or_default(),
+            _ => Vec::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use super::quoted;
 use super::{MONTHS, Time, WEEKDAYS, Zone, civil_from_days, days_from_civil, days_in};
 use crate::error::Message;
 
-/// Parses a text by a layout; a time without zone is in UTC.
+/// Parses a text by a layout; a time without zone is in the operator's.
 pub(crate) fn parse(layout: &[u8], text: &[u8]) -> Result<Time, Message> {
     let mut fields = Fields::default();
     let (mut rest_layout, mut rest) = (layout, text);
@@ -63,6 +63,8 @@ struct Fields {
     nanoseconds: u32,
     afternoon: Option<bool>,
     offset: Option<i32>,
+    /// It says `Z` or `UTC`, and no offset counts.
+    is_utc: bool,
     zone_name: Option<String>,
 }
 
@@ -114,7 +116,7 @@ impl Fields {
             Element::Lower => self.half_day(text, [b"am", b"pm"]),
             Element::ZoneName => self.zone_name(text),
             Element::Offset { iso: true, .. } if text.first() == Some(&b'Z') => {
-                self.offset = Some(0);
+                self.is_utc = true;
                 Ok(&text[1..])
             }
             Element::Offset { shape, .. } => self.offset(text, shape),
@@ -162,7 +164,7 @@ impl Fields {
     /// Three to five capitals, or GMT with hours, or a sign with hours.
     fn zone_name<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], Mistake> {
         if let Some(rest) = text.strip_prefix(b"UTC") {
-            self.offset = Some(0);
+            self.is_utc = true;
             return Ok(rest);
         }
         let capitals = text.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count();
@@ -247,12 +249,13 @@ impl Fields {
         };
         let seconds = self.days()? * 86_400 + hour * 3600 + self.minute * 60 + self.second;
         let (offset, zone) = match (self.offset, self.zone_name) {
-            (None | Some(0), None) => (0, Zone::Utc),
-            (Some(offset), name) => (offset, Zone::Fixed { offset, name: name.unwrap_or_default() }),
+            _ if self.is_utc => (0, Zone::Utc),
+            (None | Some(0), None) => (0, Zone::Local),
+            (Some(offset), name) => (offset, Zone::fixed(offset, name.unwrap_or_default())),
             (None, Some(name)) => {
-                // A name alone says nothing, except behind GMT.
+                // A name alone says nothing, except behind GMT, and even then the clock is read as if it were UTC.
                 let hours = name.strip_prefix("GMT").and_then(|hours| hours.parse::<i32>().ok()).unwrap_or(0);
-                (hours * 3600, Zone::Fixed { offset: hours * 3600, name })
+                (0, Zone::fixed(hours * 3600, name))
             }
         };
         Ok(Time { seconds: seconds - i64::from(offset), nanoseconds: self.nanoseconds, zone })

@@ -9,14 +9,18 @@ use crate::error::Message;
 use crate::number::parse_int_or_limit;
 use crate::object::Object;
 use crate::text::lossy;
-use crate::time::{Time, ZERO, Zone, duration_text, parse, parse_duration};
+use crate::time::{Time, Zone, duration_text, parse, parse_duration};
 use crate::value::Value;
 
+mod encodings;
 mod methods;
 mod spans;
+mod zones;
 
+pub(super) use encodings::ENCODING_METHODS;
 pub(super) use methods::TIME_METHODS;
 pub(super) use spans::{DURATION_METHODS, NAMED_NUMBER_METHODS};
+pub(super) use zones::{LOCATION_METHODS, ZONE_METHODS};
 
 const TIME: super::Type = ObjectType("time.Time");
 const DURATION: super::Type = ObjectType("time.Duration");
@@ -149,7 +153,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             r#"{{ (toDate "2006-01-02" "2026-03-01").Unix }}"#,
             "1772323200",
         ),
-        |_, args| Ok(wrap(parse(args.str(0), args.str(1)).unwrap_or_else(|_| Time::unix(ZERO)))),
+        |_, args| Ok(wrap(parse(args.str(0), args.str(1)).unwrap_or_else(|_| Time::zero()))),
     ),
     Function::new(
         "mustToDate",
@@ -226,7 +230,7 @@ fn object(object: Object) -> Value {
 
 /// A parameter of type time; the executor gives no other.
 fn time(args: &Args, index: usize) -> Time {
-    as_time(args.value(index)).unwrap_or_else(|| Time::unix(ZERO))
+    as_time(args.value(index)).unwrap_or_else(Time::zero)
 }
 
 fn as_time(value: &Value) -> Option<Time> {
