@@ -83,6 +83,11 @@ impl Zone {
         }
     }
 
+    /// UTC without a name.
+    pub(crate) fn unnamed() -> Self {
+        Self::fixed(0, String::new())
+    }
+
     fn fixed(offset: i32, name: String) -> Self {
         Self::Fixed(Rc::new(FixedZone { offset, name }))
     }

@@ -4,6 +4,7 @@ use super::layout::{Element, Shape, next_chunk};
 use super::quoted;
 use super::{MONTHS, Time, WEEKDAYS, Zone, civil_from_days, days_from_civil, days_in};
 use crate::error::Message;
+use crate::number::parse_int;
 
 /// Parses a text by a layout; a time without zone is in the operator's.
 pub(crate) fn parse(layout: &[u8], text: &[u8]) -> Result<Time, Message> {
@@ -167,15 +168,25 @@ impl Fields {
             self.is_utc = true;
             return Ok(rest);
         }
+        if let Some(rest) = [b"ChST", b"MeST"].iter().find_map(|name| text.strip_prefix(name.as_slice())) {
+            self.zone_name = Some(crate::text::lossy(&text[..4]));
+            return Ok(rest);
+        }
         let capitals = text.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count();
         let signed = |text: &[u8]| match text {
-            [b'+' | b'-', rest @ ..] => 1 + rest.iter().take(2).take_while(|byte| byte.is_ascii_digit()).count(),
+            [b'+' | b'-', rest @ ..] => {
+                let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                match parse_int(&rest[..count], 10) {
+                    Some(0..=23) => 1 + count,
+                    _ => 0,
+                }
+            }
             _ => 0,
         };
         let length = match capitals {
             3 if text.starts_with(b"GMT") => 3 + Some(signed(&text[3..])).filter(|&length| length > 1).unwrap_or(0),
             3 => 3,
-            4 if text[3] == b'T' => 4,
+            4 if text[3] == b'T' || text.starts_with(b"WITA") => 4,
             5 if text[4] == b'T' => 5,
             0 if signed(text) == 3 => 3,
             _ => return Err(Mistake::Syntax),

@@ -212,11 +212,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Str,
         doc(
             "A duration in its largest unit (`y`, `mo`, `d`, `h`, `m`, `s`), cut and without its sign. Takes a text, nanoseconds as \
-             `int64`, or a time, of which it takes the age.",
+             `int64`, or a time, of which it takes the age; anything else \
+             is no time at all, even a duration.",
             r#"{{ durationRound "49h10m" }}"#,
             "2d",
         ),
-        |context, args| Ok(Value::text(&in_largest_unit(span(context, args.value(0))))),
+        |context, args| {
+            let span = match args.value(0) {
+                Value::Object(object) if matches!(object.as_ref(), Object::Duration(_)) => 0,
+                value => span(context, value),
+            };
+            Ok(Value::text(&in_largest_unit(span)))
+        },
     ),
 ];
 
