@@ -86,6 +86,8 @@ pub(super) struct Reader<'r, 'o> {
     length: usize,
     /// Columns before the last event, which are the indentation of a block scalar.
     indent: usize,
+    /// Where the last event begins, in bytes.
+    start: usize,
     /// Whether the last event ends where the text does.
     is_last: bool,
     /// Whether the parser gave up on a line of a quoted scalar.
@@ -105,6 +107,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             line: 1,
             length: text.chars().count(),
             indent: 0,
+            start: 0,
             is_last: false,
             has_wrong_lines: false,
             tabs: Tabs::default(),
@@ -147,6 +150,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             Some(Ok((event, span))) => {
                 self.line = span.start.line();
                 self.indent = span.start.col();
+                self.start = span.start.byte_offset().unwrap_or_default();
                 self.is_last = span.end.index() >= self.length;
                 if let Some(wrong) = self.tabs.next(self.text, &event, &span) {
                     self.line = wrong.line;
@@ -168,7 +172,7 @@ impl<'r, 'o> Reader<'r, 'o> {
     pub(super) fn node(&mut self, event: Event<'r>) -> Result<Value, Problem> {
         let (anchor, value) = match event {
             Event::Alias(anchor) => {
-                let value = self.anchors.get(&anchor).unwrap_or(&Value::Nil);
+                let Some(value) = self.anchors.get(&anchor) else { return Err(self.alias_within_itself()) };
                 return copied(self.context, value).map_err(Problem::Limit);
             }
             Event::UnresolvedAlias(name) => {
@@ -192,6 +196,13 @@ impl<'r, 'o> Reader<'r, 'o> {
         self.context.account(&value).map_err(Problem::Limit)?;
         self.remember(anchor, &value);
         Ok(value)
+    }
+
+    /// The refusal of the alias that was just read: what it stands for is not complete.
+    fn alias_within_itself(&self) -> Problem {
+        let rest = self.text.get(self.start..).unwrap_or_default().trim_start_matches('*');
+        let name = rest.split(|char: char| char.is_whitespace() || ",[]{}".contains(char)).next().unwrap_or_default();
+        Problem::Meaning(Message::plain("yaml: anchor '").data(name).text("' value contains itself"))
     }
 
     /// A block scalar that the end of the text cuts off has no line end, but the parser gives it one.

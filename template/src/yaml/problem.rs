@@ -59,6 +59,11 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         ErrorKind::TabAtBlockScalarStart => {
             (first_with_tab(text, here), "found a tab character where an indentation space is expected".into())
         }
+        ErrorKind::UndeclaredTagHandle => (scanned(here), "found undefined tag handle".into()),
+        ErrorKind::InvalidBlockScalarIndent => (before(here), "did not find expected key".into()),
+        ErrorKind::MisplacedFlowCollectionEnd if follows_node(text, error) => {
+            (before(here), "did not find expected key".into())
+        }
         ErrorKind::MisplacedFlowCollectionEnd
         | ErrorKind::UnexpectedEofBlockMapping
         | ErrorKind::UnexpectedEofBlockSequence
@@ -120,6 +125,12 @@ fn behind_key(text: &str, error: &ScanError) -> usize {
         !content.is_empty() && if is_comment { !has_comment } else { is_in_column }
     });
     goes_on.map_or_else(|| last_line(text) + 1, |(index, _)| index + 1)
+}
+
+/// Whether the mistake stands right behind a bracket that ends a list or map.
+fn follows_node(text: &str, error: &ScanError) -> bool {
+    let before = text.chars().take(error.marker().index());
+    before.filter(|char| !char.is_whitespace()).last().is_some_and(|char| matches!(char, ']' | '}'))
 }
 
 /// The first line behind a line that a tab indents.
