@@ -335,8 +335,8 @@ fn cannot_decode(text: &str, tag: &str) -> Problem {
         Scalar::Merge => "merge",
         Scalar::Str => "str",
     };
-    let start = Message::plain("yaml: cannot decode !!").words(found.to_owned()).text(" `").data(text);
-    Problem::Meaning(start.text("` as a !!").words(tag.to_owned()))
+    let start = Message::plain("yaml: cannot decode !!").words(found).text(" `").data(text);
+    Problem::Meaning(start.text("` as a !!").words(tag))
 }
 
 fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {

@@ -49,8 +49,10 @@ fn wrong_directive(text: &str) -> Option<&'static str> {
 /// The problem with the line where Go sees it, which it leaves out for the first.
 pub(super) fn worded(error: &ScanError, text: &str) -> Message {
     let here = error.marker().line();
+    if let Some(problem) = missed(error, text) {
+        return placed(before(here), &problem.into());
+    }
     let (line, problem): (usize, Message) = match error.kind() {
-        // The end of the text counts as a line of its own.
         ErrorKind::UnclosedFlowCollection { open } => (last_line(text), unclosed(text, *open)),
         ErrorKind::SimpleKeyExpected => (behind_key(text, error), "could not find expected ':'".into()),
         ErrorKind::TabInPlainScalar => {
@@ -60,34 +62,11 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
             (first_with_tab(text, here), "found a tab character where an indentation space is expected".into())
         }
         ErrorKind::UndeclaredTagHandle => (scanned(here), "found undefined tag handle".into()),
-        ErrorKind::InvalidBlockScalarIndent => (before(here), "did not find expected key".into()),
-        ErrorKind::MisplacedFlowCollectionEnd if follows_node(text, error) => {
-            (before(here), "did not find expected key".into())
-        }
-        ErrorKind::MisplacedFlowCollectionEnd
-        | ErrorKind::UnexpectedEofBlockMapping
-        | ErrorKind::UnexpectedEofBlockSequence
-        | ErrorKind::UnexpectedEofFlowMapping
-        | ErrorKind::UnexpectedEofFlowSequence
-        | ErrorKind::UnexpectedEofImplicitFlowMapping => (before(here), "did not find expected node content".into()),
-        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-            let is_entry = text.lines().nth(before(here)).is_some_and(|line| line.trim_start().starts_with("- "));
-            (
-                before(here),
-                if is_entry { "did not find expected '-' indicator" } else { "did not find expected key" }.into(),
-            )
-        }
         // Lines that could be indented have been.
         ErrorKind::InvalidQuotedScalarIndent => (scanned(here), "found unexpected document indicator".into()),
-        ErrorKind::InvalidColonPlacement => (before(here), "did not find expected ',' or ']'".into()),
         ErrorKind::InvalidQuotedScalarHexEscape => (scanned(here), "did not find expected hexdecimal number".into()),
-        ErrorKind::ExpectedNodeContent => (before(here), "did not find expected node content".into()),
-        ErrorKind::ExpectedBlockMappingKey => (before(here), "did not find expected key".into()),
-        ErrorKind::ExpectedBlockSequenceEntry => (before(here), "did not find expected '-' indicator".into()),
-        ErrorKind::ExpectedFlowMappingSeparator => (before(here), "did not find expected ',' or '}'".into()),
-        ErrorKind::ExpectedFlowSequenceSeparator => (before(here), "did not find expected ',' or ']'".into()),
         ErrorKind::UnclosedQuotedScalar => {
-            (scanned(lines_before(text, text.len()) + 1), "found unexpected end of stream".into())
+            (scanned(line_ends(text.as_bytes()) + 1), "found unexpected end of stream".into())
         }
         ErrorKind::UnknownQuotedScalarEscape => (scanned(here), "found unknown escape character".into()),
         ErrorKind::UnexpectedCharacter { .. }
@@ -104,6 +83,33 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         }
     };
     placed(line, &problem)
+}
+
+/// What Go's parser, which comes after its scanner, expected to find where it went wrong.
+fn missed(error: &ScanError, text: &str) -> Option<&'static str> {
+    const CONTENT: &str = "did not find expected node content";
+    const KEY: &str = "did not find expected key";
+    const ENTRY: &str = "did not find expected '-' indicator";
+    const IN_LIST: &str = "did not find expected ',' or ']'";
+    Some(match error.kind() {
+        ErrorKind::MisplacedFlowCollectionEnd if follows_node(text, error) => KEY,
+        ErrorKind::ExpectedNodeContent
+        | ErrorKind::MisplacedFlowCollectionEnd
+        | ErrorKind::UnexpectedEofBlockMapping
+        | ErrorKind::UnexpectedEofBlockSequence
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::UnexpectedEofImplicitFlowMapping => CONTENT,
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            let line = text.lines().nth(before(error.marker().line()));
+            if line.is_some_and(|line| line.trim_start().starts_with("- ")) { ENTRY } else { KEY }
+        }
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidBlockScalarIndent => KEY,
+        ErrorKind::ExpectedBlockSequenceEntry => ENTRY,
+        ErrorKind::ExpectedFlowMappingSeparator => "did not find expected ',' or '}'",
+        ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::InvalidColonPlacement => IN_LIST,
+        _ => return None,
+    })
 }
 
 /// The problem on a line, or on none for 0.

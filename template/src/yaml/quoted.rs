@@ -24,7 +24,10 @@ pub(super) fn indented<'t>(context: &Context, text: &'t str) -> Result<Cow<'t, s
     let mut text = Cow::Borrowed(text);
     while let Some(end) = last_before_wrong_line(context, &text)? {
         let Some(better) = indented_behind(&text, end) else { break };
-        context.check_bytes(better.len()).map_err(Problem::Limit)?;
+        context
+            .check_bytes(better.len())
+            .and_then(|()| context.spend_on_bytes(better.len()))
+            .map_err(Problem::Limit)?;
         text = Cow::Owned(better);
     }
     Ok(text)

@@ -56,13 +56,12 @@ impl Tabs {
 
     /// The first wrong tab between the end of a scalar and what follows it.
     fn behind(&self, text: &str, end: usize, is_plain: bool) -> Option<WrongTab> {
-        let mut lines = text.get(end..)?.split('\n');
-        let rest = lines.next()?.trim_end_matches('\r');
-        let (marks, comment) = rest.split_once('#').map_or((rest, None), |(marks, comment)| (marks, Some(comment)));
-        if marks.contains(|char| !matches!(char, ' ' | '\t' | ':' | '-' | '?')) {
+        let rest = text.get(end..)?.trim_start_matches([' ', '\t']);
+        let behind = rest.trim_start_matches([' ', '\t', ':', '-', '?', '\r']);
+        if !behind.is_empty() && !behind.starts_with(['\n', '#']) {
             return None;
         }
-        let goes_on = is_plain && comment.is_none() && marks.trim().is_empty();
+        let goes_on = is_plain && !behind.starts_with('#') && behind.len() == rest.trim_start_matches('\r').len();
         let is_flow = matches!(self.open.last(), Some(Collection::Flow));
         if is_flow && !goes_on {
             return None;
@@ -71,7 +70,7 @@ impl Tabs {
             Collection::Flow => None,
             Collection::Block(column) => Some(column + 1),
         });
-        for (index, line) in lines.enumerate() {
+        for (index, line) in behind.split('\n').skip(1).enumerate() {
             let spaces = indentation(line);
             let content = line.get(spaces..)?;
             let wrong = |problem| Some(WrongTab { line: line_at(text, end) + index + 1, problem });

@@ -51,7 +51,7 @@ pub(in crate::funcs) const ENCODING_METHODS: &[Function] = &[
         doc(
             "The time as Go's binary encodings have it.",
             r#"{{ (toDate "2006-01-02" "2026-03-01").MarshalBinary | printf "%x" }}"#,
-            "010000000ee136ca800000000000000",
+            "010000000ee1357880000000000000",
         ),
         |_, args| binary(args).map(|text| bytes(&text)),
     ),
