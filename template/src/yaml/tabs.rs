@@ -50,6 +50,7 @@ impl Tabs {
             Event::Scalar(content, style, ..) => {
                 self.behind(text, end, *style == ScalarStyle::Plain && !content.is_empty())
             }
+            Event::Alias(_) => self.behind(text, end, false),
             _ => None,
         }
     }
