@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use zeroize::optimization_barrier;
 
-/// What a buffer has room for when it begins to be filled: enough for most values, so that few are copied when they grow.
+/// What a buffer has room for when it begins to be filled: enough for most values, so that few are copied when they
+/// grow.
 const LEAST_CAPACITY: usize = 64;
 
 /// A byte string shared between data, templates and values. Overwritten when its last owner goes; two threads that
@@ -78,8 +79,8 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// A byte string under construction, which never becomes shorter. Overwritten when it is dropped before it is finished, and where it was before it
-/// grew.
+/// A byte string under construction, which never becomes shorter. Overwritten when it is dropped before it is finished,
+/// and where it was before it grew.
 #[derive(Default)]
 pub(crate) struct Buffer(Vec<u8>);
 
@@ -150,8 +151,8 @@ impl Drop for Buffer {
     }
 }
 
-/// Overwrites bytes by a plain fill, which is many times faster than volatile writes one by one, and keeps the compiler from
-/// leaving it out because nobody reads the zeros.
+/// Overwrites bytes by a plain fill, which is many times faster than volatile writes one by one, and keeps the compiler
+/// from leaving it out because nobody reads the zeros.
 fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     optimization_barrier(bytes);

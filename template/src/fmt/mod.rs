@@ -34,7 +34,7 @@ impl Sink {
     }
 
     pub(crate) fn fill(&mut self, byte: u8, count: usize) {
-        if self.has_room(count) {
+        if count > 0 && self.has_room(count) {
             self.bytes.fill(byte, count);
         }
     }

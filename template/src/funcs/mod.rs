@@ -104,8 +104,8 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static Function> {
     BY_NAME.get(name).copied()
 }
 
-/// FNV-1a: several times faster on short names than the standard hash, whose defence against chosen keys a table that never
-/// changes does not need.
+/// FNV-1a: several times faster on short names than the standard hash, whose defence against chosen keys a table that
+/// never changes does not need.
 #[derive(Default)]
 struct NameHasher(u64);
 

@@ -14,8 +14,8 @@ pub(crate) use token::{Kind, Token};
 
 const LEFT_COMMENT: &[u8] = b"/*";
 const RIGHT_COMMENT: &[u8] = b"*/";
-/// Delimiters of fewer bytes are looked for by their first byte, which is faster than preparing a search, and takes at most
-/// so many looks at each byte of the text.
+/// Delimiters of at most so many bytes are looked for by their first byte, which is faster than preparing a search, and
+/// looks at each byte of the text at most so many times.
 const SHORT_DELIMITER: usize = 8;
 /// A trim marker is a minus and one space.
 const TRIM_MARKER: usize = 2;
@@ -141,10 +141,13 @@ impl<'t> Lexer<'t> {
     }
 
     fn in_action(&mut self) -> Token<'t> {
-        if let Some(trims) = self.at_right_delim() {
+        let Some(&byte) = self.text.get(self.pos) else { return self.error("unclosed action") };
+        // A space may belong to the right delimiter.
+        if (is_space(byte) || self.right.first() == Some(&byte))
+            && let Some(trims) = self.at_right_delim()
+        {
             return if self.parens == 0 { self.right_delim(trims) } else { self.error("unclosed left paren") };
         }
-        let Some(&byte) = self.text.get(self.pos) else { return self.error("unclosed action") };
         self.pos += 1;
         match byte {
             byte if is_space(byte) => self.space(),

@@ -24,6 +24,11 @@ use tokens::Tokens;
 /// hold two hundred thousand, would take a hundred times their length.
 const MAX_ACTIONS: usize = 50_000;
 
+/// Bytes of text to one statement, about: tables begin with as much room.
+const BYTES_PER_ROW: usize = 16;
+/// Rows for which tables make room ahead, a few kilobytes each: text without actions is to cost little memory.
+const MOST_ROWS_AHEAD: usize = 32;
+
 /// A refusal with the line it is about.
 pub(crate) struct Refusal {
     pub(crate) line: usize,
@@ -118,14 +123,15 @@ struct Parser<'t> {
 
 impl<'t> Parser<'t> {
     fn new(name: &'t str, lexer: Lexer<'t>, limits: &'t Limits) -> Self {
+        let rows = (lexer.text().len() / BYTES_PER_ROW).min(MOST_ROWS_AHEAD);
         Self {
             name,
             tokens: Tokens::new(lexer),
             limits,
             defined: BTreeMap::new(),
-            nodes: Table::new(),
-            commands: Table::new(),
-            exprs: Table::new(),
+            nodes: Table::with_capacity(rows),
+            commands: Table::with_capacity(rows),
+            exprs: Table::with_capacity(rows),
             scope: Scope::default(),
             open: Vec::new(),
             actions: 0,

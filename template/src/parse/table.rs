@@ -10,8 +10,9 @@ pub(super) struct Table<T> {
 }
 
 impl<T> Table<T> {
-    pub(super) fn new() -> Self {
-        Self { complete: Vec::new(), waiting: Vec::new() }
+    /// A table with room for some rows, to begin with.
+    pub(super) fn with_capacity(rows: usize) -> Self {
+        Self { complete: Vec::with_capacity(rows), waiting: Vec::with_capacity(rows) }
     }
 
     /// Where the rows of a part that begins now begin to wait.
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn rows_of_a_part_lie_next_to_each_other() {
-        let mut table = Table::new();
+        let mut table = Table::with_capacity(2);
         let outer = table.begin();
         table.push("a");
         let inner = table.begin();
