@@ -4,6 +4,7 @@
 //! place; the body then finds arguments of exactly those types.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use crate::context::Context;
@@ -102,10 +103,31 @@ const METHODS: &[Subject] = &[
 
 /// The function of that name.
 pub(crate) fn find(name: &[u8]) -> Option<&'static Function> {
-    static BY_NAME: LazyLock<HashMap<&'static [u8], &'static Function>> = LazyLock::new(|| {
-        TABLE.iter().flat_map(Subject::rows).map(|function| (function.name.as_bytes(), function)).collect()
-    });
+    static BY_NAME: LazyLock<HashMap<&'static [u8], &'static Function, BuildHasherDefault<NameHasher>>> =
+        LazyLock::new(|| {
+            TABLE.iter().flat_map(Subject::rows).map(|function| (function.name.as_bytes(), function)).collect()
+        });
     BY_NAME.get(name).copied()
+}
+
+/// FNV-1a: several times faster on short names than the standard hash, whose defence against chosen keys a table that
+/// never changes does not need.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// The length of a name says nothing that the name does not say.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A Go type of a parameter or result.
@@ -238,17 +260,17 @@ impl Function {
         matches!(self.doc.result(), Type::Any | Type::Reflect)
     }
 
-    pub(crate) fn call(&self, context: &mut Context, args: Vec<Value>) -> Result<Value, Message> {
+    pub(crate) fn call(&self, context: &mut Context, args: &[Value]) -> Result<Value, Message> {
         (self.body)(context, &Args(args))
     }
 }
 
 /// The arguments of one call. Reading one as a type that the signature does not promise gives the empty value.
-pub(crate) struct Args(Vec<Value>);
+pub(crate) struct Args<'a>(&'a [Value]);
 
-impl Args {
+impl Args<'_> {
     pub(crate) fn all(&self) -> &[Value] {
-        &self.0
+        self.0
     }
 
     /// The arguments from `index` on.

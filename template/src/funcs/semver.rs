@@ -236,7 +236,7 @@ fn unsigned(number: u64) -> Value {
     Value::Uint(UintKind::Uint64, number)
 }
 
-fn version(args: &Args, index: usize) -> Result<&Version, Message> {
+fn version<'a>(args: &'a Args, index: usize) -> Result<&'a Version, Message> {
     match args.value(index) {
         Value::Object(object) => match object.as_ref() {
             Object::Version { version, .. } => Ok(version),
