@@ -100,7 +100,9 @@ impl Step {
     fn is_possible(&self, world: &World) -> bool {
         match self {
             Self::Create(spec) => world.object.is_none() && spec.is_sensible(),
-            Self::Change(spec) => world.object.as_ref().is_some_and(|object| object.spec != *spec) && spec.is_sensible(),
+            Self::Change(spec) => {
+                world.object.as_ref().is_some_and(|object| object.spec != *spec) && spec.is_sensible()
+            }
             Self::Delete | Self::Force => world.object.is_some(),
             Self::SetProperty(_, _, Some(_)) | Self::Restart => true,
             // An entry without properties is no entry.
@@ -154,10 +156,7 @@ impl Step {
 
     /// Whether somebody asks for a refresh with it.
     pub fn asks_for_refresh(&self) -> bool {
-        matches!(
-            self,
-            Self::Force | Self::SetProperty(..) | Self::RemoveEntry(_) | Self::Permit(_) | Self::DeleteStore
-        )
+        matches!(self, Self::Force | Self::SetProperty(..) | Self::RemoveEntry(_) | Self::Permit(_) | Self::DeleteStore)
     }
 
     fn act_on_store(&self, world: &mut World) {

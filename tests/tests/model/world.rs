@@ -73,6 +73,15 @@ impl Spec {
     pub fn is_sensible(&self) -> bool {
         !self.data.is_empty() || self.extract || self.find
     }
+
+    /// Whether its policies contradict each other, which the webhook would refuse and the controller refuses too.
+    fn is_refused(&self) -> bool {
+        match self.deletion {
+            Deletion::Retain => false,
+            Deletion::Delete => matches!(self.creation, Creation::Merge | Creation::CreateOrMerge | Creation::None),
+            Deletion::Merge => self.creation == Creation::None,
+        }
+    }
 }
 
 /// A Secret as far as it matters.
@@ -157,7 +166,14 @@ impl World {
 
     /// The operator looks at the ExternalSecret. Whether a refresh came to its end, so that the status says this version.
     pub fn wake(&mut self) -> bool {
-        let Some(object) = self.object.clone().filter(|object| self.is_due(object)) else { return false };
+        let Some(object) = self.object.clone() else { return false };
+        if object.spec.is_refused() {
+            self.object = Some(Object { ready: Some(FAILED), ..object });
+            return false;
+        }
+        if !self.is_due(&object) {
+            return false;
+        }
         let ready = match self.fetch(&object.spec) {
             Some(values) => self.settle(&object.spec, values),
             None => FAILED,
