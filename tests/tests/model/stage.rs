@@ -179,7 +179,7 @@ impl Stage {
         let verbs = if permits { r#""read", "list""# } else { r#""deny""# };
         let mut rules = String::new();
         for kind in ["data", "metadata"] {
-            for path in [format!("{namespace}"), format!("{namespace}/*")] {
+            for path in [namespace.clone(), format!("{namespace}/*")] {
                 // Writing to a String cannot fail.
                 let _ = writeln!(rules, r#"path "secret/{kind}/{path}" {{ capabilities = [{verbs}] }}"#);
             }

@@ -73,7 +73,7 @@ impl Step {
         Some(match chance.below(100) {
             0..30 => match &world.object {
                 Some(object) => Self::Change(changed(chance, &object.spec)),
-                None => Self::Create(changed(chance, &START.to_spec())),
+                None => Self::Create(changed(chance, &first())),
             },
             30..34 => Self::Delete,
             34..40 => Self::Force,
@@ -209,22 +209,16 @@ impl Step {
 }
 
 /// The spec that changes begin with.
-struct Start;
-
-const START: Start = Start;
-
-impl Start {
-    fn to_spec(&self) -> Spec {
-        Spec {
-            target: TARGETS[0],
-            creation: Creation::Owner,
-            deletion: Deletion::Retain,
-            refresh: Refresh::Periodic,
-            template: Template::Absent,
-            data: BTreeSet::from([0]),
-            extract: false,
-            find: false,
-        }
+fn first() -> Spec {
+    Spec {
+        target: TARGETS[0],
+        creation: Creation::Owner,
+        deletion: Deletion::Retain,
+        refresh: Refresh::Periodic,
+        template: Template::Absent,
+        data: BTreeSet::from([0]),
+        extract: false,
+        find: false,
     }
 }
 
