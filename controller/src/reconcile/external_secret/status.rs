@@ -36,8 +36,11 @@ pub enum Told {
     },
     /// creationPolicy Merge without anything to merge into.
     TargetMissing,
-    /// The provider has nothing and deletionPolicy Delete removed the target.
-    Deleted,
+    /// The provider has nothing and deletionPolicy Delete removed the target, unless it `stays` because it is somebody
+    /// else's.
+    Deleted {
+        stays: bool,
+    },
     Failed(Error),
 }
 
@@ -54,11 +57,16 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
             condition_reason::SECRET_MISSING,
             "there is no secret to merge into, and creationPolicy=Merge does not create one",
         ),
-        Told::Deleted => Condition::new(
+        Told::Deleted { stays } => Condition::new(
             READY,
             true,
             condition_reason::SECRET_DELETED,
-            "secret deleted: its provider has no data and deletionPolicy=Delete",
+            if *stays {
+                "the provider has no data and deletionPolicy=Delete; the secret that is there is not owned by this \
+                 ExternalSecret and stays"
+            } else {
+                "secret deleted: its provider has no data and deletionPolicy=Delete"
+            },
         ),
         Told::Failed(error) => Condition::new(READY, false, condition_reason::SECRET_SYNCED_ERROR, error.to_string()),
     };
@@ -150,6 +158,31 @@ mod tests {
         assert_eq!(once.conditions[0].message, "TemplateFailed: no");
         let later = "2026-01-01T13:00:00Z".parse().expect("time");
         assert_eq!(after(&once, &failed, "2-x", later), once, "the same failure again changes nothing");
+    }
+
+    #[test]
+    fn every_ending_has_upstreams_reason_and_only_a_write_moves_the_binding() {
+        let synced =
+            |binding: Option<&str>| Told::Synced { message: "secret synced", binding: binding.map(Into::into) };
+        let before = after(&ExternalSecretStatus::default(), &synced(Some("old")), "1-x", now());
+        let failed = Told::Failed(Error::fix(Code::SpecInvalid, "no"));
+        for (told, reason, is_ready, binding) in [
+            (synced(Some("new")), "SecretSynced", true, "new"),
+            (synced(None), "SecretSynced", true, "old"),
+            (Told::TargetMissing, "SecretMissing", true, "old"),
+            (Told::Deleted { stays: false }, "SecretDeleted", true, "old"),
+            (Told::Deleted { stays: true }, "SecretDeleted", true, "old"),
+            (failed, "SecretSyncedError", false, "old"),
+        ] {
+            let status = after(&before, &told, "2-x", now());
+            let ready = condition::find(&status.conditions, READY).expect("Ready");
+            assert_eq!((ready.reason.as_str(), ready.is_true()), (reason, is_ready), "{told:?}");
+            assert_eq!(status.binding.map(|binding| binding.name).as_deref(), Some(binding), "{told:?}");
+            let version = if is_ready { "2-x" } else { "1-x" };
+            assert_eq!(status.synced_resource_version.as_deref(), Some(version), "{told:?}");
+        }
+        let stays = after(&before, &Told::Deleted { stays: true }, "2-x", now());
+        assert!(stays.conditions[0].message.ends_with("stays"), "{}", stays.conditions[0].message);
     }
 
     #[test]
