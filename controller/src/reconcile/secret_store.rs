@@ -12,14 +12,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use api::{
     condition::{self, Condition},
-    names::{STORE_FINALIZER, condition_reason, condition_type::READY},
+    names::{IGNORE_MAINTENANCE_ANNOTATION, STORE_FINALIZER, condition_reason, condition_type::READY, event_reason},
     reference::StoreKind,
-    store::{Capabilities, ClusterSecretStore, SecretStore, SecretStoreSpec, StoreStatus},
+    store::{Capabilities, ClusterSecretStore, SecretStore, SecretStoreSpec, StoreCondition, StoreStatus},
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -43,6 +43,7 @@ use crate::{
     error::{Code, Error},
     metrics::{Kind, Metrics},
     provider::{Readiness, identity::StoreHandle},
+    sense::Whom,
 };
 
 /// What differs between the two kinds.
@@ -96,7 +97,7 @@ impl<K: StoreResource> Stores<K> {
         Self { ctx, kind: PhantomData }
     }
 
-    async fn validate(&self, object: &Watched<K>, spec: SecretStoreSpec, since: Instant) -> Result<Readiness, Error> {
+    async fn validate(&self, object: &Watched<K>, spec: SecretStoreSpec, asked: Asked) -> Result<Readiness, Error> {
         let namespace = object.meta.namespace.clone();
         let name = object.meta.name.clone().unwrap_or_default();
         let handle = StoreHandle {
@@ -108,7 +109,10 @@ impl<K: StoreResource> Stores<K> {
             spec: Arc::new(spec),
         };
         // A ClusterSecretStore is checked for no namespace in particular.
-        let store = self.ctx.pool.open(&handle, namespace.as_deref().unwrap_or_default(), since).await?;
+        let store = self.ctx.pool.open(&handle, namespace.as_deref().unwrap_or_default(), asked.at).await?;
+        if store.was_accepted_since(asked.fresh) {
+            return Ok(Readiness::Ready);
+        }
         store.check().await
     }
 
@@ -129,6 +133,7 @@ impl<K: StoreResource> Stores<K> {
             && let Some(ready) = ready
         {
             self.publish(object, ready);
+            self.warn_of_maintenance(object);
         }
         let patch = json!({"metadata": {"uid": object.meta.uid}, "status": after});
         match K::api(&self.ctx, key).patch_status(key.name(), &PatchParams::default(), &Patch::Merge(patch)).await {
@@ -142,10 +147,29 @@ impl<K: StoreResource> Stores<K> {
     }
 
     fn publish(&self, object: &Watched<K>, ready: &Condition) {
+        let type_ = if ready.is_true() { EventType::Normal } else { EventType::Warning };
+        self.note(object, type_, &ready.reason, &ready.message);
+    }
+
+    /// Told with each turn of the store, unless its user knows.
+    fn warn_of_maintenance(&self, object: &Watched<K>) {
+        let annotations = object.meta.annotations.as_ref();
+        let ignored = annotations.and_then(|all| all.get(IGNORE_MAINTENANCE_ANNOTATION)).is_some_and(|v| v == "true");
+        let Ok(spec) = object.spec::<SecretStoreSpec>() else { return };
+        if !ignored && spec.provider.choice().is_ok_and(|choice| choice.as_check().is_unmaintained()) {
+            let note = format!(
+                "nobody maintains this provider; keep it out of production, or set the annotation \
+                 {IGNORE_MAINTENANCE_ANNOTATION}: \"true\""
+            );
+            self.note(object, EventType::Warning, event_reason::STORE_UNMAINTAINED, &note);
+        }
+    }
+
+    fn note(&self, object: &Watched<K>, type_: EventType, reason: &str, note: &str) {
         let event = Event {
-            type_: if ready.is_true() { EventType::Normal } else { EventType::Warning },
-            reason: ready.reason.clone(),
-            note: Some(ready.message.chars().take(250).collect()),
+            type_,
+            reason: reason.to_owned(),
+            note: Some(note.chars().take(250).collect()),
             action: "Validate".to_owned(),
             secondary: None,
         };
@@ -186,7 +210,10 @@ impl<K: StoreResource> Reconcile for Stores<K> {
         let outcome = match (spec, &interval) {
             (Err(error), _) => Err(error),
             (Ok(_), Err(error)) => Err(error.clone()),
-            (Ok(spec), Ok(_)) => self.validate(&object, spec, work.since).await,
+            (Ok(spec), Ok(own)) => {
+                let asked = Asked::new(work, own.flatten().unwrap_or(self.ctx.settings.store_requeue));
+                self.validate(&object, spec, asked).await
+            }
         };
         let status = self.tell(&work.key, &object, outcome.as_ref().copied()).await;
         self.ctx.metrics.object(K::METRICS, &work.key, &status.conditions, started.elapsed());
@@ -195,10 +222,31 @@ impl<K: StoreResource> Reconcile for Stores<K> {
         Ok(if interval.is_zero() { Next::Rest } else { Next::After(interval) })
     }
 
+    /// The interval of the store's own: the general one is short enough to cost a backend hundreds of refusals a day.
+    fn interval(&self, work: &Work) -> Option<Duration> {
+        K::cache(&self.ctx).find(&work.key)?.spec::<SecretStoreSpec>().ok()?.refresh_interval().ok()?
+    }
+
     async fn report(&self, work: &Work, error: &Error) {
         if let Some(object) = K::cache(&self.ctx).find(&work.key) {
             self.tell(&work.key, &object, Err(error)).await;
         }
+    }
+}
+
+/// What a check was asked for.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Instant,
+    /// An answer of the backend since then is as good as one to a check.
+    fresh: Instant,
+}
+
+impl Asked {
+    /// At its interval a store is not asked when reads have been answered during the last one; after a change it is.
+    fn new(work: &Work, interval: Duration) -> Self {
+        let last = work.since.checked_sub(interval).filter(|_| work.lane == Lane::Periodic);
+        Self { at: work.since, fresh: last.unwrap_or(work.since) }
     }
 }
 
@@ -226,7 +274,8 @@ fn status_after(before: &StoreStatus, outcome: Result<Readiness, &Error>, now: T
     status
 }
 
-type Changed = Box<dyn Fn(StoreKind, &ObjectKey) + Send + Sync>;
+type Changed = Box<dyn Fn(&ObjectKey, Whom) + Send + Sync>;
+type Gone = Box<dyn Fn(&ObjectKey, &str) + Send + Sync>;
 
 /// Feeds a cache of stores and its queue, and wakes the users of a store that changed.
 pub struct Source<K> {
@@ -235,8 +284,8 @@ pub struct Source<K> {
     metrics: Metrics,
     /// Called with the store's key when it changed in a way that its users notice.
     changed: Changed,
-    /// Called with the UID of a store that is gone.
-    gone: Box<dyn Fn(&str) + Send + Sync>,
+    /// Called with key and UID of a store that is gone.
+    gone: Gone,
     /// Until the first list is complete a store is no news: every ExternalSecret is looked at anyway.
     listed_once: AtomicBool,
 }
@@ -246,8 +295,8 @@ impl<K: StoreResource> Source<K> {
         cache: Arc<Cache<Watched<K>>>,
         queue: Arc<Queue>,
         metrics: Metrics,
-        changed: impl Fn(StoreKind, &ObjectKey) + Send + Sync + 'static,
-        gone: impl Fn(&str) + Send + Sync + 'static,
+        changed: impl Fn(&ObjectKey, Whom) + Send + Sync + 'static,
+        gone: impl Fn(&ObjectKey, &str) + Send + Sync + 'static,
     ) -> Self {
         Self {
             cache,
@@ -262,7 +311,7 @@ impl<K: StoreResource> Source<K> {
     fn forget(&self, key: &ObjectKey, uid: &str) {
         self.queue.forget(key);
         self.metrics.forget(K::METRICS, key);
-        (self.gone)(uid);
+        (self.gone)(key, uid);
     }
 }
 
@@ -279,15 +328,17 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
             Before::Nothing => {
                 self.queue.add(&key, Lane::Interactive);
                 if self.listed_once.load(Ordering::Relaxed) {
-                    (self.changed)(K::KIND, &key);
+                    (self.changed)(&key, Whom::Unsynced);
                 }
             }
             Before::Older(before) => {
                 if object.differs_for_users(&before) {
                     self.queue.add(&key, Lane::Interactive);
                 }
-                if object.meta.generation != before.meta.generation || is_ready(&object) != is_ready(&before) {
-                    (self.changed)(K::KIND, &key);
+                if conditions(&object) != conditions(&before) {
+                    (self.changed)(&key, Whom::All);
+                } else if object.meta.generation != before.meta.generation || is_ready(&object) != is_ready(&before) {
+                    (self.changed)(&key, Whom::Unsynced);
                 }
             }
         }
@@ -305,6 +356,11 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
             self.forget(&key, object.uid());
         }
     }
+}
+
+/// Who may use the store.
+fn conditions<K>(object: &Watched<K>) -> Vec<StoreCondition> {
+    object.spec::<SecretStoreSpec>().map(|spec| spec.conditions).unwrap_or_default()
 }
 
 /// None before the first check.

@@ -16,7 +16,7 @@ use crate::{
         Readiness, Store,
         fixture::{Answer, Backend, Received, kube_client},
     },
-    resolve::{Resolver, Scope},
+    resolve::Scope,
     secret_bytes::SecretBytes,
 };
 
@@ -42,7 +42,7 @@ fn access() -> Arc<Access> {
         let data = serde_json::json!({"id": bytes("AKIDEXAMPLE\n"), "secret": bytes("canary-key")});
         (200, serde_json::json!({"metadata": {"name": "keys"}, "data": data}))
     });
-    Arc::new(Arc::new(Resolver::new(client)).within(Scope::Namespaced { namespace: "team-a".into() }))
+    Arc::new(Access::unwatched(client, Scope::Namespaced { namespace: "team-a".into() }))
 }
 
 fn spec(auth: AwsAuth) -> Spec {
