@@ -90,6 +90,9 @@ pub struct Args {
     /// Watch ConfigMaps and Secrets that hold templates, so that an edit counts at once; else it does at the next refresh.
     #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
     pub watch_template_sources: bool,
+    /// Watch Secrets, ConfigMaps and ServiceAccounts that stores take credentials from, metadata only, so that a change counts at once; else it does within seconds of the next use.
+    #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
+    pub watch_store_credentials: bool,
 }
 
 /// Flags of upstream that mean nothing here, or not yet. They are accepted so that a Deployment need not change.

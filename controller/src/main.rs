@@ -13,6 +13,7 @@ mod reconcile;
 mod resolve;
 mod run;
 mod secret_bytes;
+mod sense;
 mod templates;
 
 use std::process::ExitCode;

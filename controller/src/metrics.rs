@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use api::{condition::Condition, external_secret::ExternalSecretStatus, names::condition_type};
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use crate::{
     engine::{ObjectKey, metrics::EngineMetrics},
@@ -18,6 +18,7 @@ pub struct Metrics {
     pub templates: TemplateMetrics,
     calls: IntCounterVec,
     errors: IntCounterVec,
+    drift_repairs: IntCounterVec,
     external_secrets: Objects,
     secret_stores: Objects,
     cluster_secret_stores: Objects,
@@ -55,13 +56,19 @@ impl Metrics {
                 Opts::new("externalsecret_sync_calls_error", "Reconciles of an ExternalSecret that failed."),
                 object,
             )?,
+            drift_repairs: IntCounterVec::new(
+                Opts::new(
+                    "externalsecret_drift_repairs_total",
+                    "Targets that somebody else changed or removed and that were put right.",
+                ),
+                object,
+            )?,
             external_secrets: Objects::new("externalsecret")?,
             secret_stores: Objects::new("secretstore")?,
             cluster_secret_stores: Objects::new("clustersecretstore")?,
         };
-        let families: [Box<dyn Collector>; 2] = [Box::new(metrics.calls.clone()), Box::new(metrics.errors.clone())];
-        for family in families {
-            registry.register(family)?;
+        for family in [&metrics.calls, &metrics.errors, &metrics.drift_repairs] {
+            registry.register(Box::new(family.clone()))?;
         }
         for objects in [&metrics.external_secrets, &metrics.secret_stores, &metrics.cluster_secret_stores] {
             registry.register(Box::new(objects.condition.clone()))?;
@@ -79,6 +86,11 @@ impl Metrics {
             errors.inc();
         }
         self.object(Kind::ExternalSecret, key, &status.conditions, span);
+    }
+
+    /// The target of an ExternalSecret was not what had been written, and is again.
+    pub fn drift_repaired(&self, key: &ObjectKey) {
+        self.drift_repairs.with_label_values(&[key.name(), key.namespace()]).inc();
     }
 
     /// Conditions and length of a reconcile of any kind.
@@ -108,6 +120,7 @@ impl Metrics {
         if kind == Kind::ExternalSecret {
             let _ = self.calls.remove_label_values(labels);
             let _ = self.errors.remove_label_values(labels);
+            let _ = self.drift_repairs.remove_label_values(labels);
         }
     }
 

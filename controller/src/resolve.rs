@@ -5,26 +5,37 @@
 //! own namespace whatever its spec says, and is refused before any API call when it names another one. A
 //! ClusterSecretStore reads where the selector says, else beside the ExternalSecret that uses it.
 //!
+//! Every object is named to [`Credentials`] before it is read, so that its users hear of its changes.
+//!
 //! RBAC: `get` on secrets, configmaps and serviceaccounts; `create` on serviceaccounts/token.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use api::reference::{CaProvider, CaProviderKind, SecretKeySelector, ServiceAccountSelector};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, ServiceAccount};
 use kube::Api;
 
 use crate::{
+    engine::ObjectKey,
     error::{Code, Error},
     secret_bytes::SecretBytes,
 };
 
 mod certificates;
+mod credentials;
 mod tokens;
 
+pub use credentials::{Credentials, Kind, Shown, User};
 pub use tokens::Freshness;
 
 /// Key of a CA provider that names none: where cert-manager and Kubernetes itself put certificates.
 const DEFAULT_CA_KEY: &str = "ca.crt";
+
+/// Where Kubernetes kept the tokens of ServiceAccounts.
+const LEGACY_TOKEN_KEY: &str = "token";
 
 /// In whose name references are followed.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -67,22 +78,25 @@ impl Scope {
 pub struct Resolver {
     client: kube::Client,
     tokens: tokens::Tokens,
+    credentials: Arc<Credentials>,
 }
 
 impl Resolver {
-    pub fn new(client: kube::Client) -> Self {
-        Self { client, tokens: tokens::Tokens::default() }
+    pub fn new(client: kube::Client, credentials: Arc<Credentials>) -> Self {
+        Self { client, tokens: tokens::Tokens::default(), credentials }
     }
 
-    /// Follows the references of one store.
-    pub fn within(self: &std::sync::Arc<Self>, scope: Scope) -> Access {
-        Access { resolver: self.clone(), scope, seen: Mutex::default() }
+    /// Follows the references of one store anew.
+    pub fn within(self: &Arc<Self>, user: User, scope: Scope) -> Access {
+        self.credentials.begin(&user);
+        Access { resolver: self.clone(), user, scope, seen: Mutex::default() }
     }
 }
 
 /// A [`Resolver`] bound to the scope of one store. Remembers which Secrets and ConfigMaps it read, in which version.
 pub struct Access {
-    resolver: std::sync::Arc<Resolver>,
+    resolver: Arc<Resolver>,
+    user: User,
     scope: Scope,
     seen: Mutex<BTreeMap<Object, Version>>,
 }
@@ -130,7 +144,7 @@ impl Access {
 
     /// The value of a key of a ConfigMap in `namespace`, which the caller took from [`Scope::namespace`].
     async fn config_map_key(&self, field: &str, namespace: &str, name: &str, key: &str) -> Result<Vec<u8>, Error> {
-        let object = Object::new(ObjectKind::ConfigMap, field, namespace, name)?;
+        let object = self.object(ObjectKind::ConfigMap, field, namespace, name)?;
         let api: Api<ConfigMap> = Api::namespaced(self.resolver.client.clone(), namespace);
         let found = api.get_opt(name).await.map_err(|error| object.unreadable(field, &error))?;
         let Some(mut map) = found else { return Err(object.missing(field)) };
@@ -177,7 +191,7 @@ impl Access {
     }
 
     async fn read_secret(&self, field: &str, namespace: &str, name: &str, key: &str) -> Result<SecretBytes, Error> {
-        let object = Object::new(ObjectKind::Secret, field, namespace, name)?;
+        let object = self.object(ObjectKind::Secret, field, namespace, name)?;
         let api: Api<Secret> = Api::namespaced(self.resolver.client.clone(), namespace);
         let found = api.get_opt(name).await.map_err(|error| object.unreadable(field, &error))?;
         let Some(secret) = found else { return Err(object.missing(field)) };
@@ -195,7 +209,7 @@ impl Access {
         selector: &ServiceAccountSelector,
     ) -> Result<BTreeMap<String, String>, Error> {
         let namespace = self.scope.namespace(field, selector.namespace.as_deref())?;
-        let object = Object::new(ObjectKind::ServiceAccount, field, namespace, &selector.name)?;
+        let object = self.object(ObjectKind::ServiceAccount, field, namespace, &selector.name)?;
         let api: Api<ServiceAccount> = Api::namespaced(self.resolver.client.clone(), namespace);
         let found = api.get_metadata_opt(&selector.name).await.map_err(|error| object.unreadable(field, &error))?;
         let Some(account) = found else { return Err(object.missing(field)) };
@@ -214,14 +228,56 @@ impl Access {
         freshness: Freshness,
     ) -> Result<SecretBytes, Error> {
         let namespace = self.scope.namespace(field, selector.namespace.as_deref())?;
-        let object = Object::new(ObjectKind::ServiceAccount, field, namespace, &selector.name)?;
+        let object = self.object(ObjectKind::ServiceAccount, field, namespace, &selector.name)?;
         let request =
             tokens::Request { namespace: namespace.into(), name: selector.name.clone(), audiences: audiences.into() };
-        self.resolver
-            .tokens
-            .token(self.resolver.client.clone(), request, freshness)
-            .await
-            .map_err(|error| object.unreadable(field, &error))
+        let token = self.resolver.tokens.token(self.resolver.client.clone(), request, freshness).await;
+        let token = token.map_err(|error| object.unreadable(field, &error))?;
+        self.resolver.credentials.used(&self.user, &object, None);
+        Ok(token)
+    }
+
+    /// The token that clusters before 1.24 kept in a Secret of the ServiceAccount's own, if there is one: for use where a
+    /// token cannot be requested.
+    pub async fn legacy_token(&self, field: &str, selector: &ServiceAccountSelector) -> Option<SecretBytes> {
+        let namespace = self.scope.namespace(field, selector.namespace.as_deref()).ok()?;
+        self.object(ObjectKind::ServiceAccount, field, namespace, &selector.name).ok()?;
+        let api: Api<ServiceAccount> = Api::namespaced(self.resolver.client.clone(), namespace);
+        let account = api.get_opt(&selector.name).await.ok()??;
+        for secret in account.secrets.into_iter().flatten().filter_map(|reference| reference.name) {
+            if let Ok(token) = self.read_secret(field, namespace, &secret, LEGACY_TOKEN_KEY).await {
+                return Some(token);
+            }
+        }
+        None
+    }
+
+    /// Whether a watch tells when an object that was read changes, so that nobody need look.
+    pub fn is_watched(&self) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        seen.keys().all(|object| self.resolver.credentials.is_watched(object))
+    }
+
+    /// Whether a watch has told of a change that nobody has looked at.
+    pub fn is_outdated(&self) -> bool {
+        self.resolver.credentials.is_outdated(&self.user)
+    }
+
+    /// What the watches have told so far; for [`settle`](Self::settle).
+    pub fn shown(&self) -> Shown {
+        self.resolver.credentials.shown(&self.user)
+    }
+
+    /// What was told turned out to be no change of what was read.
+    pub fn settle(&self, shown: Shown) {
+        self.resolver.credentials.settle(&self.user, shown);
+    }
+
+    /// The object, which its users hear of from now on.
+    fn object(&self, kind: ObjectKind, field: &str, namespace: &str, name: &str) -> Result<Object, Error> {
+        let object = Object::new(kind, field, namespace, name)?;
+        self.resolver.credentials.named(&self.user, &object);
+        Ok(object)
     }
 
     /// Whether any object that was read so far is now another one, or gone. Reads metadata only.
@@ -258,6 +314,7 @@ impl Access {
     fn saw(&self, object: &Object, metadata: &kube::api::ObjectMeta) {
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         seen.insert(object.clone(), Version::of(metadata));
+        self.resolver.credentials.used(&self.user, object, metadata.resource_version.as_deref());
     }
 }
 
@@ -285,6 +342,10 @@ impl Object {
         Ok(Self { kind, namespace: namespace.into(), name: name.into() })
     }
 
+    fn key(&self) -> ObjectKey {
+        ObjectKey::new(&self.namespace, &self.name)
+    }
+
     fn missing(&self, field: &str) -> Error {
         Error::wait(
             Code::ReferenceNotFound,
@@ -307,6 +368,16 @@ impl Object {
 impl std::fmt::Display for Object {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+impl Access {
+    /// For a store of whose credentials nobody hears.
+    pub fn unwatched(client: kube::Client, scope: Scope) -> Self {
+        let credentials = Arc::new(Credentials::new("", |_| {}));
+        let user = User { kind: api::reference::StoreKind::SecretStore, store: ObjectKey::new("", ""), referent: None };
+        Arc::new(Resolver::new(client, credentials)).within(user, scope)
     }
 }
 

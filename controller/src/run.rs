@@ -10,13 +10,12 @@ use std::{sync::Arc, time::Duration};
 use api::{
     external_secret::{ExternalSecret, ExternalSecretStatus},
     names,
-    reference::StoreKind,
     store::{ClusterSecretStore, SecretStore},
     template_syntax::Syntax,
 };
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::core::v1::{ConfigMap, Namespace, Secret},
+    api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount},
 };
 use kube::{Api, Client, Resource, core::PartialObjectMeta};
 use prometheus::Registry;
@@ -34,7 +33,6 @@ use crate::{
         Lane, ObjectKey, Queue,
         cache::Cache,
         object::Watched,
-        references::References,
         run::{Reconcile, Workers, run as work},
         stamp::Stamp,
         watch::{FIRST_LIST_PATIENCE, Scope, Synced, follow},
@@ -49,7 +47,8 @@ use crate::{
         namespaces::Namespaces,
         secret_store::{self, Stores},
     },
-    resolve::Resolver,
+    resolve::{Credentials, Kind, Resolver},
+    sense::{self, Reader, Wake, follow_once_used},
     templates::Templates,
 };
 
@@ -149,6 +148,8 @@ struct Parts {
     secret_stores: Arc<Queue>,
     cluster_secret_stores: Arc<Queue>,
     targets: Arc<source::Targets>,
+    wake: Wake,
+    credentials: Arc<Credentials>,
 }
 
 impl Parts {
@@ -172,16 +173,30 @@ impl Parts {
             };
             Sources::new(move |user| queue.add(user, Lane::Interactive), synced_at)
         };
+        let secret_stores = Queue::new(metrics.engine.queue("secretstore"));
+        let cluster_secret_stores = Queue::new(metrics.engine.queue("clustersecretstore"));
+        let wake = Wake {
+            external_secrets: cache.clone(),
+            secret_stores: Arc::default(),
+            cluster_secret_stores: Arc::default(),
+            users: Arc::default(),
+            queue: external_secrets.clone(),
+            secret_store_queue: secret_stores.clone(),
+            cluster_secret_store_queue: cluster_secret_stores.clone(),
+        };
+        let credentials = {
+            let wake = wake.clone();
+            Arc::new(Credentials::new(&args.namespace, move |user| wake.credentials(user)))
+        };
         let namespaces = {
-            let (cache, queue) = (cache.clone(), external_secrets.clone());
-            Namespaces::new(move |namespace| {
-                for user in cache.keys_where(|key, _| key.namespace() == namespace) {
-                    queue.add(&user, Lane::Interactive);
-                }
-            })
+            let (wake, credentials) = (wake.clone(), credentials.clone());
+            Namespaces::new(
+                move |name, before, now| wake.namespace(name, before, now),
+                move |name| credentials.forget_namespace(name),
+            )
         };
         let events = |controller: &str| Events::start(client.clone(), controller);
-        let resolver = Arc::new(Resolver::new(client.clone()));
+        let resolver = Arc::new(Resolver::new(client.clone(), credentials.clone()));
         let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone()));
         let limit = usize::try_from(args.vault_token_cache_size).unwrap_or(usize::MAX);
         let ctx = Ctx {
@@ -193,8 +208,8 @@ impl Parts {
                 store_requeue: args.store_requeue_interval,
             },
             external_secrets: cache,
-            secret_stores: Arc::default(),
-            cluster_secret_stores: Arc::default(),
+            secret_stores: wake.secret_stores.clone(),
+            cluster_secret_stores: wake.cluster_secret_stores.clone(),
             managed: Arc::new(managed),
             namespaces: Arc::new(namespaces),
             sources: Arc::new(sources),
@@ -206,13 +221,7 @@ impl Parts {
             metrics: metrics.clone(),
             client: client.clone(),
         };
-        Self {
-            ctx: Arc::new(ctx),
-            external_secrets,
-            secret_stores: Queue::new(metrics.engine.queue("secretstore")),
-            cluster_secret_stores: Queue::new(metrics.engine.queue("clustersecretstore")),
-            targets,
-        }
+        Self { ctx: Arc::new(ctx), external_secrets, secret_stores, cluster_secret_stores, targets, wake, credentials }
     }
 
     /// Starts every watch that the flags ask for.
@@ -222,6 +231,7 @@ impl Parts {
         let external_secrets = source::Source::new(
             ctx.external_secrets.clone(),
             self.targets.clone(),
+            self.wake.users.clone(),
             ctx.sources.clone(),
             ctx.templates.clone(),
             self.external_secrets.clone(),
@@ -232,10 +242,7 @@ impl Parts {
         let managed = Scope { selector: &managed, ..all };
         let secrets = scoped::<HashedSecret>(&ctx.client, namespace);
         let listed = follow(scoped(&ctx.client, namespace), all, Arc::new(external_secrets), stop.clone());
-        if args.watch_template_sources {
-            follow_once_used::<ConfigMap>(scoped(&ctx.client, namespace), &ctx.sources.config_maps, &listed, stop);
-            follow_once_used::<Secret>(scoped(&ctx.client, namespace), &ctx.sources.secrets, &listed, stop);
-        }
+        self.watch_what_is_named(args, &listed, stop);
         let mut synced =
             vec![("ExternalSecret", listed), ("Secret", follow(secrets, managed, ctx.managed.clone(), stop.clone()))];
         // Also when another process checks them: ExternalSecrets use them all the same.
@@ -258,8 +265,25 @@ impl Parts {
                 synced.push(("Namespace", followed));
             }
         }
-        self.follow_recoveries(stop.clone());
+        sense::follow_recoveries(self.wake.clone(), ctx.pool.recoveries(), stop.clone());
         synced
+    }
+
+    /// Objects that ExternalSecrets and stores name: templates and credentials.
+    fn watch_what_is_named(&self, args: &Args, listed: &Synced, stop: &CancellationToken) {
+        let Self { ctx, credentials, .. } = self;
+        let namespace = args.namespace.as_str();
+        let mut config_maps = readers::<ConfigMap>(args, credentials);
+        let mut secrets = readers::<Secret>(args, credentials);
+        if args.watch_template_sources {
+            let (maps, templates) = (&ctx.sources.config_maps, &ctx.sources.secrets);
+            config_maps.push((maps.clone(), maps.in_use()));
+            secrets.push((templates.clone(), templates.in_use()));
+        }
+        follow_once_used(scoped::<Stamp<ConfigMap>>(&ctx.client, namespace), config_maps, listed, stop);
+        follow_once_used(scoped::<Stamp<Secret>>(&ctx.client, namespace), secrets, listed, stop);
+        let accounts = readers::<ServiceAccount>(args, credentials);
+        follow_once_used(scoped::<Stamp<ServiceAccount>>(&ctx.client, namespace), accounts, listed, stop);
     }
 
     fn store_source<K: secret_store::StoreResource>(
@@ -267,48 +291,18 @@ impl Parts {
         cache: Arc<Cache<Watched<K>>>,
         queue: &Arc<Queue>,
     ) -> secret_store::Source<K> {
-        let users = Users { cache: self.ctx.external_secrets.clone(), queue: self.external_secrets.clone() };
-        let ctx = self.ctx.clone();
+        let (wake, ctx, credentials) = (self.wake.clone(), self.ctx.clone(), self.credentials.clone());
         secret_store::Source::new(
             cache,
             queue.clone(),
             self.ctx.metrics.clone(),
-            move |kind, store| users.wake(kind, store),
-            move |uid| {
+            move |store, whom| wake.users(K::KIND, store, whom),
+            move |store, uid| {
                 ctx.pool.forget(uid);
                 ctx.guard.forget(uid);
+                credentials.forget_store(K::KIND, store);
             },
         )
-    }
-
-    /// A store that answers again after an outage: check it now, which wakes its users when it becomes Ready.
-    fn follow_recoveries(&self, stop: CancellationToken) {
-        let mut recoveries = self.ctx.pool.recoveries();
-        let ctx = self.ctx.clone();
-        let users = Users { cache: ctx.external_secrets.clone(), queue: self.external_secrets.clone() };
-        let (namespaced, cluster) = (self.secret_stores.clone(), self.cluster_secret_stores.clone());
-        tokio::spawn(async move {
-            loop {
-                let uid = tokio::select! {
-                    uid = recoveries.recv() => uid,
-                    () = stop.cancelled() => return,
-                };
-                let uid = match uid {
-                    Ok(uid) => Some(uid),
-                    // More recovered than were remembered: any may be among them.
-                    Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => None,
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-                };
-                for key in ctx.secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid == uid) {
-                    namespaced.add(&key, Lane::Interactive);
-                    users.wake(StoreKind::SecretStore, &key);
-                }
-                for key in ctx.cluster_secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid == uid) {
-                    cluster.add(&key, Lane::Interactive);
-                    users.wake(StoreKind::ClusterSecretStore, &key);
-                }
-            }
-        });
     }
 
     /// Ready: every first list is complete and no reconcile is stuck.
@@ -316,19 +310,21 @@ impl Parts {
         for (kind, synced) in synced {
             let (kind, synced) = (*kind, synced.clone());
             health.check(format!("watch-{}", kind.to_lowercase()), move || {
-                if synced.is_done() { Ok(()) } else { Err(format!("the first list of {kind} is not complete")) }
+                match (synced.is_over(), synced.is_done()) {
+                    (true, _) => Err(format!("{kind} is not watched any more; see the log for a defect, and restart")),
+                    (_, false) => Err(format!("the first list of {kind} is not complete")),
+                    _ => Ok(()),
+                }
             });
         }
         for (name, queue) in self.queues() {
-            let queue = queue.clone();
-            health.check(format!("queue-{name}"), move || {
-                queue.publish_running();
-                match queue.longest_running() {
-                    Some((key, span)) if span > DEADLINE * 2 => {
-                        Err(format!("{key} has been in hand for {} s, past its deadline", span.as_secs()))
-                    }
-                    _ => Ok(()),
+            let (queue, shown) = (queue.clone(), queue.clone());
+            self.ctx.metrics.engine.before_scrape(move || shown.publish_running());
+            health.check(format!("queue-{name}"), move || match queue.longest_running() {
+                Some((key, span)) if span > DEADLINE * 2 => {
+                    Err(format!("{key} has been in hand for {} s, past its deadline", span.as_secs()))
                 }
+                _ => Ok(()),
             });
         }
     }
@@ -365,50 +361,16 @@ impl Parts {
     }
 }
 
-/// The ExternalSecrets that a store's change concerns.
-struct Users {
-    cache: Arc<Cache<Watched<ExternalSecret>>>,
-    queue: Arc<Queue>,
-}
-
-impl Users {
-    fn wake(&self, kind: StoreKind, store: &ObjectKey) {
-        for user in source::users_of(&self.cache, kind, store) {
-            self.queue.add(&user, Lane::Interactive);
-        }
-    }
-}
-
 fn templates(args: &Args, metrics: &Metrics) -> Templates {
     let syntax = Syntax::new(&args.template_left_delimiter, &args.template_right_delimiter, &args.template_limit);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Templates::new(syntax, cores, metrics.templates.clone())
 }
 
-/// Follows a kind of which somebody must know some objects, from when the first of them is named. Nothing waits for it:
-/// without it, changes are noticed later.
-fn follow_once_used<K>(
-    api: Api<Stamp<K>>,
-    references: &Arc<References<ObjectKey>>,
-    users_listed: &Synced,
-    stop: &CancellationToken,
-) where
-    K: Resource<DynamicType = ()> + 'static,
-{
-    let (references, mut users_listed, stop) = (references.clone(), users_listed.clone(), stop.clone());
-    let optional = "allow list and watch to notice edits at once, or switch the watch off; until then they are noticed at \
-                    the next refresh";
-    tokio::spawn(async move {
-        let used = async {
-            // Who is named must be known before the first list, or what it shows is dropped.
-            users_listed.wait().await;
-            let _ = references.in_use().wait_for(|in_use| *in_use).await;
-        };
-        tokio::select! {
-            () = used => drop(follow(api, Scope { optional: Some(optional), ..Scope::default() }, references, stop)),
-            () = stop.cancelled() => {}
-        }
-    });
+/// Who must know the objects of a kind that credentials are in.
+fn readers<K: Kind>(args: &Args, credentials: &Credentials) -> Vec<Reader<K>> {
+    let watched = K::of(credentials);
+    if args.watch_store_credentials { vec![(watched.clone(), watched.in_use())] } else { Vec::new() }
 }
 
 /// All namespaces, or one.

@@ -420,8 +420,8 @@ async fn failure_that_repeats_is_written_once() -> Result {
         versions.push(version(&external_secrets.get(name).await?));
     }
     for ((name, _, _), written) in cases.iter().zip(versions) {
-        // Retries come after about 1 s and 2 s more.
-        scene.has_failed(name, 3.0).await?;
+        // A retry comes after about 2 s.
+        scene.has_failed(name, 2.0).await?;
         assert_eq!(version(&external_secrets.get(name).await?), written, "{name}: the same failure was written again");
     }
     scene.is_untouched(&before).await

@@ -55,6 +55,18 @@ pub struct Refresh {
     pub interval: Option<Duration>,
 }
 
+impl Refresh {
+    /// What a spec says of it, whatever else is wrong with the spec.
+    pub fn of(spec: &ExternalSecretSpec) -> Result<Self, Problem> {
+        let text = spec.refresh_interval.as_deref().unwrap_or(DEFAULT_INTERVAL);
+        let interval: GoDuration = text
+            .parse()
+            .map_err(|error: DurationError| Problem::new("spec.refreshInterval", error.to_string(), DURATION_ADVICE))?;
+        let interval = interval.as_std_opt().filter(|interval| !interval.is_zero());
+        Ok(Self { policy: spec.refresh_policy, interval })
+    }
+}
+
 /// Something to fetch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
@@ -106,7 +118,7 @@ impl Plan {
     pub fn new(name: &str, spec: &ExternalSecretSpec) -> Result<Self, Problems> {
         let mut problems = upstream::external_secret(spec);
         problems.extend(ours::external_secret(spec));
-        let refresh = refresh(spec).map_err(|problem| problems.push(problem)).ok();
+        let refresh = Refresh::of(spec).map_err(|problem| problems.push(problem)).ok();
         let entries = entries(spec, &mut problems);
         match refresh {
             Some(refresh) if problems.is_empty() => Ok(Self { target: TargetPlan::new(name, spec), refresh, entries }),
@@ -131,15 +143,6 @@ impl TargetPlan {
             template: target.template.clone(),
         }
     }
-}
-
-fn refresh(spec: &ExternalSecretSpec) -> Result<Refresh, Problem> {
-    let text = spec.refresh_interval.as_deref().unwrap_or(DEFAULT_INTERVAL);
-    let interval: GoDuration = text
-        .parse()
-        .map_err(|error: DurationError| Problem::new("spec.refreshInterval", error.to_string(), DURATION_ADVICE))?;
-    let interval = interval.as_std_opt().filter(|interval| !interval.is_zero());
-    Ok(Refresh { policy: spec.refresh_policy, interval })
 }
 
 /// Every entry that can be understood; what cannot is added to the problems.

@@ -1,10 +1,16 @@
 //! The engine's metrics under their standard names: `workqueue_*` and `controller_runtime_*`.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, core::Collector, exponential_buckets,
+    Registry,
+    core::{Collector, Desc},
+    exponential_buckets,
+    proto::MetricFamily,
 };
 
 /// All families, registered once per process.
@@ -23,6 +29,26 @@ pub struct EngineMetrics {
     time: HistogramVec,
     workers: IntGaugeVec,
     active: IntGaugeVec,
+    before_scrape: Hooks,
+}
+
+type Hooks = Arc<Mutex<Vec<Box<dyn Fn() + Send + Sync>>>>;
+
+/// Gauges of what is going on now: brought up to date when somebody asks.
+struct Live {
+    gauges: GaugeVec,
+    before_scrape: Hooks,
+}
+
+impl Collector for Live {
+    fn desc(&self) -> Vec<&Desc> {
+        self.gauges.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.before_scrape.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|hook| hook());
+        self.gauges.collect()
+    }
 }
 
 impl EngineMetrics {
@@ -79,6 +105,7 @@ impl EngineMetrics {
                 Opts::new("controller_runtime_active_workers", "Workers that hold a key now."),
                 controller,
             )?,
+            before_scrape: Hooks::default(),
         };
         for family in metrics.families() {
             registry.register(family)?;
@@ -93,8 +120,8 @@ impl EngineMetrics {
             Box::new(self.retries.clone()),
             Box::new(self.queued.clone()),
             Box::new(self.worked.clone()),
-            Box::new(self.unfinished.clone()),
-            Box::new(self.longest.clone()),
+            Box::new(self.live(&self.unfinished)),
+            Box::new(self.live(&self.longest)),
             Box::new(self.reconciles.clone()),
             Box::new(self.errors.clone()),
             Box::new(self.panics.clone()),
@@ -102,6 +129,15 @@ impl EngineMetrics {
             Box::new(self.workers.clone()),
             Box::new(self.active.clone()),
         ]
+    }
+
+    fn live(&self, gauges: &GaugeVec) -> Live {
+        Live { gauges: gauges.clone(), before_scrape: self.before_scrape.clone() }
+    }
+
+    /// `hook` is called whenever somebody reads the metrics, before they get what is going on now. It must be quick.
+    pub fn before_scrape(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.before_scrape.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }
 
     /// The queue's part, for one controller.

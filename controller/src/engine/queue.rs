@@ -4,7 +4,8 @@
 //! * Adding a key that waits already changes nothing, except that the better lane wins.
 //! * Workers take from the interactive lane first: periodic work delays interactive work by at most the item that each
 //!   worker has in hand.
-//! * Failures are counted per item; [`backoff`] turns the count into a delay, success resets it.
+//! * Failures are counted per item; [`retry`](super::retry) turns the count into a delay. Success and any [`Queue::add`], which
+//!   means that something changed, reset it; a timer does not.
 //!
 //! Memory is bounded by the number of keys: each has at most one place in a lane, one timer and one counter.
 
@@ -16,7 +17,13 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{ObjectKey, metrics::QueueMetrics, spread::fraction, timers::Timers};
+use super::{
+    ObjectKey,
+    metrics::QueueMetrics,
+    retry::{self, Failures},
+    timers::Timers,
+};
+use crate::error::Error;
 
 /// How soon a key must be looked at.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -36,6 +43,17 @@ pub struct Work {
     pub since: Instant,
 }
 
+/// What becomes of a key that failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Retry {
+    /// Until the next try.
+    pub delay: Duration,
+    /// In a row of its kind, this one included.
+    pub failures: u32,
+    /// The failure before said the same.
+    pub is_repeat: bool,
+}
+
 /// See the module documentation.
 pub struct Queue {
     state: Mutex<State>,
@@ -49,6 +67,8 @@ struct State {
     interactive: VecDeque<ObjectKey>,
     periodic: VecDeque<ObjectKey>,
     items: HashMap<ObjectKey, Item>,
+    /// Keys with a place in a lane. The lanes may be longer: a promoted key leaves its old place behind.
+    waiting: usize,
     closed: bool,
 }
 
@@ -57,7 +77,7 @@ struct Item {
     waiting: Option<Waiting>,
     /// In a worker's hands since.
     running: Option<Instant>,
-    failures: u32,
+    failures: Failures,
 }
 
 #[derive(Clone, Copy)]
@@ -80,14 +100,24 @@ impl Queue {
         })
     }
 
-    /// Asks for a key now.
+    /// Asks for a key now, because something changed: failures before it do not count any more.
     pub fn add(&self, key: &ObjectKey, lane: Lane) {
+        self.ask(key, lane, |item| item.failures = Failures::default());
+    }
+
+    /// Asks for a key now, because its time has come.
+    pub(super) fn add_expired(&self, key: &ObjectKey, lane: Lane) {
+        self.ask(key, lane, |_| {});
+    }
+
+    fn ask(&self, key: &ObjectKey, lane: Lane, because: impl FnOnce(&mut Item)) {
         let mut state = self.state();
         if state.closed {
             return;
         }
         let now = Instant::now();
         let item = state.items.entry(key.clone()).or_default();
+        because(item);
         let running = item.running.is_some();
         let previous = item.waiting;
         let better = previous.is_none_or(|waiting| waiting.lane < lane);
@@ -99,12 +129,13 @@ impl Queue {
         if running || !better {
             return;
         }
-        if previous.is_none() {
-            self.metrics.added();
-        }
         // A key promoted from the periodic lane leaves its old place behind; `take` skips it there.
         state.lane(lane).push_back(key.clone());
-        self.metrics.depth(state.waiting());
+        if previous.is_none() {
+            state.waiting += 1;
+            self.metrics.added();
+        }
+        self.metrics.depth(state.waiting);
         drop(state);
         self.ready.notify_one();
     }
@@ -114,24 +145,19 @@ impl Queue {
         self.timers.set(key.clone(), delay, lane);
     }
 
-    /// Counts a failure and asks for the key again after its backoff, or after `at_least` if that is longer.
-    pub fn retry(&self, key: &ObjectKey, at_least: Duration) -> Duration {
-        let failures = {
-            let mut state = self.state();
-            let item = state.items.entry(key.clone()).or_default();
-            item.failures = item.failures.saturating_add(1);
-            item.failures
-        };
+    /// Counts a failure and asks for the key again when its class says, see [`retry::after`].
+    pub fn retry(&self, key: &ObjectKey, error: &Error, interval: Option<Duration>) -> Retry {
+        let counted = self.state().items.entry(key.clone()).or_default().failures.count(error);
         self.metrics.retried();
-        let delay = backoff(failures, key).max(at_least);
+        let delay = retry::after(error.class(), error.code(), counted.failures, interval, key);
         self.add_after(key, delay, Lane::Periodic);
-        delay
+        Retry { delay, failures: counted.failures, is_repeat: counted.is_repeat }
     }
 
     /// The last attempt succeeded: the next failure starts from the shortest delay again.
     pub fn reset(&self, key: &ObjectKey) {
         if let Some(item) = self.state().items.get_mut(key) {
-            item.failures = 0;
+            item.failures = Failures::default();
         }
     }
 
@@ -140,7 +166,7 @@ impl Queue {
         self.timers.cancel(key.clone());
         let mut state = self.state();
         if let Some(item) = state.items.get_mut(key) {
-            item.failures = 0;
+            item.failures = Failures::default();
             if item.running.is_none() && item.waiting.is_none() {
                 state.items.remove(key);
             }
@@ -157,9 +183,9 @@ impl Queue {
                     return None;
                 }
                 if let Some((work, first)) = state.pop() {
-                    self.metrics.taken(first.elapsed(), state.waiting());
+                    self.metrics.taken(first.elapsed(), state.waiting);
                     // One permit may stand for several keys: pass it on while there is more.
-                    if state.waiting() > 0 {
+                    if state.waiting > 0 {
                         self.ready.notify_one();
                     }
                     return Some(work);
@@ -179,12 +205,13 @@ impl Queue {
         match item.waiting {
             Some(waiting) => {
                 state.lane(waiting.lane).push_back(work.key.clone());
+                state.waiting += 1;
                 self.metrics.added();
-                self.metrics.depth(state.waiting());
+                self.metrics.depth(state.waiting);
                 drop(state);
                 self.ready.notify_one();
             }
-            None if item.failures == 0 => {
+            None if item.failures.is_empty() => {
                 state.items.remove(&work.key);
             }
             None => {}
@@ -227,10 +254,6 @@ impl State {
         }
     }
 
-    fn waiting(&self) -> usize {
-        self.interactive.len() + self.periodic.len()
-    }
-
     fn pop(&mut self) -> Option<(Work, Instant)> {
         for lane in [Lane::Interactive, Lane::Periodic] {
             while let Some(key) = self.lane(lane).pop_front() {
@@ -242,21 +265,12 @@ impl State {
                 };
                 item.waiting = None;
                 item.running = Some(Instant::now());
+                self.waiting = self.waiting.saturating_sub(1);
                 return Some((Work { key, lane, since: waiting.last }, waiting.first));
             }
         }
         None
     }
-}
-
-/// Delay after the `failures`-th failure in a row: 1 s doubling to 7 min (upstream's figures), less up to a tenth so
-/// that objects that failed together do not return together. Deterministic per key.
-pub fn backoff(failures: u32, key: &ObjectKey) -> Duration {
-    const SHORTEST: Duration = Duration::from_secs(1);
-    const LONGEST: Duration = Duration::from_mins(7);
-    let doubled = SHORTEST.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-    let delay = doubled.min(LONGEST);
-    delay.mul_f64(1.0 - 0.1 * fraction((key, failures)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Who refers to which objects of one kind, and whether they have seen those as they are now.
 //!
-//! Users (`U`: whoever refers) name objects; the watch brings a [`Stamp`] of every object of the kind. What nobody names
+//! Users (`U`: whoever refers) name objects, all at once or one by one as they come upon them; the watch brings a [`Stamp`] of every object of the kind. What nobody names
 //! is dropped at once, so memory is bounded by the references, not by the cluster. For each pair of user and object is
 //! known which version the user worked with last: an object with a newer one wakes its users, and [`is_outdated`]
 //! tells until [`settle`] says that the user has caught up. A list after a break wakes nobody whose objects stayed the
@@ -59,6 +59,9 @@ struct Current {
 /// Older than every version.
 const NEVER: u64 = 0;
 
+/// Whatever version the watch shows first.
+const ANY: u64 = u64::MAX;
+
 impl<U: Clone + Eq + Hash + Send + Sync + 'static> References<U> {
     pub fn new(
         wake: impl Fn(&U) + Send + Sync + 'static,
@@ -91,19 +94,36 @@ impl<U: Clone + Eq + Hash + Send + Sync + 'static> References<U> {
             return;
         }
         for new in objects.iter().filter(|object| !former.contains(object)) {
-            let object =
-                index.objects.entry(new.clone()).or_insert_with(|| Object { current: None, worked: HashMap::new() });
-            let worked = object.current.map(|current| self.known(user, current));
-            object.worked.insert(user.clone(), worked);
+            self.link(&mut index, user, new);
         }
         index.users.insert(user.clone(), objects);
         drop(index);
-        self.in_use.send_if_modified(|in_use| !std::mem::replace(in_use, true));
+        self.is_used();
+    }
+
+    /// `user` names one more object. Before it is read: what becomes of the object from now on is not missed.
+    pub fn add(&self, user: &U, object: &ObjectKey) {
+        let mut index = self.index();
+        if index.users.get(user).is_some_and(|objects| objects.contains(object)) {
+            return;
+        }
+        self.link(&mut index, user, object);
+        index.users.entry(user.clone()).or_default().push(object.clone());
+        drop(index);
+        self.is_used();
     }
 
     /// `user` is gone.
     pub fn forget(&self, user: &U) {
         self.set(user, Vec::new());
+    }
+
+    /// Users of that description are gone.
+    pub fn forget_all(&self, are_gone: impl Fn(&U) -> bool) {
+        let gone: Vec<U> = self.index().users.keys().filter(|user| are_gone(user)).cloned().collect();
+        for user in gone {
+            self.forget(&user);
+        }
     }
 
     /// Whether an object that `user` names is newer than what it worked with.
@@ -134,10 +154,40 @@ impl<U: Clone + Eq + Hash + Send + Sync + 'static> References<U> {
         }
     }
 
+    /// `user` has worked with the object, in a version that it does not know.
+    pub fn accept(&self, user: &U, key: &ObjectKey) {
+        if let Some(object) = self.index().objects.get_mut(key)
+            && let Some(worked) = object.worked.get_mut(user)
+        {
+            *worked = Some(object.current.map_or(ANY, |current| current.version));
+        }
+    }
+
+    /// The object is gone, which makes it another one for those who worked with it. Wakes nobody: it may be about to be
+    /// created anew, which does.
+    pub fn outdate(&self, key: &ObjectKey, gone_at: u64) {
+        if let Some(object) = self.index().objects.get_mut(key) {
+            let unseen = Current { version: NEVER, changed_at: Timestamp::MIN };
+            let current = object.current.get_or_insert(unseen);
+            current.version = current.version.max(gone_at);
+        }
+    }
+
     /// The objects that `user` names, sorted.
     #[cfg(test)]
     pub fn named(&self, user: &U) -> Vec<ObjectKey> {
         self.index().users.get(user).cloned().unwrap_or_default()
+    }
+
+    fn link(&self, index: &mut Index<U>, user: &U, key: &ObjectKey) {
+        let object =
+            index.objects.entry(key.clone()).or_insert_with(|| Object { current: None, worked: HashMap::new() });
+        let worked = object.current.map(|current| self.known(user, current));
+        object.worked.insert(user.clone(), worked);
+    }
+
+    fn is_used(&self) {
+        self.in_use.send_if_modified(|in_use| !std::mem::replace(in_use, true));
     }
 
     /// What a user knew of an object before this process told it anything.
@@ -161,6 +211,7 @@ impl<U: Clone + Eq + Hash + Send + Sync + 'static> References<U> {
                 // Live, it has just changed, or come into being.
                 None if !listing => Some(NEVER),
                 None => Some(self.known(user, now)),
+                Some(ANY) => Some(now.version),
                 // A restored cluster starts from older versions.
                 Some(worked) if listing && worked > now.version => Some(NEVER),
                 worked => worked,

@@ -1,7 +1,8 @@
 //! Workers: a key becomes one guarded reconcile, its outcome the key's next turn.
 //!
 //! A reconcile that panics or runs past its deadline is an outcome like any other: it is reported, counted and tried
-//! again with backoff, and the worker goes on. Every failure is logged here, once.
+//! again as its class says, and the worker goes on. Every failure is logged here, once: the same one again is for the
+//! debug log.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -9,8 +10,8 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tokio::task::JoinSet;
 
-use super::{Lane, Queue, Work, metrics::RunMetrics};
-use crate::error::{Code, Error};
+use super::{Lane, Queue, Work, metrics::RunMetrics, queue::Retry};
+use crate::error::{Class, Code, Error};
 
 /// What should happen to the key next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,6 +30,10 @@ pub trait Reconcile: Send + Sync + 'static {
     /// Brings the world in step with the object, idempotently. Cancelled at the deadline: every write in it must leave
     /// a state from which the next run goes on.
     async fn reconcile(&self, work: &Work) -> Result<Next, Error>;
+
+    /// The time between two turns of the object when all is well, as far as its user chose it: a failure that only a user
+    /// can end is not tried again less often. None if it takes no turns by itself.
+    fn interval(&self, work: &Work) -> Option<Duration>;
 
     /// Tells the object's reader about a failure that `reconcile` could not report itself (panic, deadline).
     async fn report(&self, work: &Work, error: &Error);
@@ -82,19 +87,35 @@ async fn turn(workers: Workers, queue: &Queue, metrics: &RunMetrics, reconcile: 
             metrics.requeue.inc();
         }
         Err(error) => {
-            let delay = queue.retry(&work.key, Duration::ZERO);
+            let retry = queue.retry(&work.key, &error, reconcile.interval(work));
             metrics.error.inc();
             metrics.errors.inc();
-            tracing::error!(
-                controller = workers.controller,
+            log(workers.controller, work, &error, retry);
+        }
+    }
+}
+
+/// A defect is always an error; what else fails is a warning when it is news.
+fn log(controller: &'static str, work: &Work, error: &Error, retry: Retry) {
+    macro_rules! at {
+        ($level:ident) => {
+            tracing::$level!(
+                controller,
                 namespace = work.key.namespace(),
                 name = work.key.name(),
                 code = %error.code(),
                 class = ?error.class(),
-                retry_in_seconds = delay.as_secs_f32(),
+                failures = retry.failures,
+                retry_in_seconds = retry.delay.as_secs_f32(),
                 "{error}"
-            );
-        }
+            )
+        };
+    }
+    match error.class() {
+        Class::Bug => at!(error),
+        // Its cause was told when the breaker opened.
+        _ if retry.is_repeat || error.code() == Code::BreakerOpen => at!(debug),
+        _ => at!(warn),
     }
 }
 
@@ -149,6 +170,10 @@ mod tests {
                 "hangs" => std::future::pending().await,
                 _ => Ok(Next::Rest),
             }
+        }
+
+        fn interval(&self, _: &Work) -> Option<Duration> {
+            None
         }
 
         async fn report(&self, _: &Work, error: &Error) {

@@ -25,6 +25,33 @@ pub trait Sink<K>: Send + Sync + 'static {
     fn deleted(&self, object: K);
     /// The list is complete.
     fn listed(&self);
+    /// The watch is not permitted (any more): nothing is told until the next `listed`.
+    fn lost(&self) {}
+}
+
+/// Several sinks that one watch feeds.
+pub struct Fan<K>(pub Vec<Arc<dyn Sink<K>>>);
+
+impl<K: Clone + 'static> Sink<K> for Fan<K> {
+    fn listing(&self) {
+        self.0.iter().for_each(|sink| sink.listing());
+    }
+
+    fn applied(&self, object: K) {
+        self.0.iter().for_each(|sink| sink.applied(object.clone()));
+    }
+
+    fn deleted(&self, object: K) {
+        self.0.iter().for_each(|sink| sink.deleted(object.clone()));
+    }
+
+    fn listed(&self) {
+        self.0.iter().for_each(|sink| sink.listed());
+    }
+
+    fn lost(&self) {
+        self.0.iter().for_each(|sink| sink.lost());
+    }
 }
 
 /// Objects per list page: bounds what a page of large objects, such as Secrets of 1 MiB, can cost in memory.
@@ -58,6 +85,11 @@ impl Synced {
 
     pub fn is_done(&self) -> bool {
         *self.0.borrow()
+    }
+
+    /// Whether the task that watches has ended, by a panic or because the process stops.
+    pub fn is_over(&self) -> bool {
+        self.0.has_changed().is_err()
     }
 }
 
@@ -113,6 +145,7 @@ async fn run<K>(
                     tracing::warn!(%kind, "watching {kind} is not permitted: {}; {hint}", reason(&error));
                 }
                 told = true;
+                sink.lost();
                 tokio::time::sleep(FORBIDDEN_PAUSE).await;
             }
             (Err(error), _) => tracing::warn!(%kind, "watching {kind}: {}; trying again", reason(&error)),
@@ -163,3 +196,40 @@ fn reason(error: &watcher::Error) -> String {
 
 /// How long start-up waits for the first lists before it says which one is missing.
 pub const FIRST_LIST_PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::fixture::kube_client;
+
+    struct Defective;
+
+    impl Sink<ConfigMap> for Defective {
+        fn listing(&self) {}
+
+        fn applied(&self, _: ConfigMap) {
+            panic!("canary");
+        }
+
+        fn deleted(&self, _: ConfigMap) {}
+
+        fn listed(&self) {}
+    }
+
+    #[tokio::test]
+    async fn watch_whose_sink_panics_is_over() {
+        let list = json!({
+            "kind": "ConfigMapList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"},
+            "items": [{"metadata": {"name": "a", "namespace": "n"}}],
+        });
+        let client = kube_client(move |_| (200, list.clone()));
+        let mut synced =
+            follow(Api::<ConfigMap>::all(client), Scope::default(), Arc::new(Defective), CancellationToken::new());
+        assert!(!synced.is_over());
+        synced.wait().await;
+        assert!(synced.is_over() && !synced.is_done());
+    }
+}

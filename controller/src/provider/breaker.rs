@@ -123,16 +123,18 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-/// A store behind its breaker. Remembers whether the backend refused its credentials.
+/// A store behind its breaker. Remembers whether the backend refused its credentials, and since when it has not.
 pub struct Guarded {
     store: Arc<dyn Store>,
     breaker: Arc<Breaker>,
     refused: AtomicBool,
+    /// Start of the last call that the backend answered, if none has failed since for want of a backend or credentials.
+    accepted_at: Mutex<Option<Instant>>,
 }
 
 impl Guarded {
     pub const fn new(store: Arc<dyn Store>, breaker: Arc<Breaker>) -> Self {
-        Self { store, breaker, refused: AtomicBool::new(false) }
+        Self { store, breaker, refused: AtomicBool::new(false), accepted_at: Mutex::new(None) }
     }
 
     /// Whether a call was refused since this was last asked.
@@ -141,11 +143,26 @@ impl Guarded {
     }
 
     async fn guard<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let started = now();
         let result = self.breaker.guard(call).await;
-        if result.as_ref().is_err_and(|error| is_refusal(error.code())) {
-            self.refused.store(true, Ordering::Relaxed);
-        }
+        self.note(&result, started);
         result
+    }
+
+    fn note<T>(&self, result: &Result<T, Error>, started: Instant) {
+        match result {
+            Ok(_) => *self.accepted() = Some(started),
+            Err(error) if is_refusal(error.code()) => {
+                self.refused.store(true, Ordering::Relaxed);
+                *self.accepted() = None;
+            }
+            Err(error) if error.class() == Class::Outage => *self.accepted() = None,
+            Err(_) => {}
+        }
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.accepted_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -168,7 +185,26 @@ impl Store for Guarded {
     }
 
     async fn check(&self) -> Result<Readiness, Error> {
-        self.guard(self.store.check()).await
+        if self.store.check_asks_backend() {
+            return self.guard(self.store.check()).await;
+        }
+        let result = self.store.check().await;
+        if result.is_err() {
+            self.note(&result, now());
+        }
+        result
+    }
+
+    fn was_accepted_since(&self, since: Instant) -> bool {
+        self.store.is_remote() && self.accepted().is_some_and(|at| at >= since)
+    }
+
+    fn is_remote(&self) -> bool {
+        self.store.is_remote()
+    }
+
+    fn check_asks_backend(&self) -> bool {
+        self.store.check_asks_backend()
     }
 
     async fn close(&self) {

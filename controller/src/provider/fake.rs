@@ -92,6 +92,14 @@ impl Store for Fake {
             _ => Ok(Readiness::Ready),
         }
     }
+
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    fn check_asks_backend(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

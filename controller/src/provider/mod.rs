@@ -67,6 +67,21 @@ pub trait Store: Send + Sync {
     /// Whether the credentials work, asked of the backend now.
     async fn check(&self) -> Result<Readiness, Error>;
 
+    /// Whether the backend has answered this identity's calls since then: reason enough not to ask it with `check`.
+    fn was_accepted_since(&self, _: Instant) -> bool {
+        false
+    }
+
+    /// Whether values come from a backend that judges credentials: then a value that was read says that they work.
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    /// Whether `check` asks the backend that values come from, so that its end tells whether that is there.
+    fn check_asks_backend(&self) -> bool {
+        true
+    }
+
     /// Gives back what was created for this identity, such as a token. The pool calls it once, after the last use.
     async fn close(&self) {}
 }

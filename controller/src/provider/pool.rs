@@ -2,8 +2,8 @@
 //!
 //! What enters is a store as the caller saw it, the namespace it acts for and the moment it was triggered; what leaves
 //! is an open [`Store`] behind its circuit breaker. Promised: concurrent openers share one opening, its failure
-//! included; credentials are looked at again when the last look is older than [`LOOK_EVERY`] and older than the trigger,
-//! and always after the backend refused them; a store that changed or went is closed after its last user is done;
+//! included; credentials are looked at again after a watch told that they changed, and always after the backend refused
+//! them; where they are not watched, when the last look is older than [`LOOK_EVERY`] and older than the trigger; a store that changed or went is closed after its last user is done;
 //! clients nobody used for [`IDLE`] are closed. Closing revokes tokens that were created here.
 //!
 //! RBAC: what `resolve` needs.
@@ -25,11 +25,13 @@ use super::{
     referent::Referent,
 };
 use crate::{
+    engine::ObjectKey,
     error::{Code, Error},
-    resolve::{Access, Resolver},
+    resolve::{Access, Resolver, Scope, User},
 };
 
-/// How old a look at the credentials may be: a burst of reconciles costs one look, a replaced token is noticed soon.
+/// How old a look at credentials that nobody watches may be: a burst of reconciles costs one look, a replaced token is
+/// noticed soon.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// When an unused client is closed: a store that is still in use is asked at least hourly by default, but what uses it
@@ -130,7 +132,7 @@ impl Pool {
         let started = now();
         // Opening may log in, so an outage counts; that it worked may have taken no call, so it closes nothing.
         breaker.admit(started)?;
-        let access = Arc::new(self.resolver.within(identity.scope().clone()));
+        let access = Arc::new(self.resolver.within(user(store, identity), identity.scope().clone()));
         match self.opener.open(store, access.clone()).await {
             Ok(opened) => {
                 let store = Arc::new(Guarded::new(opened, breaker));
@@ -295,13 +297,21 @@ impl Live {
     /// Whether the credentials that this client was opened with were replaced.
     async fn is_outdated(&mut self, since: Instant) -> Result<bool, Error> {
         let now = now();
-        let is_due = now.saturating_duration_since(self.looked_at) > LOOK_EVERY && since > self.looked_at;
+        let is_due = if self.access.is_watched() {
+            self.access.is_outdated()
+        } else {
+            now.saturating_duration_since(self.looked_at) > LOOK_EVERY && since > self.looked_at
+        };
         if !self.store.take_refused() && !is_due {
             return Ok(false);
         }
+        let shown = self.access.shown();
         match self.access.changed().await {
             Ok(changed) => {
                 self.looked_at = now;
+                if !changed {
+                    self.access.settle(shown);
+                }
                 Ok(changed)
             }
             // The API server is away for a moment; the backend need not be.
@@ -309,6 +319,16 @@ impl Live {
             Err(error) => Err(error),
         }
     }
+}
+
+/// In whose name the credentials of an identity are read.
+fn user(store: &StoreHandle, identity: &Identity) -> User {
+    let referent = match identity.scope() {
+        Scope::Cluster { referent } => referent.as_deref().map(Into::into),
+        Scope::Namespaced { .. } => None,
+    };
+    let store_key = ObjectKey::new(store.namespace.as_deref().unwrap_or_default(), &store.name);
+    User { kind: store.kind, store: store_key, referent }
 }
 
 fn now() -> Instant {

@@ -39,13 +39,20 @@ impl Versioned for Labels {
 /// See the module documentation.
 pub struct Namespaces {
     cache: Cache<Labels>,
-    /// Called with a namespace's name when its labels changed.
-    changed: Box<dyn Fn(&str) + Send + Sync>,
+    /// Called with a namespace's name when its labels changed, with those before and those now.
+    changed: Box<Changed>,
+    /// Called with the name of a namespace that is gone.
+    gone: Box<dyn Fn(&str) + Send + Sync>,
 }
 
+type Changed = dyn Fn(&str, &BTreeMap<String, String>, &BTreeMap<String, String>) + Send + Sync;
+
 impl Namespaces {
-    pub fn new(changed: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { cache: Cache::default(), changed: Box::new(changed) }
+    pub fn new(
+        changed: impl Fn(&str, &BTreeMap<String, String>, &BTreeMap<String, String>) + Send + Sync + 'static,
+        gone: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        Self { cache: Cache::default(), changed: Box::new(changed), gone: Box::new(gone) }
     }
 
     /// The labels of a namespace, as far as they are known.
@@ -74,16 +81,21 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
         };
         let labels = Arc::new(labels);
         let before = self.cache.put(ObjectKey::new("", &namespace.name_any()), labels.clone());
-        if matches!(before, Before::Older(before) if before.texts != labels.texts) {
-            (self.changed)(&namespace.name_any());
+        if let Before::Older(before) = before
+            && before.texts != labels.texts
+        {
+            (self.changed)(&namespace.name_any(), &before.texts, &labels.texts);
         }
     }
 
     fn deleted(&self, namespace: PartialObjectMeta<Namespace>) {
         self.cache.remove(&ObjectKey::new("", &namespace.name_any()));
+        (self.gone)(&namespace.name_any());
     }
 
     fn listed(&self) {
-        self.cache.end_list();
+        for (key, _) in self.cache.end_list() {
+            (self.gone)(key.name());
+        }
     }
 }

@@ -6,18 +6,14 @@
 //! events.k8s.io/events `create`, `patch`.
 
 use std::{
-    fmt::Debug,
     marker::PhantomData,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use api::{
     condition::{self, Condition},
-    names::{STORE_FINALIZER, condition_reason, condition_type::READY},
+    names::{IGNORE_MAINTENANCE_ANNOTATION, STORE_FINALIZER, condition_reason, condition_type::READY, event_reason},
     reference::StoreKind,
     store::{Capabilities, ClusterSecretStore, SecretStore, SecretStoreSpec, StoreStatus},
 };
@@ -34,17 +30,20 @@ use serde_json::json;
 use crate::{
     ctx::Ctx,
     engine::{
-        Lane, ObjectKey, Queue, Work,
-        cache::{Before, Cache, Versioned as _},
+        Lane, ObjectKey, Work,
+        cache::{Cache, Versioned as _},
         object::Watched,
         run::{Next, Reconcile},
-        watch::Sink,
     },
     error::{Code, Error},
-    metrics::{Kind, Metrics},
+    metrics::Kind,
     provider::{Readiness, identity::StoreHandle},
     reconcile::guard::wiring as guard,
 };
+
+mod source;
+
+pub use source::Source;
 
 /// What differs between the two kinds.
 pub trait StoreResource: Resource<DynamicType = ()> + Send + Sync + Sized + 'static {
@@ -97,7 +96,7 @@ impl<K: StoreResource> Stores<K> {
         Self { ctx, kind: PhantomData }
     }
 
-    async fn validate(&self, object: &Watched<K>, spec: SecretStoreSpec, since: Instant) -> Result<Readiness, Error> {
+    async fn validate(&self, object: &Watched<K>, spec: SecretStoreSpec, asked: Asked) -> Result<Readiness, Error> {
         let namespace = object.meta.namespace.clone();
         let name = object.meta.name.clone().unwrap_or_default();
         let handle = StoreHandle {
@@ -109,7 +108,10 @@ impl<K: StoreResource> Stores<K> {
             spec: Arc::new(spec),
         };
         // A ClusterSecretStore is checked for no namespace in particular.
-        let store = self.ctx.pool.open(&handle, namespace.as_deref().unwrap_or_default(), since).await?;
+        let store = self.ctx.pool.open(&handle, namespace.as_deref().unwrap_or_default(), asked.at).await?;
+        if store.was_accepted_since(asked.fresh) {
+            return Ok(Readiness::Ready);
+        }
         store.check().await
     }
 
@@ -135,6 +137,7 @@ impl<K: StoreResource> Stores<K> {
             && let Some(ready) = ready
         {
             self.publish(object, ready, ready.is_true());
+            self.warn_of_maintenance(object);
         }
         let patch = json!({"metadata": {"uid": object.meta.uid}, "status": after});
         match K::api(&self.ctx, key).patch_status(key.name(), &PatchParams::default(), &Patch::Merge(patch)).await {
@@ -148,10 +151,29 @@ impl<K: StoreResource> Stores<K> {
     }
 
     fn publish(&self, object: &Watched<K>, condition: &Condition, is_good: bool) {
+        let type_ = if is_good { EventType::Normal } else { EventType::Warning };
+        self.note(object, type_, &condition.reason, &condition.message);
+    }
+
+    /// Told with each turn of the store, unless its user knows.
+    fn warn_of_maintenance(&self, object: &Watched<K>) {
+        let annotations = object.meta.annotations.as_ref();
+        let ignored = annotations.and_then(|all| all.get(IGNORE_MAINTENANCE_ANNOTATION)).is_some_and(|v| v == "true");
+        let Ok(spec) = object.spec::<SecretStoreSpec>() else { return };
+        if !ignored && spec.provider.choice().is_ok_and(|choice| choice.as_check().is_unmaintained()) {
+            let note = format!(
+                "nobody maintains this provider; keep it out of production, or set the annotation \
+                 {IGNORE_MAINTENANCE_ANNOTATION}: \"true\""
+            );
+            self.note(object, EventType::Warning, event_reason::STORE_UNMAINTAINED, &note);
+        }
+    }
+
+    fn note(&self, object: &Watched<K>, type_: EventType, reason: &str, note: &str) {
         let event = Event {
-            type_: if is_good { EventType::Normal } else { EventType::Warning },
-            reason: condition.reason.clone(),
-            note: Some(condition.message.chars().take(250).collect()),
+            type_,
+            reason: reason.to_owned(),
+            note: Some(note.chars().take(250).collect()),
             action: "Validate".to_owned(),
             secondary: None,
         };
@@ -192,7 +214,10 @@ impl<K: StoreResource> Reconcile for Stores<K> {
         let outcome = match (spec, &interval) {
             (Err(error), _) => Err(error),
             (Ok(_), Err(error)) => Err(error.clone()),
-            (Ok(spec), Ok(_)) => self.validate(&object, spec, work.since).await,
+            (Ok(spec), Ok(own)) => {
+                let asked = Asked::new(work, own.flatten().unwrap_or(self.ctx.settings.store_requeue));
+                self.validate(&object, spec, asked).await
+            }
         };
         let status = self.tell(&work.key, &object, outcome.as_ref().copied()).await;
         self.ctx.metrics.object(K::METRICS, &work.key, &status.conditions, started.elapsed());
@@ -201,10 +226,31 @@ impl<K: StoreResource> Reconcile for Stores<K> {
         Ok(if interval.is_zero() { Next::Rest } else { Next::After(interval) })
     }
 
+    /// The interval of the store's own: the general one is short enough to cost a backend hundreds of refusals a day.
+    fn interval(&self, work: &Work) -> Option<Duration> {
+        K::cache(&self.ctx).find(&work.key)?.spec::<SecretStoreSpec>().ok()?.refresh_interval().ok()?
+    }
+
     async fn report(&self, work: &Work, error: &Error) {
         if let Some(object) = K::cache(&self.ctx).find(&work.key) {
             self.tell(&work.key, &object, Err(error)).await;
         }
+    }
+}
+
+/// What a check was asked for.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Instant,
+    /// An answer of the backend since then is as good as one to a check.
+    fresh: Instant,
+}
+
+impl Asked {
+    /// At its interval a store is not asked when reads have been answered during the last one; after a change it is.
+    fn new(work: &Work, interval: Duration) -> Self {
+        let last = work.since.checked_sub(interval).filter(|_| work.lane == Lane::Periodic);
+        Self { at: work.since, fresh: last.unwrap_or(work.since) }
     }
 }
 
@@ -230,93 +276,6 @@ fn status_after(before: &StoreStatus, outcome: Result<Readiness, &Error>, now: T
     }
     condition::set(&mut status.conditions, ready, now);
     status
-}
-
-type Changed = Box<dyn Fn(StoreKind, &ObjectKey) + Send + Sync>;
-
-/// Feeds a cache of stores and its queue, and wakes the users of a store that changed.
-pub struct Source<K> {
-    cache: Arc<Cache<Watched<K>>>,
-    queue: Arc<Queue>,
-    metrics: Metrics,
-    /// Called with the store's key when it changed in a way that its users notice.
-    changed: Changed,
-    /// Called with the UID of a store that is gone.
-    gone: Box<dyn Fn(&str) + Send + Sync>,
-    /// Until the first list is complete a store is no news: every ExternalSecret is looked at anyway.
-    listed_once: AtomicBool,
-}
-
-impl<K: StoreResource> Source<K> {
-    pub fn new(
-        cache: Arc<Cache<Watched<K>>>,
-        queue: Arc<Queue>,
-        metrics: Metrics,
-        changed: impl Fn(StoreKind, &ObjectKey) + Send + Sync + 'static,
-        gone: impl Fn(&str) + Send + Sync + 'static,
-    ) -> Self {
-        Self {
-            cache,
-            queue,
-            metrics,
-            changed: Box::new(changed),
-            gone: Box::new(gone),
-            listed_once: AtomicBool::new(false),
-        }
-    }
-
-    fn forget(&self, key: &ObjectKey, uid: &str) {
-        self.queue.forget(key);
-        self.metrics.forget(K::METRICS, key);
-        (self.gone)(uid);
-    }
-}
-
-impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
-    fn listing(&self) {
-        self.cache.begin_list();
-    }
-
-    fn applied(&self, object: Watched<K>) {
-        let key = ObjectKey::of(&object);
-        let object = Arc::new(object);
-        match self.cache.put(key.clone(), object.clone()) {
-            Before::Newer => {}
-            Before::Nothing => {
-                self.queue.add(&key, Lane::Interactive);
-                if self.listed_once.load(Ordering::Relaxed) {
-                    (self.changed)(K::KIND, &key);
-                }
-            }
-            Before::Older(before) => {
-                if object.differs_for_users(&before) {
-                    self.queue.add(&key, Lane::Interactive);
-                }
-                if object.meta.generation != before.meta.generation || is_ready(&object) != is_ready(&before) {
-                    (self.changed)(K::KIND, &key);
-                }
-            }
-        }
-    }
-
-    fn deleted(&self, object: Watched<K>) {
-        let key = ObjectKey::of(&object);
-        self.cache.remove(&key);
-        self.forget(&key, object.uid());
-    }
-
-    fn listed(&self) {
-        self.listed_once.store(true, Ordering::Relaxed);
-        for (key, object) in self.cache.end_list() {
-            self.forget(&key, object.uid());
-        }
-    }
-}
-
-/// None before the first check.
-fn is_ready<K>(object: &Watched<K>) -> Option<bool> {
-    let status: StoreStatus = object.status();
-    condition::find(&status.conditions, READY).map(Condition::is_true)
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub struct Happened {
     pub reads: Requests<StoreRequest>,
     /// Logins at the namespace's own mount of Kubernetes auth.
     pub logins: Requests<StoreRequest>,
+    /// Questions whether a token of such a login is good.
+    pub lookups: Requests<StoreRequest>,
 }
 
 impl Alone {
@@ -158,6 +160,9 @@ impl Alone {
             api: api.of(Binary::Controller).in_namespace(&self.namespace),
             reads: store.path_prefix(&format!("secret/data/{}/", self.namespace)),
             logins: store.logins().path_prefix(&format!("auth/{}/", self.namespace)),
+            lookups: store
+                .path("auth/token/lookup-self")
+                .filter(|request| request.display_name.contains(&self.namespace)),
         })
     }
 }

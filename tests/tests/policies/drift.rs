@@ -44,7 +44,12 @@ async fn drift_is_repaired_at_once() -> Result {
         })
         .await?;
     }
-    Ok(())
+    wait::until("every repair to be counted", SOON, || async {
+        let repairs = scene.count("externalsecret_drift_repairs_total", "app").await;
+        let repairs = repairs.map_err(|failure| failure.to_string())?;
+        if repairs >= 7.0 { Ok(()) } else { Err(format!("{repairs}")) }
+    })
+    .await
 }
 
 #[tokio::test]

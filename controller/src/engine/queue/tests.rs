@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::*;
+use crate::error::Code;
 
 fn queue() -> Arc<Queue> {
     Queue::new(QueueMetrics::detached())
@@ -82,24 +83,48 @@ async fn forgotten_key_does_not_return() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn backoff_grows_per_item_and_success_resets_it() {
+async fn delay_grows_per_item_and_success_resets_it() {
     let queue = queue();
+    let error = Error::retry(Code::VaultThrottled, "slow");
+    let retry = |name| queue.retry(&key(name), &error, None).delay;
     queue.add(&key("a"), Lane::Interactive);
     let work = take(&queue).await;
-    let first = queue.retry(&key("a"), Duration::ZERO);
-    let second = queue.retry(&key("a"), Duration::ZERO);
+    let (first, second) = (retry("a"), retry("a"));
     assert!(first <= Duration::from_secs(1) && second > Duration::from_secs(1), "{first:?} {second:?}");
-    assert!(queue.retry(&key("b"), Duration::ZERO) <= Duration::from_secs(1), "counts are per item");
+    assert!(retry("b") <= Duration::from_secs(1), "counts are per item");
     queue.reset(&key("a"));
     queue.done(&work);
-    assert!(queue.retry(&key("a"), Duration::ZERO) <= Duration::from_secs(1));
+    assert!(retry("a") <= Duration::from_secs(1));
 }
 
-#[test]
-fn backoff_stays_between_its_bounds_for_any_count() {
-    for failures in [1, 2, 9, 10, 31, 32, 33, u32::MAX] {
-        let delay = backoff(failures, &key("a"));
-        assert!(delay >= Duration::from_millis(900) && delay <= Duration::from_mins(7), "{failures}: {delay:?}");
+#[tokio::test(start_paused = true)]
+async fn change_starts_anew_and_a_timer_does_not() {
+    let queue = queue();
+    let error = Error::fix(Code::SpecInvalid, "wrong");
+    let fail = async || {
+        let work = take(&queue).await;
+        let retry = queue.retry(&work.key, &error, None);
+        queue.done(&work);
+        (retry.failures, retry.is_repeat)
+    };
+    queue.add(&key("a"), Lane::Interactive);
+    assert_eq!(fail().await, (1, false));
+    assert_eq!(fail().await, (2, true));
+    queue.add(&key("a"), Lane::Interactive);
+    assert_eq!(fail().await, (1, false));
+    assert_eq!(fail().await, (2, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn promoted_key_counts_once() {
+    let queue = queue();
+    queue.add(&key("a"), Lane::Periodic);
+    queue.add(&key("b"), Lane::Periodic);
+    queue.add(&key("a"), Lane::Interactive);
+    assert_eq!(queue.state().waiting, 2);
+    for waiting in [1, 0] {
+        take(&queue).await;
+        assert_eq!(queue.state().waiting, waiting);
     }
 }
 

@@ -171,3 +171,43 @@ fn watch_is_needed_from_the_first_name_on() {
     scene.references.forget(&"a");
     assert!(*in_use.borrow());
 }
+
+#[test]
+fn object_named_before_it_is_read_is_not_missed_and_a_read_version_is_no_news() {
+    let scene = scene(&[]);
+    scene.references.add(&"a", &key("missing"));
+    scene.references.add(&"a", &key("there"));
+    scene.references.settle(&"a", vec![(key("there"), 5)]);
+    scene.listed(&[("there", 5, BEFORE)]);
+    assert_eq!(scene.woken(), [""; 0]);
+    scene.applied("missing", 6, AFTER);
+    assert_eq!(scene.woken(), ["a"], "it has come into being");
+    scene.applied("there", 7, AFTER);
+    assert_eq!(scene.woken(), ["a"]);
+}
+
+#[test]
+fn object_used_in_an_unknown_version_is_news_from_the_next_version_on() {
+    let scene = scene(&[]);
+    scene.references.add(&"a", &key("account"));
+    scene.references.accept(&"a", &key("account"));
+    scene.listed(&[("account", 5, AFTER)]);
+    assert_eq!(scene.woken(), [""; 0]);
+    scene.applied("account", 6, AFTER);
+    assert_eq!(scene.woken(), ["a"]);
+    scene.references.accept(&"a", &key("account"));
+    assert!(!scene.references.is_outdated(&"a"));
+}
+
+#[test]
+fn object_that_is_gone_is_another_one_but_wakes_nobody() {
+    let scene = scene(&[]);
+    scene.references.add(&"a", &key("map"));
+    scene.references.settle(&"a", vec![(key("map"), 5)]);
+    scene.listed(&[("map", 5, BEFORE)]);
+    scene.references.outdate(&key("map"), 6);
+    assert!(scene.references.is_outdated(&"a"));
+    assert_eq!(scene.woken(), [""; 0]);
+    scene.references.forget_all(|user| *user == "a");
+    assert_eq!(scene.kept(), (0, 0));
+}

@@ -77,7 +77,7 @@ pub fn without_credentials(act: &str, error: &CredentialsError) -> Error {
     }
     let advice = "set spec.provider.aws.auth, or give the controller's Pod an identity";
     let problem = format!("{act}: no credentials: {}; {advice}", quote(&causes(error)));
-    Error::wait(Code::AwsCredentialsInvalid, problem)
+    Error::fix(Code::AwsCredentialsInvalid, problem)
 }
 
 fn unreachable(act: &str, why: &str) -> Error {

@@ -16,7 +16,7 @@ use crate::{
         Readiness, Store,
         fixture::{Answer, Backend, Received, kube_client},
     },
-    resolve::{Resolver, Scope},
+    resolve::Scope,
     secret_bytes::SecretBytes,
 };
 
@@ -42,7 +42,7 @@ fn access() -> Arc<Access> {
         let data = serde_json::json!({"id": bytes("AKIDEXAMPLE\n"), "secret": bytes("canary-key")});
         (200, serde_json::json!({"metadata": {"name": "keys"}, "data": data}))
     });
-    Arc::new(Arc::new(Resolver::new(client)).within(Scope::Namespaced { namespace: "team-a".into() }))
+    Arc::new(Access::unwatched(client, Scope::Namespaced { namespace: "team-a".into() }))
 }
 
 fn spec(auth: AwsAuth) -> Spec {
@@ -334,4 +334,19 @@ async fn refused_keys_do_not_leak_and_bad_regions_are_refused() {
         let spec = Spec { region: region.into(), ..spec(static_auth()) };
         assert_eq!(open_at(&backend, spec).await.err().unwrap().code(), Code::StoreInvalid);
     }
+}
+
+#[test]
+fn retry_settings_without_a_number_mean_three_repeats_at_their_interval() {
+    let config = |max_retries, interval: Option<&str>| {
+        let settings = RetrySettings { max_retries, retry_interval: interval.map(Into::into) };
+        let config = retries(Some(&settings)).map_err(|error| error.code())?;
+        Ok::<_, Code>((config.max_attempts(), config.initial_backoff(), config.max_backoff()))
+    };
+    let two = Duration::from_secs(2);
+    assert_eq!(config(None, Some("2s")), Ok((4, two, two)));
+    assert_eq!(config(Some(0), None).map(|config| config.0), Ok(1));
+    assert_eq!(config(Some(-1), None).map(|config| config.0), Ok(1));
+    assert_eq!(config(Some(i32::MAX), None).map(|config| config.0), Ok(31), "within the deadline anyway");
+    assert_eq!(config(Some(1), Some("soon")), Err(Code::StoreInvalid));
 }

@@ -1,4 +1,7 @@
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use api::{
     external_secret::{Find, RemoteRef},
@@ -7,9 +10,13 @@ use api::{
     store::SecretStoreSpec,
 };
 
+use k8s_openapi::api::core::v1::Secret;
+
 use super::*;
 use crate::{
+    engine::{stamp::Stamp, watch::Sink},
     provider::{Readiness, Values, fixture::kube_client},
+    resolve::{Credentials, Kind as _},
     secret_bytes::SecretBytes,
 };
 
@@ -22,6 +29,7 @@ struct Bench {
     secret_version: Arc<AtomicUsize>,
     secret_exists: Arc<AtomicBool>,
     store_answers: Arc<Mutex<Option<Error>>>,
+    credentials: OnceLock<Arc<Credentials>>,
 }
 
 struct Opened {
@@ -84,7 +92,9 @@ impl Bench {
                 serde_json::json!({"metadata": {"name": "token", "uid": "1", "resourceVersion": version}, "data": {"token": "eA=="}}),
             )
         });
-        (bench.clone(), Pool::new(Arc::new(Resolver::new(client)), bench, limit))
+        let credentials = Arc::new(Credentials::new("", |_| {}));
+        bench.credentials.set(credentials.clone()).ok();
+        (bench.clone(), Pool::new(Arc::new(Resolver::new(client, credentials)), bench, limit))
     }
 
     fn opened(&self) -> usize {
@@ -175,6 +185,53 @@ async fn replaced_credential_is_noticed_after_five_seconds_and_unchanged_one_is_
     drop((first, second));
     pool.sweep().await;
     assert_eq!(bench.closed(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn watched_credential_is_looked_at_only_after_the_watch_told_of_a_change() {
+    let (bench, pool) = Bench::pool(100);
+    let store = store("a", 1);
+    bench.secret_version.store(7, Ordering::Relaxed);
+    assert_eq!(number(&pool.open(&store, "team-a", now()).await.unwrap()).await.unwrap(), "0");
+    let shows = |version: &str| {
+        let metadata = serde_json::json!({"name": "token", "namespace": "team-a", "resourceVersion": version});
+        let stamp: Stamp<Secret> = serde_json::from_value(serde_json::json!({"metadata": metadata})).unwrap();
+        let secrets = Secret::of(bench.credentials.get().unwrap());
+        secrets.applied(stamp);
+        Sink::<Stamp<Secret>>::listed(secrets.as_ref());
+    };
+    shows("7");
+    let looks = bench.looks();
+    for _ in 0..3 {
+        tokio::time::advance(LOOK_EVERY * 2).await;
+        assert_eq!(number(&pool.open(&store, "team-a", now()).await.unwrap()).await.unwrap(), "0");
+    }
+    assert_eq!(bench.looks(), looks);
+    bench.secret_version.store(8, Ordering::Relaxed);
+    shows("8");
+    assert_eq!(number(&pool.open(&store, "team-a", now()).await.unwrap()).await.unwrap(), "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_of_the_backend_stands_for_a_check_until_it_refuses_or_is_gone() {
+    let (bench, pool) = Bench::pool(100);
+    let store = store("a", 1);
+    let opened = pool.open(&store, "team-a", now()).await.unwrap();
+    let before = now();
+    assert!(!opened.was_accepted_since(before), "opening alone says nothing");
+    number(&opened).await.unwrap();
+    assert!(opened.was_accepted_since(before));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(!opened.was_accepted_since(now()));
+    for error in [Error::fix(Code::VaultLoginDenied, "denied"), Error::outage(Code::VaultUnreachable, "refused")] {
+        *lock(&bench.store_answers) = Some(error);
+        assert!(number(&opened).await.is_err());
+        assert!(!opened.was_accepted_since(before));
+        *lock(&bench.store_answers) = None;
+        tokio::time::advance(Duration::from_secs(1)).await;
+        number(&opened).await.unwrap();
+        assert!(opened.was_accepted_since(before));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use api::{
 use super::*;
 use crate::{
     provider::fixture::{Answer, Backend, Received, kube_client},
-    resolve::{Resolver, Scope},
+    resolve::Scope,
 };
 
 const DENIED: &str = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
@@ -31,7 +31,7 @@ fn access() -> Arc<Access> {
         let token = serde_json::to_value(k8s_openapi::ByteString(token)).unwrap();
         (200, serde_json::json!({"metadata": {"name": "token"}, "data": {"token": token}}))
     });
-    Arc::new(Arc::new(Resolver::new(client)).within(Scope::Namespaced { namespace: "team-a".into() }))
+    Arc::new(Access::unwatched(client, Scope::Namespaced { namespace: "team-a".into() }))
 }
 
 fn token_auth() -> VaultAuth {

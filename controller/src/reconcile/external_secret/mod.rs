@@ -20,6 +20,7 @@ pub mod sources;
 mod status;
 mod stores;
 mod target;
+pub mod users;
 mod values;
 
 use std::{
@@ -29,9 +30,9 @@ use std::{
 };
 
 use api::{
-    external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
+    external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus, RefreshPolicy},
     names::{condition_type::READY, event_reason},
-    plan::Plan,
+    plan::{Plan, Refresh},
     template_syntax,
 };
 use async_trait::async_trait;
@@ -102,6 +103,12 @@ impl Reconcile for ExternalSecrets {
         outcome
     }
 
+    fn interval(&self, work: &Work) -> Option<Duration> {
+        let spec: ExternalSecretSpec = self.ctx.external_secrets.find(&work.key)?.spec().ok()?;
+        let refresh = Refresh::of(&spec).ok()?;
+        refresh.interval.filter(|_| refresh.policy == RefreshPolicy::Periodic)
+    }
+
     async fn report(&self, work: &Work, error: &Error) {
         let Some(object) = self.ctx.external_secrets.find(&work.key) else { return };
         self.turn(work, &object).tell_failure(error).await;
@@ -144,11 +151,16 @@ impl Turn<'_> {
             target: known.as_deref(),
             templates_are_newer: self.ctx.sources.are_newer(self.key),
         };
-        match refresh::due(&plan, &seen, now) {
+        let reason = match refresh::due(&plan, &seen, now) {
             Due::Never => return Ok(Next::Rest),
-            Due::At(at) => return Ok(until(at, now)),
-            Due::Now(reason) => tracing::debug!(key = %self.key, ?reason, "refreshing"),
-        }
+            // Permission that was taken is told now, not at the next refresh.
+            Due::At(at) => match stores::all_allowed(self.ctx, self.key.namespace(), &plan) {
+                Ok(()) => return Ok(until(at, now)),
+                Err(error) => return self.fail(error).await,
+            },
+            Due::Now(reason) => reason,
+        };
+        tracing::debug!(key = %self.key, ?reason, "refreshing");
         let settled = before.synced_resource_version.as_deref() == Some(&version);
         let Some(place) = self.ctx.templates.place(self.key, !settled) else { return Ok(Next::Postponed(CROWDED)) };
         let sources = self.ctx.sources.seen(self.key);
@@ -160,6 +172,9 @@ impl Turn<'_> {
             Ok((told, rendered_from)) => {
                 self.ctx.sources.settle(self.key, sources);
                 self.ctx.sources.settle(self.key, rendered_from);
+                if settled && reason.is_drift() && matches!(told, Told::Synced { .. }) {
+                    self.ctx.metrics.drift_repaired(self.key);
+                }
                 let after = status::after(&before, &told, &version, now);
                 status::write(self.ctx, self.key, self.uid(), &after).await?;
                 Ok(refresh::next_after(&plan.refresh, self.uid(), now).map_or(Next::Rest, |at| until(at, now)))

@@ -7,8 +7,12 @@
 use std::time::Duration;
 
 use api::{
+    condition,
     external_secret::{CreationPolicy, ExternalSecretStatus, RefreshPolicy},
-    names::condition_reason::{SECRET_DELETED, SECRET_MISSING},
+    names::{
+        condition_reason::{SECRET_DELETED, SECRET_MISSING},
+        condition_type::READY,
+    },
     plan::{Plan, Refresh},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +40,15 @@ pub enum Reason {
     TargetDrifted,
     RefreshTimeInFuture,
     IntervalElapsed,
+    /// What failed was not due, such as a store that was not allowed for a while.
+    LastFailed,
+}
+
+impl Reason {
+    /// Whether somebody else changed or removed the target.
+    pub const fn is_drift(self) -> bool {
+        matches!(self, Self::TargetMissing | Self::TargetDrifted)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,9 +80,14 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
         (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
         (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
             at if at <= now => Due::Now(Reason::IntervalElapsed),
+            _ if has_failed(seen.status) => Due::Now(Reason::LastFailed),
             at => Due::At(at),
         },
     }
+}
+
+fn has_failed(status: &ExternalSecretStatus) -> bool {
+    condition::find(&status.conditions, READY).is_some_and(|ready| !ready.is_true())
 }
 
 /// The least time between two refreshes because of templates: an object that changes all the time, such as one that holds

@@ -1,17 +1,17 @@
 //! Where ExternalSecrets come from: the watch that keeps them, and whom an event of another object wakes.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use api::{
-    external_secret::{ExternalSecret, ExternalSecretSpec},
-    reference::{StoreKind, StoreRef},
-};
-use serde::Deserialize;
+use api::external_secret::ExternalSecret;
+use serde::{Deserialize, de::IgnoredAny};
 
-use super::sources::{Shape, Sources};
+use super::{
+    sources::{Shape, Sources},
+    users::{self, StoreKey, StoreUsers},
+};
 use crate::{
     engine::{
         Lane, ObjectKey, Queue,
@@ -27,6 +27,7 @@ use crate::{
 pub struct Source {
     cache: Arc<Cache<Watched<ExternalSecret>>>,
     targets: Arc<Targets>,
+    users: Arc<StoreUsers>,
     sources: Arc<Sources>,
     templates: Arc<Templates>,
     queue: Arc<Queue>,
@@ -37,15 +38,17 @@ impl Source {
     pub fn new(
         cache: Arc<Cache<Watched<ExternalSecret>>>,
         targets: Arc<Targets>,
+        users: Arc<StoreUsers>,
         sources: Arc<Sources>,
         templates: Arc<Templates>,
         queue: Arc<Queue>,
         metrics: Metrics,
     ) -> Self {
-        Self { cache, targets, sources, templates, queue, metrics }
+        Self { cache, targets, users, sources, templates, queue, metrics }
     }
 
-    fn gone(&self, key: &ObjectKey) {
+    fn gone(&self, key: &ObjectKey, last: &Watched<ExternalSecret>) {
+        self.users.replace(key, &stores(key, last), &BTreeSet::new());
         self.targets.forget(key);
         self.sources.forget(key);
         self.templates.forget(key);
@@ -64,14 +67,17 @@ impl Sink<Watched<ExternalSecret>> for Source {
     fn applied(&self, object: Watched<ExternalSecret>) {
         let key = ObjectKey::of(&object);
         let object = Arc::new(object);
-        let lane = match self.cache.put(key.clone(), object.clone()) {
+        let (lane, before) = match self.cache.put(key.clone(), object.clone()) {
             Before::Newer => return,
             Before::Older(before) if !object.differs_for_users(&before) => return,
             // Synced before we saw it: a start-up check that can wait.
-            Before::Nothing if object.has_status() => Lane::Periodic,
-            Before::Nothing | Before::Older(_) => Lane::Interactive,
+            Before::Nothing if object.has_status() => (Lane::Periodic, BTreeSet::new()),
+            Before::Nothing => (Lane::Interactive, BTreeSet::new()),
+            Before::Older(before) => (Lane::Interactive, stores(&key, &before)),
         };
-        let Target { name, template } = object.spec::<Spec>().unwrap_or_default().target;
+        let mut spec: users::Shape<Target> = object.spec().unwrap_or_default();
+        let Target { name, template } = std::mem::take(&mut spec.target);
+        self.users.replace(&key, &before, &spec.stores(key.namespace()));
         let target = self.targets.set(&key, name);
         self.sources.set(&key, &target, template.named());
         self.queue.add(&key, lane);
@@ -79,15 +85,19 @@ impl Sink<Watched<ExternalSecret>> for Source {
 
     fn deleted(&self, object: Watched<ExternalSecret>) {
         let key = ObjectKey::of(&object);
-        self.cache.remove(&key);
-        self.gone(&key);
+        let last = self.cache.remove(&key);
+        self.gone(&key, last.as_deref().unwrap_or(&object));
     }
 
     fn listed(&self) {
-        for (key, _) in self.cache.end_list() {
-            self.gone(&key);
+        for (key, last) in self.cache.end_list() {
+            self.gone(&key, &last);
         }
     }
+}
+
+fn stores(key: &ObjectKey, object: &Watched<ExternalSecret>) -> BTreeSet<StoreKey> {
+    object.spec::<users::Shape<IgnoredAny>>().unwrap_or_default().stores(key.namespace())
 }
 
 /// Which ExternalSecrets write to which Secret.
@@ -140,32 +150,10 @@ impl Index {
     }
 }
 
-/// Only what names other objects, without decoding the rest of the spec.
-#[derive(Deserialize, Default)]
-struct Spec {
-    #[serde(default)]
-    target: Target,
-}
-
+/// Of the target only what names other objects.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Target {
     name: Option<String>,
     template: Shape,
-}
-
-/// The ExternalSecrets that use a store. A scan: stores change rarely, and an index would cost memory for every object.
-pub fn users_of(cache: &Cache<Watched<ExternalSecret>>, kind: StoreKind, store: &ObjectKey) -> Vec<ObjectKey> {
-    cache.keys_where(|key, object| {
-        let reachable = kind == StoreKind::ClusterSecretStore || key.namespace() == store.namespace();
-        reachable && object.spec::<ExternalSecretSpec>().is_ok_and(|spec| names(&spec, kind, store.name()))
-    })
-}
-
-fn names(spec: &ExternalSecretSpec, kind: StoreKind, name: &str) -> bool {
-    let sources = spec.data.iter().map(|entry| &entry.source_ref);
-    let sources = sources.chain(spec.data_from.iter().map(|entry| &entry.source_ref)).flatten();
-    let mut references = sources.filter_map(|source| source.store_ref.as_ref()).chain(&spec.secret_store_ref);
-    references
-        .any(|reference: &StoreRef| reference.kind.unwrap_or(StoreKind::SecretStore) == kind && reference.name == name)
 }

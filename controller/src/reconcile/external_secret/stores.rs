@@ -25,6 +25,32 @@ pub fn all_of_our_class(ctx: &Ctx, namespace: &str, plan: &Plan) -> bool {
     })
 }
 
+/// Whether this namespace may use every ClusterSecretStore that exists; the error to tell if not.
+pub fn all_allowed(ctx: &Ctx, namespace: &str, plan: &Plan) -> Result<(), Error> {
+    let cluster = plan.stores().into_iter().filter(|store| store.kind == StoreKind::ClusterSecretStore);
+    let existing = cluster.filter_map(|store| Some((store, look_up(ctx, namespace, store)?)));
+    for (store, found) in existing {
+        allowed(ctx, namespace, store, &found.spec)?;
+    }
+    Ok(())
+}
+
+fn allowed(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef, spec: &SecretStoreSpec) -> Result<(), Error> {
+    if store.kind != StoreKind::ClusterSecretStore || spec.conditions.is_empty() {
+        return Ok(());
+    }
+    let labels = ctx.namespaces.labels(namespace);
+    let allowed = may_use(&spec.conditions, namespace, &labels)
+        .map_err(|problem| Error::fix(Code::StoreInvalid, format!("{store}: {problem}")))?;
+    if allowed {
+        return Ok(());
+    }
+    Err(Error::wait(
+        Code::StoreNotAllowed,
+        format!("{store} does not allow namespace \"{namespace}\"; ask its owner to extend spec.conditions"),
+    ))
+}
+
 /// The store, if this namespace may use it now.
 pub fn usable(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Result<StoreHandle, Error> {
     let Some(found) = look_up(ctx, namespace, store) else {
@@ -35,17 +61,7 @@ pub fn usable(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Result<St
             ),
         ));
     };
-    if store.kind == StoreKind::ClusterSecretStore {
-        let labels = ctx.namespaces.labels(namespace);
-        let allowed = may_use(&found.spec.conditions, namespace, &labels)
-            .map_err(|problem| Error::fix(Code::StoreInvalid, format!("{store}: {problem}")))?;
-        if !allowed {
-            return Err(Error::wait(
-                Code::StoreNotAllowed,
-                format!("{store} does not allow namespace \"{namespace}\"; ask its owner to extend spec.conditions"),
-            ));
-        }
-    }
+    allowed(ctx, namespace, store, &found.spec)?;
     if ctx.settings.flood_gate && !found.ready {
         return Err(match found.why_not_ready {
             Some(why) => Error::wait(Code::StoreNotReady, format!("{store} is not ready: {why}")),

@@ -1,7 +1,8 @@
 //! The kubernetes method: a token of a ServiceAccount for one of Vault.
 //!
-//! RBAC: `create` on serviceaccounts/token for `serviceAccountRef`, `get` on secrets for `secretRef`; without either the
-//! token of this process's own Pod is sent.
+//! RBAC: `create` on serviceaccounts/token for `serviceAccountRef` (or `get` on serviceaccounts and secrets, where the
+//! ServiceAccount has a token in a Secret of its own), `get` on secrets for `secretRef`; without either the token of this
+//! process's own Pod is sent.
 
 use std::sync::Arc;
 
@@ -48,7 +49,12 @@ impl Kubernetes {
                 let field = format!("{FIELD}.serviceAccountRef");
                 let namespace = self.access.scope().namespace(&field, account.namespace.as_deref())?;
                 let who = format!("ServiceAccount {namespace}/{}", account.name);
-                (self.access.service_account_token(&field, account, &account.audiences, freshness).await?, who)
+                let token = self.access.service_account_token(&field, account, &account.audiences, freshness).await;
+                let token = match token {
+                    Ok(token) => token,
+                    Err(error) => self.access.legacy_token(&field, account).await.ok_or(error)?,
+                };
+                (token, who)
             }
             (None, Some(secret)) => {
                 let field = format!("{FIELD}.secretRef");

@@ -53,6 +53,18 @@ fn verdict(plan: &Plan, status: &ExternalSecretStatus, target: Option<&Managed>)
 }
 
 #[test]
+fn what_failed_without_being_due_is_tried_again_where_intervals_count() {
+    let mut status = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
+    let target = managed(true, "uid");
+    assert!(matches!(verdict(&plan("Periodic", "Owner", "1h"), &status, Some(&target)), Due::At(_)));
+    status.conditions[0].status = "False".into();
+    assert_eq!(verdict(&plan("Periodic", "Owner", "1h"), &status, Some(&target)), Due::Now(Reason::LastFailed));
+    for policy in ["CreatedOnce", "OnChange"] {
+        assert_eq!(verdict(&plan(policy, "Owner", "1h"), &status, Some(&target)), Due::Never, "{policy}");
+    }
+}
+
+#[test]
 fn every_policy_refreshes_what_was_never_synced() {
     for policy in ["CreatedOnce", "OnChange", "Periodic"] {
         let never = ExternalSecretStatus::default();

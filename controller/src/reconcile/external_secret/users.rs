@@ -1,0 +1,122 @@
+//! Which ExternalSecrets use which store, so that a change of a store costs its users and nobody else.
+//!
+//! Kept in one direction only, store to users: about 20 bytes for each pair. What an ExternalSecret named before is read
+//! from its former spec.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use api::reference::{StoreKind, StoreRef};
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::engine::ObjectKey;
+
+/// A store by kind and name. The key of a ClusterSecretStore has no namespace.
+pub type StoreKey = (StoreKind, ObjectKey);
+
+/// See the module documentation.
+#[derive(Default)]
+pub struct StoreUsers(Mutex<HashMap<StoreKey, HashSet<ObjectKey>>>);
+
+impl StoreUsers {
+    /// The ExternalSecrets that name the store.
+    pub fn of(&self, kind: StoreKind, store: &ObjectKey) -> Vec<ObjectKey> {
+        self.index().get(&(kind, store.clone())).into_iter().flatten().cloned().collect()
+    }
+
+    /// `user` named `before` and names `now`.
+    pub fn replace(&self, user: &ObjectKey, before: &BTreeSet<StoreKey>, now: &BTreeSet<StoreKey>) {
+        let mut index = self.index();
+        for gone in before.difference(now) {
+            if let Some(users) = index.get_mut(gone) {
+                users.remove(user);
+                if users.is_empty() {
+                    index.remove(gone);
+                }
+            }
+        }
+        for named in now {
+            match index.get_mut(named) {
+                Some(users) => users.insert(user.clone()),
+                None => index.entry(named.clone()).or_default().insert(user.clone()),
+            };
+        }
+    }
+
+    fn index(&self) -> MutexGuard<'_, HashMap<StoreKey, HashSet<ObjectKey>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The part of a spec that names stores, and whatever is wanted of the target; the rest is not decoded.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, bound(deserialize = "T: Default + Deserialize<'de>"))]
+pub struct Shape<T = IgnoredAny> {
+    secret_store_ref: Option<StoreRef>,
+    data: Vec<Entry>,
+    data_from: Vec<Entry>,
+    pub target: T,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Entry {
+    source_ref: Option<SourceRef>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct SourceRef {
+    store_ref: Option<StoreRef>,
+}
+
+impl<T> Shape<T> {
+    /// The stores that an ExternalSecret in `namespace` names.
+    pub fn stores(self, namespace: &str) -> BTreeSet<StoreKey> {
+        let entries = self.data.into_iter().chain(self.data_from);
+        let own = entries.filter_map(|entry| entry.source_ref?.store_ref);
+        let named = own.chain(self.secret_store_ref).filter(|store| !store.name.is_empty());
+        let key = |store: StoreRef| match store.kind.unwrap_or_default() {
+            kind @ StoreKind::SecretStore => (kind, ObjectKey::new(namespace, &store.name)),
+            kind @ StoreKind::ClusterSecretStore => (kind, ObjectKey::new("", &store.name)),
+        };
+        named.map(key).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn stores(spec: serde_json::Value) -> BTreeSet<StoreKey> {
+        serde_json::from_value::<Shape<IgnoredAny>>(spec).expect("a shape").stores("n")
+    }
+
+    #[test]
+    fn users_are_those_who_name_the_store_anywhere_in_their_spec() {
+        let users = StoreUsers::default();
+        let key = |name: &str| ObjectKey::new("n", name);
+        let (none, own, cluster) = (BTreeSet::new(), key("own"), ObjectKey::new("", "shared"));
+        let first = stores(json!({
+            "secretStoreRef": {"name": "own"},
+            "data": [{"remoteRef": {"key": "k"}, "sourceRef": {"storeRef": {"name": "shared", "kind": "ClusterSecretStore"}}}],
+            "dataFrom": [{"sourceRef": {"generatorRef": {"name": "x"}}}, {"sourceRef": {"storeRef": {"name": "own"}}}],
+        }));
+        assert_eq!(first.len(), 2);
+        users.replace(&key("a"), &none, &first);
+        users.replace(&key("b"), &none, &stores(json!({"secretStoreRef": {"name": "own", "kind": "SecretStore"}})));
+        assert_eq!(users.of(StoreKind::SecretStore, &own).len(), 2);
+        assert_eq!(users.of(StoreKind::ClusterSecretStore, &cluster), [key("a")]);
+        assert!(users.of(StoreKind::SecretStore, &ObjectKey::new("other", "own")).is_empty());
+
+        let second = stores(json!({"secretStoreRef": {"name": "own"}}));
+        users.replace(&key("a"), &first, &second);
+        assert!(users.of(StoreKind::ClusterSecretStore, &cluster).is_empty());
+        users.replace(&key("a"), &second, &none);
+        assert_eq!(users.of(StoreKind::SecretStore, &own), [key("b")]);
+    }
+}

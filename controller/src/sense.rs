@@ -1,0 +1,165 @@
+//! Whom a change of something else wakes: just the ExternalSecrets that it concerns.
+//!
+//! A store that turns ready, changes or recovers, and credentials that change, concern the users of the store that are
+//! not synced: what was synced is still right. Permission, by a namespace's labels or a store's conditions, concerns
+//! every user whom it is given or taken.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use api::{
+    condition,
+    external_secret::{ExternalSecret, ExternalSecretStatus},
+    names::condition_type::READY,
+    reference::StoreKind,
+    store::{ClusterSecretStore, SecretStore, SecretStoreSpec, may_use},
+};
+use kube::{Api, Resource};
+use tokio::sync::{
+    broadcast::{Receiver, error::RecvError},
+    watch,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    engine::{
+        Lane, ObjectKey, Queue,
+        cache::Cache,
+        object::Watched,
+        stamp::Stamp,
+        watch::{Fan, Scope, Sink, Synced, follow},
+    },
+    reconcile::external_secret::users::StoreUsers,
+    resolve::User,
+};
+
+/// Which users of a store.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Whom {
+    All,
+    /// Those whose last reconcile failed, or who have had none.
+    Unsynced,
+}
+
+/// Everything that can be woken. Cheap to clone.
+#[derive(Clone)]
+pub struct Wake {
+    pub external_secrets: Arc<Cache<Watched<ExternalSecret>>>,
+    pub secret_stores: Arc<Cache<Watched<SecretStore>>>,
+    pub cluster_secret_stores: Arc<Cache<Watched<ClusterSecretStore>>>,
+    pub users: Arc<StoreUsers>,
+    pub queue: Arc<Queue>,
+    pub secret_store_queue: Arc<Queue>,
+    pub cluster_secret_store_queue: Arc<Queue>,
+}
+
+impl Wake {
+    /// The ExternalSecrets that use a store.
+    pub fn users(&self, kind: StoreKind, store: &ObjectKey, whom: Whom) {
+        self.users_in(None, kind, store, whom);
+    }
+
+    /// A store's credentials changed: it is checked anew, and its users try again.
+    pub fn credentials(&self, user: &User) {
+        // Whose credentials lie beside each ExternalSecret is not checked at all.
+        if user.referent.is_none() {
+            self.store(user.kind, &user.store);
+        }
+        self.users_in(user.referent.as_deref(), user.kind, &user.store, Whom::Unsynced);
+    }
+
+    /// The labels of a namespace changed.
+    pub fn namespace(&self, name: &str, before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) {
+        let turned = |store: &Watched<ClusterSecretStore>| {
+            let conditions = store.spec::<SecretStoreSpec>().map(|spec| spec.conditions).unwrap_or_default();
+            !conditions.is_empty() && may_use(&conditions, name, before) != may_use(&conditions, name, now)
+        };
+        for store in self.cluster_secret_stores.keys_where(|_, store| turned(store)) {
+            self.users_in(Some(name), StoreKind::ClusterSecretStore, &store, Whom::All);
+        }
+    }
+
+    /// A store that answers again after an outage, by its UID; none: any may be among them.
+    fn recovered(&self, uid: Option<&String>) {
+        let stores = self.secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid.as_ref() == uid);
+        let cluster = self.cluster_secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid.as_ref() == uid);
+        let stores = stores.into_iter().map(|key| (StoreKind::SecretStore, key));
+        for (kind, key) in stores.chain(cluster.into_iter().map(|key| (StoreKind::ClusterSecretStore, key))) {
+            self.store(kind, &key);
+            self.users(kind, &key, Whom::Unsynced);
+        }
+    }
+
+    fn store(&self, kind: StoreKind, key: &ObjectKey) {
+        match kind {
+            StoreKind::SecretStore => self.secret_store_queue.add(key, Lane::Interactive),
+            StoreKind::ClusterSecretStore => self.cluster_secret_store_queue.add(key, Lane::Interactive),
+        }
+    }
+
+    fn users_in(&self, namespace: Option<&str>, kind: StoreKind, store: &ObjectKey, whom: Whom) {
+        for user in self.users.of(kind, store) {
+            let concerns = namespace.is_none_or(|namespace| user.namespace() == namespace);
+            if concerns && (whom == Whom::All || !self.is_synced(&user)) {
+                self.queue.add(&user, Lane::Interactive);
+            }
+        }
+    }
+
+    fn is_synced(&self, user: &ObjectKey) -> bool {
+        let Some(object) = self.external_secrets.find(user) else { return true };
+        let status: ExternalSecretStatus = object.status();
+        condition::find(&status.conditions, READY).is_some_and(condition::Condition::is_true)
+    }
+}
+
+/// Wakes whoever waits for a backend when it answers again.
+pub fn follow_recoveries(wake: Wake, mut recoveries: Receiver<String>, stop: CancellationToken) {
+    tokio::spawn(async move {
+        loop {
+            let uid = tokio::select! {
+                uid = recoveries.recv() => uid,
+                () = stop.cancelled() => return,
+            };
+            match uid {
+                Ok(uid) => wake.recovered(Some(&uid)),
+                // More recovered than were remembered.
+                Err(RecvError::Lagged(_)) => wake.recovered(None),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    });
+}
+
+/// Somebody who must know some objects of a kind, and whether there are any yet.
+pub type Reader<K> = (Arc<dyn Sink<Stamp<K>>>, watch::Receiver<bool>);
+
+/// Follows a kind of which somebody must know some objects, from when the first of them is named. Nothing waits for it:
+/// without it, changes are noticed later.
+pub fn follow_once_used<K>(api: Api<Stamp<K>>, readers: Vec<Reader<K>>, users_listed: &Synced, stop: &CancellationToken)
+where
+    K: Resource<DynamicType = ()> + 'static,
+{
+    let (mut users_listed, stop) = (users_listed.clone(), stop.clone());
+    let optional = "allow list and watch to notice edits at once, or switch the watch off; until then they are noticed at \
+                    the next refresh";
+    let (sinks, used): (Vec<_>, Vec<_>) = readers.into_iter().unzip();
+    if used.is_empty() {
+        return;
+    }
+    tokio::spawn(async move {
+        let used = async {
+            // Who is named must be known before the first list, or what it shows is dropped.
+            users_listed.wait().await;
+            let each =
+                used.into_iter().map(|mut used| Box::pin(async move { used.wait_for(|used| *used).await.is_ok() }));
+            futures::future::select_all(each).await
+        };
+        tokio::select! {
+            _ = used => {
+                let scope = Scope { optional: Some(optional), ..Scope::default() };
+                drop(follow(api, scope, Arc::new(Fan(sinks)), stop));
+            }
+            () = stop.cancelled() => {}
+        }
+    });
+}

@@ -1,0 +1,197 @@
+//! What wakes an ExternalSecret that waits, and whom it leaves alone.
+//!
+//! Each test lets the ExternalSecret fail twice, after which it does not try again by itself for about 10 s (what a user
+//! must mend) or 30 s (what waits for a named thing), and asks for the outcome before that.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use serde_json::json;
+use tests::{OpenBao, Result, wait};
+
+use crate::{
+    password,
+    support::{
+        SOON, Scene, data,
+        manifest::{
+            cluster_secret_store, external_secret, fake, reads, reads_cluster, secret, secret_store, vault, with,
+        },
+        version,
+    },
+    token_for,
+};
+
+/// Before the next try by itself.
+const AT_ONCE: Duration = Duration::from_secs(7);
+
+/// Waits until the Secret holds something, before the ExternalSecret would have tried by itself.
+async fn holds_at_once(scene: &Scene, name: &str) -> Result {
+    wait::object(&scene.secrets(), name, "its data at once", AT_ONCE, |secret| !data(secret).is_empty()).await.map(drop)
+}
+
+/// The reconciles of some ExternalSecrets, which are to stay as they are.
+struct Bystanders<'a> {
+    scene: &'a Scene,
+    counts: Vec<(&'a str, f64)>,
+}
+
+impl<'a> Bystanders<'a> {
+    async fn of(scene: &'a Scene, names: &[&'a str]) -> Result<Self> {
+        let mut counts = Vec::new();
+        for name in names {
+            counts.push((*name, scene.reconciles(name).await?));
+        }
+        Ok(Self { scene, counts })
+    }
+
+    async fn were_left_alone(&self) -> Result {
+        for (name, before) in &self.counts {
+            let now = self.scene.reconciles(name).await?;
+            assert_eq!(now.to_bits(), before.to_bits(), "{name} was woken");
+        }
+        Ok(())
+    }
+}
+
+/// A token that may read what the namespace has at two places; the store's first one may read one of them.
+#[tokio::test]
+async fn replaced_token_wakes_those_whom_the_old_one_failed_and_nobody_else() -> Result {
+    let scene = Scene::new("token").await?;
+    let bao = scene.bed.bao().await?;
+    let narrow = token_for(&scene, bao).await?;
+    let other = format!("other-{}", scene.namespace);
+    bao.put(&format!("secret/{other}/db"), &json!({"password": "other"})).await?;
+    scene.apply(&secret("token", &[("token", &narrow)])).await?;
+    scene.apply(&secret_store("vault", &vault(&bao.address))).await?;
+    scene.apply(&secret_store("elsewhere", &fake(&[("a", "b")]))).await?;
+    let store = json!({"name": "vault"});
+    scene.apply(&external_secret("synced", &password(&scene, &store))).await?;
+    scene.apply(&external_secret("apart", &reads("elsewhere", &[("a", "a")]))).await?;
+    let remote = json!({"key": format!("{other}/db"), "property": "password"});
+    let waits = json!({"secretStoreRef": store, "data": [{"secretKey": "password", "remoteRef": remote}]});
+    scene.apply(&external_secret("app", &waits)).await?;
+    scene.is_synced("synced").await?;
+    scene.is_synced("apart").await?;
+    scene.fails("app", "VaultPermissionDenied").await?;
+    scene.has_failed("app", 2.0).await?;
+
+    let wide = wide_token(&scene, bao, &other).await?;
+    let bystanders = Bystanders::of(&scene, &["synced", "apart"]).await?;
+    scene.edit_secret("token", &json!({"stringData": {"token": wide}})).await?;
+    holds_at_once(&scene, "app").await?;
+    bystanders.were_left_alone().await
+}
+
+async fn wide_token(scene: &Scene, bao: &OpenBao, other: &str) -> Result<String> {
+    bao.policy(other, &format!(r#"path "secret/data/{other}/*" {{ capabilities = ["read"] }}"#)).await?;
+    bao.token(&[&scene.namespace, other], Duration::from_hours(1)).await
+}
+
+#[tokio::test]
+async fn service_account_and_authority_that_appear_or_change_wake_the_store() -> Result {
+    let scene = Scene::new("named").await?;
+    let bao = scene.bed.bao().await?;
+    scene.apply(&secret("token", &[("token", &token_for(&scene, bao).await?)])).await?;
+    bao.kubernetes_role(scene.client.clone(), &scene.namespace, (&scene.namespace, "reader"), &[&scene.namespace])
+        .await?;
+    let kubernetes = json!({"vault": {"auth": {"tokenSecretRef": null, "kubernetes": {
+        "mountPath": "kubernetes", "role": scene.namespace, "serviceAccountRef": {"name": "reader"},
+    }}}});
+    let authority = json!({"vault": {"caProvider": {"type": "ConfigMap", "name": "authority", "key": "ca.crt"}}});
+    let stores = [
+        ("account", with(vault(&bao.address), &kubernetes), "ReferenceNotFound"),
+        ("authority", with(vault(&bao.tls_address), &authority), "VaultUntrusted"),
+    ];
+    let config_map = |pem: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "authority"}, "data": {"ca.crt": pem}});
+    let stranger = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?.cert.pem();
+    scene.apply(&config_map(&stranger)).await?;
+    for (name, provider, code) in &stores {
+        scene.apply(&secret_store(name, provider)).await?;
+        scene.store_fails("SecretStore", name, code).await?;
+        scene.apply(&external_secret(name, &password(&scene, &json!({"name": name})))).await?;
+    }
+    for (name, _, _) in &stores {
+        scene.fails(name, "StoreNotReady").await?;
+        scene.has_failed(name, 2.0).await?;
+    }
+    scene.apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}})).await?;
+    holds_at_once(&scene, "account").await?;
+    scene.apply(&config_map(scene.bed.ca_pem())).await?;
+    scene.store_is_valid("SecretStore", "authority").await?;
+    holds_at_once(&scene, "authority").await
+}
+
+#[tokio::test]
+async fn label_of_a_namespace_gives_and_takes_a_store_at_once() -> Result {
+    let scene = Scene::new("labelled").await?;
+    let store = scene.unique("for-payments");
+    let selector = json!({"namespaceSelector": {"matchLabels": {"team": "payments"}}});
+    let limited = json!({"spec": {"conditions": [selector]}});
+    scene.apply(&with(cluster_secret_store(&store, &fake(&[("password", "paid")])), &limited)).await?;
+    scene.apply(&secret_store("own", &fake(&[("a", "b")]))).await?;
+    scene.apply(&external_secret("apart", &reads("own", &[("a", "a")]))).await?;
+    scene.apply(&external_secret("app", &reads_cluster(&store, &[("password", "password")]))).await?;
+    scene.is_synced("apart").await?;
+    scene.fails("app", "StoreNotAllowed").await?;
+    scene.has_failed("app", 2.0).await?;
+    let bystanders = Bystanders::of(&scene, &["apart"]).await?;
+    scene.label_namespace(&json!({"team": "payments"})).await?;
+    holds_at_once(&scene, "app").await?;
+
+    // A label that goes takes the permission with it; what was synced stays.
+    let synced = scene.holds("app", &[("password", "paid")]).await?;
+    scene.is_synced("app").await?;
+    scene.label_namespace(&json!({"team": null})).await?;
+    scene.fails("app", "StoreNotAllowed").await?;
+    scene.label_namespace(&json!({"other": "label"})).await?;
+    scene.label_namespace(&json!({"team": "payments"})).await?;
+    scene.is_synced("app").await?;
+    bystanders.were_left_alone().await?;
+    scene.is_untouched(&synced).await
+}
+
+#[tokio::test]
+async fn condition_of_a_cluster_store_gives_and_takes_it_at_once() -> Result {
+    let scene = Scene::new("limited").await?;
+    let store = scene.unique("limited");
+    let limited = |namespace: &str| {
+        let conditions = json!({"spec": {"conditions": [{"namespaces": [namespace]}]}});
+        with(cluster_secret_store(&store, &fake(&[("password", "here")])), &conditions)
+    };
+    scene.apply(&limited("elsewhere")).await?;
+    scene.apply(&external_secret("app", &reads_cluster(&store, &[("password", "password")]))).await?;
+    scene.fails("app", "StoreNotAllowed").await?;
+    scene.has_failed("app", 2.0).await?;
+    scene.apply(&limited(&scene.namespace)).await?;
+    holds_at_once(&scene, "app").await?;
+    let synced = scene.is_synced("app").await?;
+    scene.apply(&limited("elsewhere")).await?;
+    scene.fails("app", "StoreNotAllowed").await?;
+    assert_eq!(synced.name_any(), "app");
+    Ok(())
+}
+
+/// Upstream loses the namespace after the first ClusterSecretStore that it looks at.
+#[tokio::test]
+async fn class_of_each_store_counts_wherever_it_is_named() -> Result {
+    let scene = Scene::new("slip").await?;
+    let shared = scene.unique("shared");
+    let theirs = json!({"spec": {"controller": "blue"}});
+    scene.apply(&cluster_secret_store(&shared, &fake(&[("a", "ours")]))).await?;
+    scene.apply(&with(secret_store("theirs", &fake(&[("b", "blue")])), &theirs)).await?;
+    scene.store_is_valid("ClusterSecretStore", &shared).await?;
+    let entry = |key: &str, store: serde_json::Value| json!({"secretKey": key, "remoteRef": {"key": key}, "sourceRef": {"storeRef": store}});
+    let cluster = json!({"name": shared, "kind": "ClusterSecretStore"});
+    let spec = json!({"secretStoreRef": cluster, "data": [entry("a", cluster.clone()), entry("b", json!({"name": "theirs"}))]});
+    scene.apply(&external_secret("app", &spec)).await?;
+    scene.is_looked_at("app", 0.0).await?;
+    let untouched = scene.ours("ExternalSecret").get("app").await?;
+    assert!(untouched.data.get("status").is_none(), "it belongs to another operator: {}", untouched.data["status"]);
+    assert!(scene.secrets().get_opt("app").await?.is_none());
+
+    // A class that becomes ours is a change like any other.
+    scene.apply(&secret_store("theirs", &fake(&[("b", "blue")]))).await?;
+    wait::object(&scene.secrets(), "app", "both values", SOON, |secret| data(secret).len() == 2).await?;
+    assert!(!version(&untouched).is_empty());
+    Ok(())
+}
