@@ -13,7 +13,11 @@ use crate::{
     events::Events,
     metrics::Metrics,
     provider::pool::Pool,
-    reconcile::{external_secret::sources::Sources, managed::ManagedSecrets, namespaces::Namespaces},
+    reconcile::{
+        external_secret::{generic::Generic, sources::Sources},
+        managed::ManagedSecrets,
+        namespaces::Namespaces,
+    },
     templates::Templates,
 };
 
@@ -42,6 +46,8 @@ pub struct Ctx {
     /// ConfigMaps and Secrets with templates.
     pub sources: Arc<Sources>,
     pub templates: Arc<Templates>,
+    /// Targets that are no Secrets.
+    pub generic: Arc<Generic>,
     pub pool: Arc<Pool>,
     /// Events on ExternalSecrets.
     pub events: Events,

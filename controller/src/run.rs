@@ -43,7 +43,7 @@ use crate::{
     metrics::Metrics,
     provider::{self, pool::Pool},
     reconcile::{
-        external_secret::{ExternalSecrets, source, sources::Sources},
+        external_secret::{ExternalSecrets, generic::Generic, source, sources::Sources},
         managed::{self, HashedSecret, ManagedSecrets},
         namespaces::Namespaces,
         secret_store::{self, Stores},
@@ -179,6 +179,11 @@ impl Parts {
                 }
             })
         };
+        let generic = {
+            let queue = external_secrets.clone();
+            let wake = move |user: &ObjectKey| queue.add(user, Lane::Interactive);
+            Generic::new(client.clone(), args.unsafe_allow_generic_targets, &args.namespace, wake)
+        };
         let events = |controller: &str| Events::start(client.clone(), controller);
         let resolver = Arc::new(Resolver::new(client.clone()));
         let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone()));
@@ -197,6 +202,7 @@ impl Parts {
             namespaces: Arc::new(namespaces),
             sources: Arc::new(sources),
             templates: Arc::new(templates(args, metrics)),
+            generic: Arc::new(generic),
             pool: Pool::new(resolver, opener, limit),
             events: events(names::EXTERNAL_SECRET_COMPONENT),
             store_events: events(names::SECRET_STORE_COMPONENT),

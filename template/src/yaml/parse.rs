@@ -89,12 +89,16 @@ impl<'r, 'o> Reader<'r, 'o> {
         }
     }
 
+    pub(super) fn context(&self) -> &'r Context<'o> {
+        self.context
+    }
+
     /// The line of the last event or mistake, counted from 1.
     pub(super) fn line(&self) -> usize {
         self.line
     }
 
-    fn document(&mut self) -> Result<Value, Problem> {
+    pub(super) fn document(&mut self) -> Result<Value, Problem> {
         match self.first()? {
             Some(event) => self.node(event),
             None => Ok(Value::Nil),

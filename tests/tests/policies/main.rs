@@ -9,6 +9,7 @@ mod deletion;
 mod drift;
 mod refresh;
 mod shape;
+mod windows;
 
 use futures::future::join_all;
 use serde_json::{Value, json};

@@ -8,6 +8,7 @@
 mod cleanup;
 mod desired;
 mod fetch;
+pub mod generic;
 mod missing;
 mod refresh;
 mod render;
@@ -28,7 +29,7 @@ use std::{
 use api::{
     external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
     names::{condition_type::READY, event_reason},
-    plan::Plan,
+    plan::{Plan, windows},
     template_syntax,
 };
 use async_trait::async_trait;
@@ -85,6 +86,7 @@ impl Reconcile for ExternalSecrets {
     async fn reconcile(&self, work: &Work) -> Result<Next, Error> {
         let Some(object) = self.ctx.external_secrets.find(&work.key) else {
             self.missing.forget(&work.key);
+            self.ctx.generic.forget(&work.key);
             // A render that outlived its object may have noted it as slow after it was forgotten.
             self.ctx.templates.forget(&work.key);
             return Ok(Next::Rest);
@@ -124,6 +126,10 @@ impl Turn<'_> {
         if !self.is_ours(&plan) {
             return Ok(Next::Rest);
         }
+        if let Some(manifest) = &plan.target.manifest {
+            return generic::run(self, &spec, &plan, manifest).await;
+        }
+        self.ctx.generic.forget(self.key);
         let before: ExternalSecretStatus = self.object.status();
         let now = Timestamp::now();
         let version = self.version();
@@ -141,6 +147,9 @@ impl Turn<'_> {
             Due::Now(reason) => tracing::debug!(key = %self.key, ?reason, "refreshing"),
         }
         let settled = before.synced_resource_version.as_deref() == Some(&version);
+        if !settled {
+            self.tell_ignored(&spec);
+        }
         let Some(place) = self.ctx.templates.place(self.key, !settled) else { return Ok(Next::Postponed(CROWDED)) };
         let sources = self.ctx.sources.seen(self.key);
         let refreshed = match self.check_templates(&spec) {
@@ -287,12 +296,22 @@ impl Turn<'_> {
             return;
         }
         let after = status::after(&before, &Told::Failed(error.clone()), "", Timestamp::now());
+        let spec: ExternalSecretSpec = self.object.spec().unwrap_or_default();
+        let after = self.ctx.generic.reasons(&spec.target, after);
         if after == before {
             return;
         }
         status::publish_failure(self.ctx, self.object, error);
         if let Err(unwritten) = status::write(self.ctx, self.key, self.uid(), &after).await {
             tracing::warn!(key = %self.key, "{unwritten}");
+        }
+    }
+
+    /// What the webhook would refuse of a spec and this operator passes over, as the Go operator does.
+    fn tell_ignored(&self, spec: &ExternalSecretSpec) {
+        for fault in windows::faults(spec).into_iter().take(MISTAKES_TOLD) {
+            let note = format!("{fault}; until then the window is ignored");
+            status::publish(self.ctx, self.object, EventType::Warning, event_reason::SYNC_WINDOW_IGNORED, note);
         }
     }
 
