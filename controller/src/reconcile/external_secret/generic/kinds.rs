@@ -61,7 +61,8 @@ fn unknown(manifest: &Manifest, error: &kube::Error) -> Error {
     let Manifest { api_version, kind } = manifest;
     let error = match error {
         kube::Error::Discovery(_) => absent(api_version, kind),
-        kube::Error::Api(status) if status.is_not_found() => absent(api_version, kind),
+        // A group that nobody serves is told by a page of text, without a reason.
+        kube::Error::Api(status) if status.code == 404 => absent(api_version, kind),
         other => Error::kube(&format!("looking up {kind} of {api_version}"), other),
     };
     error.at("spec.target.manifest")

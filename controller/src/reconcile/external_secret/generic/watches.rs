@@ -191,3 +191,69 @@ pub fn managed_of(object: &kube::api::DynamicObject) -> Managed {
     let hash = super::desired::hash_of(object.data.get("spec"), object.data.get("data"));
     Managed::new(&object.metadata, hash)
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::api::GroupVersionKind;
+
+    use super::*;
+    use crate::provider::fixture;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new("n", name)
+    }
+
+    fn kind(name: &str) -> ApiResource {
+        ApiResource::from_gvk(&GroupVersionKind::gvk("example.com", "v1", name))
+    }
+
+    fn object(version: u64, content: &str) -> HashedObject {
+        let hash = super::super::desired::hash_of(Some(&serde_json::json!({"a": "b"})), None);
+        serde_json::from_value(serde_json::json!({
+            "metadata": {
+                "name": "t", "namespace": "n", "uid": "u", "resourceVersion": version.to_string(),
+                "annotations": {"reconcile.external-secrets.io/data-hash": hash},
+            },
+            "spec": {"a": content},
+        }))
+        .expect("an object")
+    }
+
+    fn watches() -> (Watches, Arc<Mutex<Vec<ObjectKey>>>) {
+        let woken: Arc<Mutex<Vec<ObjectKey>>> = Arc::default();
+        let sink = woken.clone();
+        let client = fixture::kube_client(|_| (404, serde_json::json!({})));
+        (Watches::new(client, "", move |user| lock(&sink).push(user.clone())), woken)
+    }
+
+    #[tokio::test]
+    async fn kind_is_watched_as_long_as_somebody_writes_it() {
+        let (watches, _) = watches();
+        let first = watches.set(&key("a"), &kind("App"), &key("t"));
+        let second = watches.set(&key("b"), &kind("App"), &key("s"));
+        assert!(Arc::ptr_eq(&first, &second), "one watch for a kind");
+        let stop = first.stop.clone();
+        drop((first, second));
+        watches.forget(&key("a"));
+        assert!(!stop.is_cancelled(), "b still writes it");
+        drop(watches.set(&key("b"), &kind("Other"), &key("s")));
+        assert!(stop.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn edited_object_wakes_those_who_write_it_and_an_intact_one_nobody() {
+        let (watches, woken) = watches();
+        let watch = watches.set(&key("a"), &kind("App"), &key("t"));
+        watches.set(&key("b"), &kind("App"), &key("other"));
+        let sink = Weakly(Arc::downgrade(&watch));
+        sink.applied(object(1, "b"));
+        assert!(lock(&woken).is_empty());
+        sink.applied(object(2, "edited"));
+        assert_eq!(*lock(&woken), [key("a")]);
+        sink.deleted(object(3, "edited"));
+        assert_eq!(lock(&woken).len(), 2);
+        watches.set(&key("a"), &kind("App"), &key("renamed"));
+        sink.applied(object(4, "edited"));
+        assert_eq!(lock(&woken).len(), 2, "nobody writes it any more");
+    }
+}

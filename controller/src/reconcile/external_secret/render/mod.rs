@@ -99,9 +99,10 @@ fn yaml(budget: &Budget, rendered: &SecretBytes) -> Result<Value, Error> {
         Error::fix(Code::TemplateFailed, format!("the rendered text cannot be put into the object: {what}"))
     };
     let json = template::yaml_json(rendered.expose(), &budget.limits()?).map_err(|error| failed(&error))?;
-    budget.keep(json.len());
-    // The only thing that can be wrong is what the parser's own words would quote nothing of: the depth.
-    serde_json::from_slice(&json).map_err(|_| failed(&"it is nested too deeply"))
+    let json = SecretBytes::new(json);
+    budget.keep(json.expose().len());
+    // It is JSON of our own making, which can only be too deep.
+    serde_json::from_slice(json.expose()).map_err(|_| failed(&"it is nested too deeply"))
 }
 
 /// The texts of a map, decoded.
