@@ -5,7 +5,9 @@ mod json;
 mod key;
 mod parse;
 mod problem;
+mod quoted;
 mod resolve;
+mod tabs;
 mod texts;
 
 pub(crate) use emit::emit;

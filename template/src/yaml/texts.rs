@@ -7,6 +7,7 @@ use granit_parser::Event;
 
 use super::parse::{Numbers, Problem, Reader, is_merge, key_text, sources};
 use super::problem::before_parsing;
+use super::quoted::indented;
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::fmt::float::format_float;
@@ -79,7 +80,7 @@ pub fn yaml_texts(text: &[u8], limits: &Limits) -> Result<BTreeMap<String, Vec<u
 pub(super) fn with_reader<T>(
     text: &[u8],
     limits: &Limits,
-    read: impl FnOnce(&mut Reader<'_, '_>) -> Result<T, Mistake>,
+    read: impl Fn(&mut Reader<'_, '_>) -> Result<T, Mistake>,
 ) -> Result<T, YamlError> {
     let options = Options { limits: limits.clone(), ..Options::default() };
     let context = Context::new(&options);
@@ -92,7 +93,14 @@ pub(super) fn with_reader<T>(
         YamlError { line: line_ends(before) + 1, mistake: Mistake::Meaning(words) }
     })?;
     let mut reader = Reader::new(&context, text, Numbers::Exact);
-    read(&mut reader).map_err(|mistake| YamlError { line: reader.line(), mistake })
+    let outcome = read(&mut reader);
+    let line = reader.line();
+    if outcome.is_err() && reader.has_wrong_lines() {
+        let text = indented(&context, text).map_err(|problem| YamlError { line, mistake: problem.into() })?;
+        let mut reader = Reader::new(&context, &text, Numbers::Exact);
+        return read(&mut reader).map_err(|mistake| YamlError { line: reader.line(), mistake });
+    }
+    outcome.map_err(|mistake| YamlError { line, mistake })
 }
 
 fn entries(reader: &mut Reader<'_, '_>, mut room: usize) -> Result<BTreeMap<String, Vec<u8>>, Mistake> {
