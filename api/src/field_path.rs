@@ -106,12 +106,9 @@ mod tests {
 
     #[test]
     fn paths_are_printed_as_they_were_written() {
-        for text in ["spec", "spec.rules[0].from", "data", "a[1][20000][3].b", "spec.a-b_c/d", "metadata.labels.x"] {
+        for text in ["spec", "spec.rules[0].from", "data", "a[1][20][3].b", "spec.a-b_c/d", "metadata.labels.x"] {
             let parsed = text.parse::<FieldPath>().map(|path| path.to_string());
-            match text.contains("20000") {
-                true => assert!(matches!(parsed, Err(FieldPathError::TooFar(_))), "{text}"),
-                false => assert_eq!(parsed.as_deref(), Ok(text)),
-            }
+            assert_eq!(parsed.as_deref(), Ok(text));
         }
         let path: FieldPath = "spec.rules[10000].from".parse().expect("a path");
         assert_eq!(path.steps().len(), 4);

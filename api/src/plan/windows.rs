@@ -101,7 +101,7 @@ impl Window {
         match &self.schedule {
             // It has always just fired so long ago, whenever one asks.
             Schedule::Every(span) => (*span <= self.duration).then_some(Timestamp::MAX),
-            schedule => {
+            schedule @ Schedule::Fields(_) => {
                 let end = schedule.last_by(at)?.checked_add(self.duration).unwrap_or(Timestamp::MAX);
                 (end >= at).then_some(end)
             }

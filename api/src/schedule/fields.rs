@@ -126,8 +126,7 @@ impl Bounds {
             _ => return Err(self.fault(text, "has more than one '-'")),
         };
         if first < self.least || last > self.most {
-            let (least, most) = (self.least, self.most);
-            return Err(self.fault(text, &format!("is not within {least} and {most}")));
+            return Err(self.fault(text, &format!("is not within {} and {}", self.least, self.most)));
         }
         if first > last {
             return Err(self.fault(text, "ends before it begins"));

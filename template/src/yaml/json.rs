@@ -51,12 +51,10 @@ mod tests {
 
     #[test]
     fn document_that_multiplies_itself_is_too_much() {
-        let mut yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..12 {
-            let alias = format!("*a{}", level - 1);
-            let all = vec![alias; 10].join(", ");
-            yaml.push_str(&format!("a{level}: &a{level} [{all}]\n"));
-        }
+        let line =
+            |level: usize| format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 10].join(", "));
+        let copies: String = (1..12).map(line).collect();
+        let yaml = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{copies}");
         let error = yaml_json(yaml.as_bytes(), &Limits::default()).expect_err("too much").to_string();
         assert!(error.contains("too large"), "{error}");
     }

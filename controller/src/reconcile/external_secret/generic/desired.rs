@@ -67,8 +67,8 @@ impl Desired {
             "apiVersion": self.kind.api_version, "kind": self.kind.kind,
             "metadata": {"name": self.target, "namespace": self.author.namespace},
         });
-        let owners = if self.is_owner() { vec![self.owner_reference()] } else { Vec::new() };
-        self.fill(&mut object, owners, false)?;
+        let owner = self.is_owner().then(|| self.owner_reference());
+        self.fill(&mut object, owner.as_slice(), false)?;
         Ok(object)
     }
 
@@ -79,13 +79,13 @@ impl Desired {
         let going = existing.metadata.deletion_timestamp.is_some();
         let before = json!(existing);
         let mut after = before.clone();
-        self.fill(&mut after, owners.clone(), going)?;
+        self.fill(&mut after, &owners, going)?;
         if !prune && after == before {
             return Ok(None);
         }
         let mut after = before.clone();
         self.withdraw(&mut after, existing);
-        self.fill(&mut after, owners, going)?;
+        self.fill(&mut after, &owners, going)?;
         self.check_immutability(&before, &mut after)?;
         let Some(mut patch) = place::difference(&before, &after) else { return Ok(None) };
         let identity = json!({"uid": existing.metadata.uid, "resourceVersion": existing.metadata.resource_version});
@@ -119,7 +119,7 @@ impl Desired {
     }
 
     /// Adds everything that is wanted, and the bookkeeping.
-    fn fill(&self, object: &mut Value, owners: Vec<OwnerReference>, going: bool) -> Result<(), Error> {
+    fn fill(&self, object: &mut Value, owners: &[OwnerReference], going: bool) -> Result<(), Error> {
         self.fill_data(object)?;
         for placed in &self.content.placed {
             place::put(object, &placed.path, placed.value.clone());
@@ -174,7 +174,7 @@ impl Desired {
     }
 
     /// Owners, and finalizers, which are only ever added, and not to an object that is going.
-    fn fill_lists(&self, metadata: &mut Value, owners: Vec<OwnerReference>, going: bool) {
+    fn fill_lists(&self, metadata: &mut Value, owners: &[OwnerReference], going: bool) {
         let Some(metadata) = metadata.as_object_mut() else { return };
         if owners.is_empty() {
             metadata.remove("ownerReferences");

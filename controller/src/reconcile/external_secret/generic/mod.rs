@@ -126,10 +126,7 @@ async fn turn_of(turn: &Turn<'_>, spec: &ExternalSecretSpec, plan: &Plan, manife
     let key = turn.target(plan);
     let watch = ctx.generic.watches.set(turn.key, &kind, &key);
     let target = Target { ctx, watch: &watch, kind: &kind, namespace: turn.key.namespace() };
-    let known = match watch.is_listed().await {
-        true => watch.objects.find(&key),
-        false => target.look(key.name()).await?,
-    };
+    let known = if watch.is_listed().await { watch.objects.find(&key) } else { target.look(key.name()).await? };
     let before: ExternalSecretStatus = turn.object.status();
     let (now, version) = (Timestamp::now(), turn.version());
     let seen = Seen {

@@ -81,7 +81,7 @@ fn one(budget: &Budget, job: &Job, data: &template::Data, content: &mut Content)
         }
         Output::PlacedValue(path, key) => {
             let value = values::decode(job.decoding, key, rendered)?;
-            let value = Value::Object([(key.clone(), text(value)?)].into_iter().collect());
+            let value = Value::Object([(key.clone(), text(&value)?)].into_iter().collect());
             content.placed.push(Placed { path: path.clone(), value });
             Ok(())
         }
@@ -111,14 +111,14 @@ fn decoded(decoding: DecodingStrategy, mut value: Value) -> Result<Value, Error>
         for field in value.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
             if let Value::String(encoded) = field {
                 let encoded = std::mem::take(encoded).into_bytes();
-                *field = text(values::decode(decoding, "(a rendered key)", SecretBytes::new(encoded))?)?;
+                *field = text(&values::decode(decoding, "(a rendered key)", SecretBytes::new(encoded))?)?;
             }
         }
     }
     Ok(value)
 }
 
-fn text(value: SecretBytes) -> Result<Value, Error> {
+fn text(value: &SecretBytes) -> Result<Value, Error> {
     let text = String::from_utf8(value.expose().to_vec());
     text.map(Value::String)
         .map_err(|_| Error::fix(Code::TemplateFailed, "the value is not UTF-8, which texts of objects must be"))
