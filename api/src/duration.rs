@@ -45,6 +45,11 @@ impl GoDuration {
         self.as_std_opt().unwrap_or_default()
     }
 
+    /// The duration in nanoseconds.
+    pub fn as_nanos(&self) -> i64 {
+        self.nanoseconds
+    }
+
     /// Whether it is neither positive nor negative.
     pub fn is_zero(&self) -> bool {
         self.nanoseconds == 0

@@ -14,6 +14,7 @@ pub mod crds;
 pub mod decode;
 pub mod duration;
 pub mod external_secret;
+pub mod field_path;
 pub mod hash;
 pub mod names;
 pub mod plan;
@@ -21,6 +22,7 @@ pub mod problem;
 pub mod provider;
 pub mod reference;
 pub mod regexp;
+pub mod schedule;
 pub mod store;
 pub mod template_syntax;
 

@@ -101,6 +101,14 @@ pub mod condition_reason {
     pub const SECRET_DELETED: &str = "SecretDeleted";
     /// ExternalSecret: there is no Secret to merge into.
     pub const SECRET_MISSING: &str = "SecretMissing";
+    /// ExternalSecret of another kind of target: as [`SECRET_SYNCED`].
+    pub const RESOURCE_SYNCED: &str = "ResourceSynced";
+    /// As [`SECRET_SYNCED_ERROR`].
+    pub const RESOURCE_SYNCED_ERROR: &str = "ResourceSyncedError";
+    /// As [`SECRET_DELETED`].
+    pub const RESOURCE_DELETED: &str = "ResourceDeleted";
+    /// As [`SECRET_MISSING`].
+    pub const RESOURCE_MISSING: &str = "ResourceMissing";
 
     /// Store: too much of what it served is missing.
     pub const DELETIONS_HELD: &str = "DeletionsHeld";
@@ -132,6 +140,8 @@ pub mod event_reason {
     pub const DELETED: &str = "Deleted";
     /// Normal: an entry was skipped because the provider does not have it.
     pub const MISSING_PROVIDER_SECRET: &str = "MissingProviderSecret";
+    /// Warning: a sync window opens nothing because its schedule cannot be read.
+    pub const SYNC_WINDOW_IGNORED: &str = "SyncWindowIgnored";
     /// Warning: an ExternalSecret could not be synced.
     pub const UPDATE_FAILED: &str = "UpdateFailed";
     /// Warning: a field in use will go away.

@@ -87,6 +87,10 @@ pub struct Args {
     /// Changes a limit of templates, such as steps=10000000; may be repeated. docs/templates.md lists them.
     #[arg(long, value_name = "NAME=VALUE")]
     pub template_limit: Vec<Limit>,
+    /// Let ExternalSecrets write ConfigMaps and custom resources (spec.target.manifest), for which the operator needs RBAC of
+    /// yours. Unsafe: values are no better kept than such objects are.
+    #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
+    pub unsafe_allow_generic_targets: bool,
     /// Watch ConfigMaps and Secrets that hold templates, so that an edit counts at once; else it does at the next refresh.
     #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
     pub watch_template_sources: bool,
@@ -122,7 +126,6 @@ pub const ACCEPTED: &[&str] = &[
     "mysterybox-connections-cache-size",
     "mysterybox-tokens-cache-size",
     "pulumi-oidc-cache-size",
-    "unsafe-allow-generic-targets",
 ];
 
 #[cfg(test)]

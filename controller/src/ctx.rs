@@ -13,7 +13,12 @@ use crate::{
     events::Events,
     metrics::Metrics,
     provider::pool::Pool,
-    reconcile::{external_secret::sources::Sources, guard::Guard, managed::ManagedSecrets, namespaces::Namespaces},
+    reconcile::{
+        external_secret::{generic::Generic, sources::Sources},
+        guard::Guard,
+        managed::ManagedSecrets,
+        namespaces::Namespaces,
+    },
     templates::Templates,
 };
 
@@ -44,6 +49,8 @@ pub struct Ctx {
     /// ConfigMaps and Secrets with templates.
     pub sources: Arc<Sources>,
     pub templates: Arc<Templates>,
+    /// Targets that are no Secrets.
+    pub generic: Arc<Generic>,
     pub pool: Arc<Pool>,
     /// Holds deletions when a store suddenly has nothing.
     pub guard: Guard,

@@ -41,7 +41,7 @@ use crate::{
     metrics::Metrics,
     provider::{self, pool::Pool},
     reconcile::{
-        external_secret::{ExternalSecrets, source, sources::Sources},
+        external_secret::{ExternalSecrets, generic::Generic, source, sources::Sources},
         guard::Guard,
         managed::{self, HashedSecret, ManagedSecrets},
         namespaces::Namespaces,
@@ -195,6 +195,11 @@ impl Parts {
                 move |name| credentials.forget_namespace(name),
             )
         };
+        let generic = {
+            let queue = external_secrets.clone();
+            let wake = move |user: &ObjectKey| queue.add(user, Lane::Interactive);
+            Generic::new(client.clone(), args.unsafe_allow_generic_targets, &args.namespace, wake)
+        };
         let events = |controller: &str| Events::start(client.clone(), controller);
         let resolver = Arc::new(Resolver::new(client.clone(), credentials.clone()));
         let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone()));
@@ -214,6 +219,7 @@ impl Parts {
             namespaces: Arc::new(namespaces),
             sources: Arc::new(sources),
             templates: Arc::new(templates(args, metrics)),
+            generic: Arc::new(generic),
             pool: Pool::new(resolver, opener, limit),
             guard: Guard::new(args.mass_deletion_threshold),
             events: events(names::EXTERNAL_SECRET_COMPONENT),

@@ -76,4 +76,4 @@ pub use error::{Error, Phase, Position};
 pub use funcs::{EXAMPLE_DATA, Example, FunctionDoc, Subject, functions, method_subjects, subjects};
 pub use limits::{Delimiters, LimitError, Limits, MissingKey, NamedLimit, Options};
 pub use template::{Template, check};
-pub use yaml::{YamlError, yaml_texts};
+pub use yaml::{YamlError, yaml_json, yaml_texts};

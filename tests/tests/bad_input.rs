@@ -361,10 +361,10 @@ async fn secret_store_that_names_another_namespace_makes_no_call() -> Result {
 #[tokio::test]
 async fn spec_that_this_build_cannot_act_on_is_refused_by_field() -> Result {
     let (scene, before) = Scene::synced("not-yet").await?;
-    let windows = json!({"kind": "deny", "windows": [{"schedule": "0 0 * * *", "duration": "1h"}]});
-    let spec = with(reads("store", &[("password", "password")]), &json!({"syncWindows": windows}));
+    let generator = json!([{"sourceRef": {"generatorRef": {"kind": "Password", "name": "any"}}}]);
+    let spec = with(reads("store", &[("password", "password")]), &json!({"dataFrom": generator}));
     let message = refused(&scene, &before, &spec, "SpecInvalid").await?;
-    says(&message, &["spec.syncWindows"]);
+    says(&message, &["spec.dataFrom[0].sourceRef.generatorRef"]);
     Ok(())
 }
 

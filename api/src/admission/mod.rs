@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::decode;
 use crate::external_secret::ExternalSecret;
 use crate::names::IGNORE_MAINTENANCE_ANNOTATION;
-use crate::plan::Plan;
+use crate::plan::{Plan, windows};
 use crate::problem::{Problem, Problems};
 use crate::provider::{self, Scope};
 use crate::reference::StoreKind;
@@ -105,6 +105,7 @@ pub fn judge(request: &Request<'_>, syntax: &Syntax) -> Verdict {
 fn external_secret(request: &Request<'_>, object: &Value, syntax: &Syntax) -> Result<Verdict, Problem> {
     let object: ExternalSecret = decode::from_value(object)?;
     let mut problems = Plan::new(request.name, &object.spec).err().map(|problems| problems.0).unwrap_or_default();
+    problems.extend(windows::faults(&object.spec));
     problems.extend(ours::expressions(&object.spec));
     problems.extend(syntax.problems(&object.spec));
     Ok(Verdict::new(problems, &ours::warnings(&object.spec)))

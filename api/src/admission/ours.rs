@@ -1,7 +1,11 @@
 //! Rules for ExternalSecrets that are ours: what the Go operator admits and then fails at, and what this build cannot
 //! do yet.
 
-use crate::external_secret::{DataFromEntry, DeletionPolicy, ExternalSecretSpec, MergeStrategy, RewriteOperation};
+use crate::external_secret::{
+    DataFromEntry, DeletionPolicy, ExternalSecretSpec, Manifest, MergeStrategy, RewriteOperation, TemplateTarget,
+};
+use crate::field_path::{FieldPath, PATH_ADVICE};
+use crate::plan::windows;
 use crate::problem::Problem;
 use crate::regexp;
 
@@ -20,14 +24,20 @@ pub fn external_secret(spec: &ExternalSecretSpec) -> Vec<Problem> {
     for key in spec.target.template.iter().flat_map(|template| template.data.keys()) {
         if !is_data_key(key) {
             let path = format!("spec.target.template.data[{key}]");
-            let what = "is not a key of a Secret";
+            let what = if writes_a_secret(spec) { "is not a key of a Secret" } else { "is not a key of data" };
             problems.push(Problem::new(path, what, "use at most 253 letters, digits, '-', '_' and '.'"));
         }
     }
     for (index, source) in spec.target.template.iter().flat_map(|template| &template.template_from).enumerate() {
+        let path = format!("spec.target.template.templateFrom[{index}]");
         if source.config_map.is_none() && source.secret.is_none() && source.literal.is_none() {
-            let path = format!("spec.target.template.templateFrom[{index}]");
-            problems.push(Problem::new(path, "names no template", "set configMap, secret or literal"));
+            problems.push(Problem::new(&path, "names no template", "set configMap, secret or literal"));
+        }
+        // For Secrets, paths are refused by another rule.
+        if let (false, TemplateTarget::Path(target)) = (writes_a_secret(spec), source.target())
+            && let Err(error) = target.parse::<FieldPath>()
+        {
+            problems.push(Problem::new(format!("{path}.target"), error.to_string(), PATH_ADVICE));
         }
     }
     problems
@@ -53,7 +63,11 @@ pub fn expressions(spec: &ExternalSecretSpec) -> Vec<Problem> {
 
 /// What is allowed but may not be what the user wants.
 pub fn warnings(spec: &ExternalSecretSpec) -> Vec<Problem> {
-    let mut warnings = Vec::new();
+    let mut warnings = windows::warnings(spec);
+    if let (false, Some(manifest)) = (writes_a_secret(spec), &spec.target.manifest) {
+        let what = format!("whoever may read objects of kind {} can read the values", manifest.kind);
+        warnings.push(Problem::new("spec.target.manifest", what, "keep values that are secret in a Secret"));
+    }
     for (index, entry) in spec.data.iter().enumerate() {
         if entry.source_ref.as_ref().is_some_and(|source| source.generator_ref.is_some()) {
             let path = format!("spec.data[{index}].sourceRef.generatorRef");
@@ -80,12 +94,6 @@ fn not_yet(spec: &ExternalSecretSpec) -> Vec<Problem> {
     let mut refuse = |path: String, what: &str, advice: &str| {
         problems.push(Problem::new(path, format!("{what} not supported by this build yet"), advice));
     };
-    if spec.sync_windows.is_some() {
-        refuse("spec.syncWindows".to_owned(), "sync windows are", "remove it; values are then fetched at any time");
-    }
-    if spec.target.manifest.as_ref().is_some_and(|manifest| !manifest.is_secret()) {
-        refuse("spec.target.manifest".to_owned(), "objects other than Secrets are", "remove it to write a Secret");
-    }
     for (index, entry) in spec.data_from.iter().enumerate() {
         if entry.source_ref.as_ref().is_some_and(|source| source.generator_ref.is_some()) {
             let path = format!("spec.dataFrom[{index}].sourceRef.generatorRef");
@@ -93,6 +101,10 @@ fn not_yet(spec: &ExternalSecretSpec) -> Vec<Problem> {
         }
     }
     problems
+}
+
+fn writes_a_secret(spec: &ExternalSecretSpec) -> bool {
+    spec.target.manifest.as_ref().is_none_or(Manifest::is_secret)
 }
 
 fn data_from_problems(path: &str, entry: &DataFromEntry) -> Vec<Problem> {

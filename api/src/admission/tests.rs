@@ -162,6 +162,63 @@ fn templates_that_cannot_be_parsed_are_refused_wherever_they_stand() {
 }
 
 #[test]
+fn schedules_that_cannot_be_read_are_refused_by_their_path() {
+    let windows = |windows: &str| format!("{{{STORE}, dataFrom: [{{extract: {{key: k}}}}], syncWindows: {windows}}}");
+    assert_problems(
+        "ExternalSecret",
+        &[
+            (&windows("{kind: allow, windows: [{schedule: '0 22 * * 1-5', duration: 8h}]}"), &[]),
+            (&windows("{kind: deny, windows: [{schedule: '@daily', duration: 0s}]}"), &[]),
+            (
+                &windows(
+                    "{kind: allow, windows: [{schedule: '@hourly', duration: 1h}, {schedule: '0 0 * * 7', duration: 1h}, \
+                     {schedule: 'TZ=UTC 0 0 * *', duration: 1 hour}]}",
+                ),
+                &[
+                    ("spec.syncWindows.windows[2].duration", "\"1 hour\" is not a duration"),
+                    ("spec.syncWindows.windows[1].schedule", "weekday \"7\" is not within 0 and 6; write minute, hour"),
+                    ("spec.syncWindows.windows[2].schedule", "times are in UTC"),
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn targets_of_other_kinds_may_have_paths_and_secrets_may_not() {
+    let target = |target: &str| format!("{{{STORE}, dataFrom: [{{extract: {{key: k}}}}], target: {target}}}");
+    let paths = |paths: &str, kind: &str| {
+        target(&format!(
+            "{{manifest: {{apiVersion: {kind}}}, template: {{templateFrom: [{{literal: 'a: b', target: '{paths}'}}]}}}}"
+        ))
+    };
+    let config_map = "v1, kind: ConfigMap";
+    let field = "spec.target.template.templateFrom[0].target";
+    assert_problems(
+        "ExternalSecret",
+        &[
+            (&paths("data", config_map), &[]),
+            (&paths("spec.rules[0].from", "example.com/v1, kind: App"), &[]),
+            (&paths("spec..from", config_map), &[(field, "is not a path")]),
+            (&paths("spec.rules[10001]", config_map), &[(field, "leads too far")]),
+            (&paths("metadata.namespace", config_map), &[(field, "is not the template's to write")]),
+            (&paths("spec.rules", "v1, kind: Secret"), &[(field, "write Data, Annotations or Labels")]),
+            // Rules about types are for all targets.
+            (
+                &target(
+                    "{manifest: {apiVersion: v1, kind: ConfigMap}, template: {type: bootstrap.kubernetes.io/token}}",
+                ),
+                &[("spec.target.template.type", "write another type")],
+            ),
+            (
+                &target("{manifest: {apiVersion: v1, kind: ConfigMap}, creationPolicy: Merge, deletionPolicy: Delete}"),
+                &[("spec.target.deletionPolicy", "creationPolicy")],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn stores_name_exactly_one_backend_that_exists() {
     let fake = "fake: {data: [{key: k, value: v}]}";
     assert_problems(
@@ -329,6 +386,42 @@ fn risky_specs_are_admitted_with_a_warning() {
             "{secretStoreRef: {name: s}, \
              data: [{secretKey: a, remoteRef: {key: k}, sourceRef: {generatorRef: {kind: Password, name: p}}}]}",
             "spec.data[0].sourceRef.generatorRef: is ignored",
+        ),
+        (
+            "ExternalSecret",
+            "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+             syncWindows: {kind: allow, windows: [{schedule: '@every 1h', duration: 1h}]}}",
+            "spec.syncWindows.windows[0]: is open all the time",
+        ),
+        (
+            "ExternalSecret",
+            "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+             syncWindows: {kind: allow, windows: [{schedule: '@every 2h', duration: 1h}]}}",
+            "spec.syncWindows.windows[0]: is never open: @every",
+        ),
+        (
+            "ExternalSecret",
+            "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+             syncWindows: {kind: allow, windows: [{schedule: '0 0 30 2 *', duration: 1h}]}}",
+            "spec.syncWindows.windows[0]: is never open: there is no such day",
+        ),
+        (
+            "ExternalSecret",
+            "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+             syncWindows: {kind: allow, windows: [{schedule: '@daily', duration: 0s}]}}",
+            "spec.syncWindows.windows[0]: is hardly ever open",
+        ),
+        (
+            "ExternalSecret",
+            "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], refreshPolicy: OnChange, \
+             syncWindows: {kind: allow, windows: [{schedule: '@daily', duration: 1h}]}}",
+            "spec.syncWindows: has no effect under this refreshPolicy",
+        ),
+        (
+            "ExternalSecret",
+            "{secretStoreRef: {name: s}, dataFrom: [{extract: {key: k}}], \
+             target: {manifest: {apiVersion: v1, kind: ConfigMap}}}",
+            "spec.target.manifest: whoever may read objects of kind ConfigMap can read the values",
         ),
     ] {
         let verdict = verdict(kind, spec);

@@ -62,7 +62,8 @@ pub struct TemplateFrom {
     /// A template that renders to lines of "key: value".
     #[serde(default, deserialize_with = "non_empty", skip_serializing_if = "Option::is_none")]
     pub literal: Option<String>,
-    /// What the rendered keys become: Data, Annotations or Labels of the Secret.
+    /// What the rendered keys become: Data, Annotations or Labels of the Secret. Of an object of another kind also a path,
+    /// such as spec.rules[0].from.
     #[serde(default, deserialize_with = "non_empty", skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "Data"))]
     pub target: Option<String>,

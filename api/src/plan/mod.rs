@@ -9,13 +9,18 @@ use std::time::Duration;
 use crate::admission::{ours, upstream};
 use crate::duration::{DURATION_ADVICE, DurationError, GoDuration};
 use crate::external_secret::{
-    CreationPolicy, DeletionPolicy, ExternalSecretSpec, Find, RefreshPolicy, RemoteRef, Rewrite, SourceRef, Template,
+    CreationPolicy, DeletionPolicy, ExternalSecretSpec, Find, Manifest, RefreshPolicy, RemoteRef, Rewrite, SourceRef,
+    Template,
 };
 use crate::problem::{Problem, Problems};
 use crate::reference::StoreKind;
 
+pub mod windows;
+
 #[cfg(test)]
 mod tests;
+
+pub use windows::Windows;
 
 /// The interval of an object that names none, as its schema says.
 const DEFAULT_INTERVAL: &str = "1h0m0s";
@@ -31,7 +36,7 @@ pub struct Plan {
     pub entries: Vec<Entry>,
 }
 
-/// The Secret to write.
+/// The Secret, or the object of another kind, to write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TargetPlan {
     /// Its name.
@@ -44,26 +49,31 @@ pub struct TargetPlan {
     pub immutable: bool,
     /// Its shape.
     pub template: Option<Template>,
+    /// Its kind, where it is an object of another kind than Secret.
+    pub manifest: Option<Manifest>,
 }
 
 /// When to fetch again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Refresh {
     /// What causes it.
     pub policy: RefreshPolicy,
     /// Time between two fetches; `None` for zero or less, which fetches once and never again.
     pub interval: Option<Duration>,
+    /// When a fetch that only time has made due may happen; `None`: always.
+    pub windows: Option<Windows>,
 }
 
 impl Refresh {
     /// What a spec says of it, whatever else is wrong with the spec.
-    pub fn of(spec: &ExternalSecretSpec) -> Result<Self, Problem> {
+    pub fn of(spec: &ExternalSecretSpec) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
         let text = spec.refresh_interval.as_deref().unwrap_or(DEFAULT_INTERVAL);
-        let interval: GoDuration = text
-            .parse()
-            .map_err(|error: DurationError| Problem::new("spec.refreshInterval", error.to_string(), DURATION_ADVICE))?;
-        let interval = interval.as_std_opt().filter(|interval| !interval.is_zero());
-        Ok(Self { policy: spec.refresh_policy, interval })
+        let interval = duration("spec.refreshInterval", text).map_err(|problem| problems.push(problem)).ok();
+        let windows = spec.sync_windows.as_ref().map(Windows::new).transpose();
+        let windows = windows.map_err(|found| problems.extend(found.0)).ok().flatten();
+        let interval = interval.and_then(|interval| interval.as_std_opt()).filter(|interval| !interval.is_zero());
+        Problems(problems).none_or(|| Self { policy: spec.refresh_policy, interval, windows })
     }
 }
 
@@ -118,7 +128,7 @@ impl Plan {
     pub fn new(name: &str, spec: &ExternalSecretSpec) -> Result<Self, Problems> {
         let mut problems = upstream::external_secret(spec);
         problems.extend(ours::external_secret(spec));
-        let refresh = Refresh::of(spec).map_err(|problem| problems.push(problem)).ok();
+        let refresh = Refresh::of(spec).map_err(|found| problems.extend(found.0)).ok();
         let entries = entries(spec, &mut problems);
         match refresh {
             Some(refresh) if problems.is_empty() => Ok(Self { target: TargetPlan::new(name, spec), refresh, entries }),
@@ -141,8 +151,13 @@ impl TargetPlan {
             deletion: target.deletion_policy,
             immutable: target.immutable,
             template: target.template.clone(),
+            manifest: target.manifest.clone().filter(|manifest| !manifest.is_secret()),
         }
     }
+}
+
+fn duration(path: &str, text: &str) -> Result<GoDuration, Problem> {
+    text.parse().map_err(|error: DurationError| Problem::new(path, error.to_string(), DURATION_ADVICE))
 }
 
 /// Every entry that can be understood; what cannot is added to the problems.

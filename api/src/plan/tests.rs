@@ -108,8 +108,10 @@ fn everything_that_is_wrong_is_reported_at_once() {
         problems(
             "
             refreshInterval: 1 hour
-            syncWindows: {kind: allow, windows: [{schedule: '@daily', duration: 1h}]}
-            target: {manifest: {apiVersion: v1, kind: ConfigMap}}
+            syncWindows: {kind: allow, windows: [{schedule: '@daily', duration: 1h}, {schedule: '@daily', duration: long}]}
+            target:
+              manifest: {apiVersion: v1, kind: ConfigMap}
+              template: {templateFrom: [{literal: 'a: b', target: 'spec..a'}]}
             dataFrom:
             - {sourceRef: {generatorRef: {kind: Password, name: pw}}}
             - {extract: {key: ''}, rewrite: [{}, {merge: {strategy: JSON}}]}
@@ -117,17 +119,17 @@ fn everything_that_is_wrong_is_reported_at_once() {
             "
         ),
         [
-            "spec.syncWindows: sync windows are not supported by this build yet; remove it; values are then fetched at \
-             any time",
-            "spec.target.manifest: objects other than Secrets are not supported by this build yet; remove it to write a \
-             Secret",
             "spec.dataFrom[0].sourceRef.generatorRef: generators are not supported by this build yet; use extract or find",
             "spec.dataFrom[1].extract.key: is empty; name the value in the store",
             "spec.dataFrom[1].rewrite[0]: must be one operation; set one of regexp, transform, merge",
             "spec.dataFrom[1].rewrite[1].merge.into: is missing, and strategy JSON needs it; name the key for the merged \
              JSON",
+            "spec.target.template.templateFrom[0].target: \"spec..a\" is not a path; write Data, Labels, Annotations, or a path \
+             such as spec.rules[0].from",
             "spec.refreshInterval: \"1 hour\" is not a duration; write numbers with the units h, m, s or ms, such as 1h, \
              90m or 1h30m, or 0",
+            "spec.syncWindows.windows[1].duration: \"long\" is not a duration; write numbers with the units h, m, s or ms, \
+             such as 1h, 90m or 1h30m, or 0",
             "spec.dataFrom[1]: names no store; name one in spec.secretStoreRef, or in this entry's sourceRef.storeRef",
             "spec.data[0].sourceRef.storeRef.name: is missing; name the store",
         ]

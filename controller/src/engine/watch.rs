@@ -71,6 +71,8 @@ pub struct Scope<'a> {
     /// Set where the process does its work without the watch: what it does less well then, and what mends it. Told once
     /// when the watch is not permitted.
     pub optional: Option<&'static str>,
+    /// The kind, where its type does not tell.
+    pub kind: &'a str,
 }
 
 /// Which watches have seen their first full list; workers start when all have.
@@ -108,9 +110,13 @@ where
         config = config.labels(scope.selector);
     }
     let optional = scope.optional;
+    let kind = match scope.kind {
+        "" => K::kind(&K::DynamicType::default()).into_owned(),
+        kind => kind.to_owned(),
+    };
     let (done, synced) = watch::channel(false);
     tokio::spawn(async move {
-        let following = run(api, config, optional, sink.as_ref(), &done);
+        let following = run(api, config, &kind, optional, sink.as_ref(), &done);
         tokio::select! {
             () = following => {}
             () = token.cancelled() => {}
@@ -122,14 +128,14 @@ where
 async fn run<K>(
     api: Api<K>,
     config: watcher::Config,
+    kind: &str,
     optional: Option<&'static str>,
     sink: &impl Sink<K>,
     done: &watch::Sender<bool>,
 ) where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
-    K::DynamicType: Default + Clone,
+    K::DynamicType: Clone,
 {
-    let kind = K::kind(&K::DynamicType::default()).into_owned();
     let events = watcher(api, config).backoff(watcher::DefaultBackoff::default());
     pin_mut!(events);
     let mut told = false;

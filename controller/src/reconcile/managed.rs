@@ -74,7 +74,8 @@ impl Managed {
         self.uid == other.uid && self.version == other.version
     }
 
-    fn new(meta: &ObjectMeta, data_hash: String) -> Self {
+    /// `data_hash`: of what the object holds.
+    pub fn new(meta: &ObjectMeta, data_hash: String) -> Self {
         let recorded = meta.annotations.as_ref().and_then(|annotations| annotations.get(DATA_HASH_ANNOTATION));
         let owners = meta.owner_references.iter().flatten();
         let none = BTreeMap::new();
@@ -188,15 +189,19 @@ impl ManagedSecrets {
     ///
     /// `settled_as`: a hash of what was wanted of everything but the data, where the Secret is as it should be.
     pub fn record(&self, secret: &Secret, settled_as: Option<u64>) {
-        let key = ObjectKey::of(secret);
         let managed = Managed { settled_as, ..Managed::from(secret) };
+        self.record_object(&ObjectKey::of(secret), managed);
+    }
+
+    /// The same for an object of any kind.
+    pub fn record_object(&self, key: &ObjectKey, managed: Managed) {
         let brought = self.brought();
-        let is_there = || self.cache.find(&key).is_some_and(|there| there.is_same_version(&managed));
+        let is_there = || self.cache.find(key).is_some_and(|there| there.is_same_version(&managed));
         if managed.version > *brought {
-            self.put(key, managed);
+            self.put(key.clone(), managed);
         } else if is_there() {
-            self.cache.remove(&key);
-            self.put(key, managed);
+            self.cache.remove(key);
+            self.put(key.clone(), managed);
         }
     }
 
@@ -249,17 +254,17 @@ impl ManagedSecrets {
     }
 }
 
-impl Sink<HashedSecret> for ManagedSecrets {
-    fn listing(&self) {
+/// What the watch brings, of objects of any kind.
+impl ManagedSecrets {
+    pub fn begin_list(&self) {
         self.cache.begin_list();
     }
 
-    fn applied(&self, secret: HashedSecret) {
-        let key = ObjectKey::of(&secret);
-        let mut now = secret.managed;
+    /// An object is there, new or changed or just listed again.
+    pub fn arrived(&self, key: &ObjectKey, mut now: Managed) {
         let mut brought = self.brought();
         *brought = now.version.max(*brought);
-        let there = self.cache.find(&key);
+        let there = self.cache.find(key);
         let same = there.filter(|there| there.uid == now.uid && there.metadata_hash == now.metadata_hash);
         now.settled_as = same.and_then(|there| there.settled_as);
         let changed = match self.put(key.clone(), now.clone()) {
@@ -271,25 +276,43 @@ impl Sink<HashedSecret> for ManagedSecrets {
             }
         };
         if changed {
-            (self.drifted)(&key);
+            (self.drifted)(key);
         }
     }
 
-    fn deleted(&self, secret: HashedSecret) {
-        let key = ObjectKey::of(&secret);
+    /// An object is gone, or has lost the managed label.
+    pub fn left(&self, key: &ObjectKey, last: &Managed) {
         let mut brought = self.brought();
-        *brought = secret.managed.version.max(*brought);
-        if self.cache.find(&key).is_some_and(|there| there.uid == secret.managed.uid) {
-            self.forget(&key);
-            (self.drifted)(&key);
+        *brought = last.version.max(*brought);
+        if self.cache.find(key).is_some_and(|there| there.uid == last.uid) {
+            self.forget(key);
+            (self.drifted)(key);
         }
     }
 
-    fn listed(&self) {
+    pub fn end_list(&self) {
         for (key, gone) in self.cache.end_list() {
             self.unlink(&key, &gone);
             (self.drifted)(&key);
         }
+    }
+}
+
+impl Sink<HashedSecret> for ManagedSecrets {
+    fn listing(&self) {
+        self.begin_list();
+    }
+
+    fn applied(&self, secret: HashedSecret) {
+        self.arrived(&ObjectKey::of(&secret), secret.managed);
+    }
+
+    fn deleted(&self, secret: HashedSecret) {
+        self.left(&ObjectKey::of(&secret), &secret.managed);
+    }
+
+    fn listed(&self) {
+        self.end_list();
     }
 }
 

@@ -1,6 +1,7 @@
 //! YAML 1.1 as the Go library writes and reads it, by way of JSON's types.
 
 mod emit;
+mod json;
 mod key;
 mod parse;
 mod problem;
@@ -10,5 +11,6 @@ mod tabs;
 mod texts;
 
 pub(crate) use emit::emit;
+pub use json::yaml_json;
 pub(crate) use parse::parse;
 pub use texts::{YamlError, yaml_texts};

@@ -114,6 +114,10 @@ impl<'r, 'o> Reader<'r, 'o> {
         }
     }
 
+    pub(super) fn context(&self) -> &'r Context<'o> {
+        self.context
+    }
+
     /// The line of the last event or mistake, counted from 1.
     pub(super) fn line(&self) -> usize {
         self.line
@@ -124,7 +128,7 @@ impl<'r, 'o> Reader<'r, 'o> {
         self.has_wrong_lines
     }
 
-    fn document(&mut self) -> Result<Value, Problem> {
+    pub(super) fn document(&mut self) -> Result<Value, Problem> {
         let Some(event) = self.first()? else { return Ok(Value::Nil) };
         let value = self.node(event)?;
         // What follows may show that this was not the document.

@@ -20,8 +20,8 @@ use crate::value::{Map, Value};
 /// Says the line and the kind of mistake, and never quotes the text, which may hold secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YamlError {
-    line: usize,
-    mistake: Mistake,
+    pub(super) line: usize,
+    pub(super) mistake: Mistake,
 }
 
 impl YamlError {
@@ -47,7 +47,7 @@ impl fmt::Display for YamlError {
 impl std::error::Error for YamlError {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Mistake {
+pub(super) enum Mistake {
     Syntax,
     /// Words that hold no part of the text.
     Meaning(String),
@@ -73,6 +73,15 @@ impl From<Problem> for Mistake {
 /// the last of equal keys wins. Fails on anything that is not such a mapping, and on one that takes more than `limits`
 /// allow a template; aliases make copies, so what comes out counts as output.
 pub fn yaml_texts(text: &[u8], limits: &Limits) -> Result<BTreeMap<String, Vec<u8>>, YamlError> {
+    with_reader(text, limits, |reader| entries(reader, limits.output_bytes))
+}
+
+/// Reads a YAML text within limits; what goes wrong is told with its line.
+pub(super) fn with_reader<T>(
+    text: &[u8],
+    limits: &Limits,
+    read: impl Fn(&mut Reader<'_, '_>) -> Result<T, Mistake>,
+) -> Result<T, YamlError> {
     let options = Options { limits: limits.clone(), ..Options::default() };
     let context = Context::new(&options);
     if context.check_bytes(text.len()).is_err() {
@@ -84,12 +93,12 @@ pub fn yaml_texts(text: &[u8], limits: &Limits) -> Result<BTreeMap<String, Vec<u
         YamlError { line: line_ends(before) + 1, mistake: Mistake::Meaning(words) }
     })?;
     let mut reader = Reader::new(&context, text, Numbers::Exact);
-    let outcome = entries(&mut reader, limits.output_bytes);
+    let outcome = read(&mut reader);
     let line = reader.line();
     if outcome.is_err() && reader.has_wrong_lines() {
         let text = indented(&context, text).map_err(|problem| YamlError { line, mistake: problem.into() })?;
         let mut reader = Reader::new(&context, &text, Numbers::Exact);
-        return entries(&mut reader, limits.output_bytes).map_err(|mistake| YamlError { line: reader.line(), mistake });
+        return read(&mut reader).map_err(|mistake| YamlError { line: reader.line(), mistake });
     }
     outcome.map_err(|mistake| YamlError { line, mistake })
 }

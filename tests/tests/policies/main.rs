@@ -13,6 +13,7 @@ mod refresh;
 mod safety;
 mod shape;
 mod switching;
+mod windows;
 
 use futures::future::join_all;
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use kube::{
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tests::{Bed, Failure, Process, Result, wait};
+use tests::{Bed, Binary, Failure, Process, Result, wait};
 
 use super::{SOON, manifest};
 
@@ -56,6 +56,15 @@ impl Scene {
         let bed = Bed::shared().await?;
         bed.install().await?;
         Ok(Self { bed, controller: None, namespace: bed.namespace(prefix).await?, client: bed.admin()? })
+    }
+
+    /// A scene with a controller of its own, for this namespace and with these flags.
+    pub async fn with_flags(prefix: &str, flags: &[&str]) -> Result<Self> {
+        let scene = Self::without_controller(prefix).await?;
+        let flags = [&["--namespace", &scene.namespace], flags].concat();
+        let controller = scene.bed.operator(Binary::Controller, &flags).await?;
+        // Ends with the test process, as that of a whole file does.
+        Ok(Self { controller: Some(Box::leak(Box::new(controller))), ..scene })
     }
 
     /// A scene with the store `store`, which holds `password: first`, and the ExternalSecret `app`, which has synced it. The

@@ -47,7 +47,7 @@ pub struct Desired {
 impl Desired {
     /// A hash of everything but the data: what it was when the Secret was found right, it need not be compared again.
     pub fn beside_data(&self) -> u64 {
-        let Content { data: _, labels, annotations, finalizers, type_ } = &self.content;
+        let Content { data: _, labels, annotations, finalizers, type_, placed: _ } = &self.content;
         let mut hasher = DefaultHasher::new();
         (labels, annotations, finalizers, type_, self.immutable).hash(&mut hasher);
         hasher.finish()

@@ -10,6 +10,7 @@ mod claim;
 mod cleanup;
 mod desired;
 mod fetch;
+pub mod generic;
 mod missing;
 mod refresh;
 mod removal;
@@ -32,7 +33,7 @@ use std::{
 use api::{
     external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus, RefreshPolicy},
     names::{condition_type::READY, event_reason},
-    plan::{Plan, Refresh},
+    plan::{Plan, Refresh, windows},
     template_syntax,
 };
 use async_trait::async_trait;
@@ -91,6 +92,7 @@ impl Reconcile for ExternalSecrets {
     async fn reconcile(&self, work: &Work) -> Result<Next, Error> {
         let Some(object) = self.ctx.external_secrets.find(&work.key) else {
             self.missing.forget(&work.key);
+            self.ctx.generic.forget(&work.key);
             // A render that outlived its object may have noted it as slow after it was forgotten.
             self.ctx.templates.forget(&work.key);
             return Ok(Next::Rest);
@@ -140,6 +142,10 @@ impl Turn<'_> {
         if !self.is_ours(&plan) {
             return Ok(Next::Rest);
         }
+        if let Some(manifest) = &plan.target.manifest {
+            return generic::run(self, &spec, &plan, manifest).await;
+        }
+        self.ctx.generic.forget(self.key);
         let before: ExternalSecretStatus = self.object.status();
         let now = Timestamp::now();
         let version = self.version();
@@ -162,6 +168,9 @@ impl Turn<'_> {
         };
         tracing::debug!(key = %self.key, ?reason, "refreshing");
         let settled = before.synced_resource_version.as_deref() == Some(&version);
+        if !settled {
+            self.tell_ignored(&spec);
+        }
         let Some(place) = self.ctx.templates.place(self.key, !settled) else { return Ok(Next::Postponed(CROWDED)) };
         let sources = self.ctx.sources.seen(self.key);
         let refreshed = match self.check_templates(&spec) {
@@ -371,7 +380,17 @@ impl Turn<'_> {
             return None;
         }
         let after = status::after(&before, &Told::Failed(error.clone()), "", Timestamp::now());
+        let spec: ExternalSecretSpec = self.object.spec().unwrap_or_default();
+        let after = self.ctx.generic.reasons(&spec.target, after);
         (after != before).then_some(after)
+    }
+
+    /// What the webhook would refuse of a spec and this operator passes over, as the Go operator does.
+    fn tell_ignored(&self, spec: &ExternalSecretSpec) {
+        for fault in windows::faults(spec).into_iter().take(MISTAKES_TOLD) {
+            let note = format!("{fault}; until then the window is ignored");
+            status::publish(self.ctx, self.object, EventType::Warning, event_reason::SYNC_WINDOW_IGNORED, note);
+        }
     }
 
     fn note(&self, reason: &str, note: String) {

@@ -2,7 +2,8 @@
 //!
 //! Source of the rules: upstream 2.9 (`refreshPolicy`, `refreshInterval`, its drift check). Periodic refreshes are
 //! spread over the last part of the interval by a hash of the UID, so that objects created together do not return
-//! together, and never later than the interval says.
+//! together, and never later than the interval says. Sync windows hold up these refreshes and no others; those that
+//! waited for an opening are spread over its beginning.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use api::{
     condition,
     external_secret::{CreationPolicy, ExternalSecretStatus, RefreshPolicy},
     names::{
-        condition_reason::{SECRET_DELETED, SECRET_MISSING},
+        condition_reason::{RESOURCE_DELETED, RESOURCE_MISSING, SECRET_DELETED, SECRET_MISSING},
         condition_type::READY,
     },
     plan::{Plan, Refresh},
@@ -79,7 +80,7 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
         (RefreshPolicy::OnChange, _) => Due::Never,
         (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
         (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
-            at if at <= now => Due::Now(Reason::IntervalElapsed),
+            at if at <= now => elapsed(refresh, seen.uid, interval, now),
             _ if has_failed(seen.status) => Due::Now(Reason::LastFailed),
             at => Due::At(at),
         },
@@ -88,6 +89,17 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
 
 fn has_failed(status: &ExternalSecretStatus) -> bool {
     condition::find(&status.conditions, READY).is_some_and(|ready| !ready.is_true())
+}
+
+/// The interval is over: now, or when the sync windows permit.
+fn elapsed(refresh: &Refresh, uid: &str, interval: Duration, now: Timestamp) -> Due {
+    let Some(windows) = refresh.windows.as_ref().filter(|windows| !windows.permit(now)) else {
+        return Due::Now(Reason::IntervalElapsed);
+    };
+    let Some(opening) = windows.opening_after(now) else { return Due::Never };
+    let lasts = opening.until.and_then(|until| Duration::try_from(until.duration_since(opening.at)).ok());
+    let spread = lasts.map_or(interval, |lasts| lasts.min(interval)).mul_f64(SPREAD);
+    Due::At(later(opening.at, spread.mul_f64(fraction(uid))))
 }
 
 /// The least time between two refreshes because of templates: an object that changes all the time, such as one that holds
@@ -109,11 +121,14 @@ pub fn next_after(refresh: &Refresh, uid: &str, synced_at: Timestamp) -> Option<
 
 /// Whether the target is there with the data that was written. Policies differ in what they promise about it.
 fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
-    let last_said = |reason: &str| seen.status.conditions.iter().any(|condition| condition.reason == reason);
+    let last_said = |reasons: [&str; 2]| {
+        seen.status.conditions.iter().any(|condition| reasons.contains(&condition.reason.as_str()))
+    };
+    let (missing, deleted) = ([SECRET_MISSING, RESOURCE_MISSING], [SECRET_DELETED, RESOURCE_DELETED]);
     match (plan.target.creation, seen.target) {
         (CreationPolicy::Orphan | CreationPolicy::None, _) => None,
-        (CreationPolicy::Merge, None) => (!last_said(SECRET_MISSING)).then_some(Reason::TargetMissing),
-        (_, None) => (!last_said(SECRET_DELETED)).then_some(Reason::TargetMissing),
+        (CreationPolicy::Merge, None) => (!last_said(missing)).then_some(Reason::TargetMissing),
+        (_, None) => (!last_said(deleted)).then_some(Reason::TargetMissing),
         (_, Some(target)) if !target.intact => Some(Reason::TargetDrifted),
         // Without its owner label, a Secret would stay behind when the target is renamed.
         (CreationPolicy::Owner, Some(target))
@@ -130,10 +145,13 @@ fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
 const SPREAD: f64 = 0.05;
 
 fn next_refresh(uid: &str, synced_at: Timestamp, interval: Duration) -> Timestamp {
-    let wait = interval.mul_f64(1.0 - SPREAD * fraction(uid));
-    // Whole milliseconds; an interval past the end of time never elapses.
+    later(synced_at, interval.mul_f64(1.0 - SPREAD * fraction(uid)))
+}
+
+fn later(at: Timestamp, wait: Duration) -> Timestamp {
+    // Whole milliseconds; a time past the end of time never comes.
     let wait = i64::try_from(wait.as_millis()).map_or(SignedDuration::MAX, SignedDuration::from_millis);
-    synced_at.checked_add(wait).unwrap_or(Timestamp::MAX)
+    at.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

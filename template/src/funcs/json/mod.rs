@@ -13,6 +13,11 @@ pub(crate) use encode::number as number_text;
 
 use encode::Style;
 
+/// The value as compact JSON. The outer error is a limit; the inner one is a value that JSON does not have.
+pub(crate) fn compact(context: &Context, value: &Value) -> Result<Result<Vec<u8>, Message>, Message> {
+    encode::encode(context, value, Style::RAW)
+}
+
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "toJson",

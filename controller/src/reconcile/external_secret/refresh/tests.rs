@@ -164,3 +164,77 @@ fn changed_templates_are_a_reason_unless_the_policy_fetches_once() {
         assert_eq!(got, expected, "{policy} {interval} {synced_at}");
     }
 }
+
+/// At noon, of objects that were synced two hours before with an interval of one.
+fn verdict_in(kind: &str, windows: &[(&str, &str)], uid: &str) -> Due {
+    let windows: Vec<_> = windows.iter().map(|(at, lasts)| json!({"schedule": at, "duration": lasts})).collect();
+    let spec: ExternalSecretSpec = serde_json::from_value(json!({
+        "secretStoreRef": {"name": "store"},
+        "syncWindows": {"kind": kind, "windows": windows},
+        "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}],
+    }))
+    .expect("spec");
+    let (plan, managed) = (Plan::new("es", &spec).expect("plan"), managed(true, uid));
+    let status = status("2026-01-01T10:00:00Z", "1-x", SECRET_SYNCED);
+    due(&plan, &seen(uid, &status, Some(&managed)), NOW.parse().expect("time"))
+}
+
+#[test]
+fn interval_that_is_over_waits_for_the_windows() {
+    for (kind, windows, expected) in [
+        ("allow", &[("0 11 * * *", "2h")][..], Due::Now(Reason::IntervalElapsed)),
+        ("deny", &[("0 13 * * *", "2h")], Due::Now(Reason::IntervalElapsed)),
+        ("allow", &[("0 0 30 2 *", "1h")], Due::Never),
+        ("allow", &[("@every 2h", "1h")], Due::Never),
+        ("deny", &[("@every 1h", "2h")], Due::Never),
+    ] {
+        assert_eq!(verdict_in(kind, windows, "uid"), expected, "{kind} {windows:?}");
+    }
+}
+
+#[test]
+fn refreshes_that_waited_for_an_opening_are_spread_over_its_beginning() {
+    for (kind, window, opens, most) in [
+        // A twentieth of the interval, and of the window where that is shorter.
+        ("allow", ("0 22 * * *", "8h"), "2026-01-01T22:00:00Z", 180),
+        ("allow", ("0 22 * * *", "10m"), "2026-01-01T22:00:00Z", 30),
+        ("deny", ("0 11 * * *", "2h"), "2026-01-01T13:00:00Z", 181),
+        ("deny", ("30 * * * *", "50m"), "2026-01-01T12:20:00Z", 31),
+    ] {
+        let opens: Timestamp = opens.parse().expect("time");
+        let mut waits = Vec::new();
+        for uid in ["a", "b", "c", "d", "e"] {
+            let Due::At(at) = verdict_in(kind, &[window], uid) else { panic!("{window:?} must be waited for") };
+            assert!(at >= opens && at <= opens + SignedDuration::from_secs(most), "{kind} {window:?}: {at}");
+            waits.push(at);
+        }
+        waits.dedup();
+        assert!(waits.len() > 1, "{waits:?}");
+    }
+}
+
+#[test]
+fn windows_hold_up_nothing_but_the_interval() {
+    let spec: ExternalSecretSpec = serde_json::from_value(json!({
+        "secretStoreRef": {"name": "store"},
+        "syncWindows": {"kind": "allow", "windows": [{"schedule": "0 0 30 2 *", "duration": "1h"}]},
+        "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}],
+    }))
+    .expect("spec");
+    let plan = Plan::new("es", &spec).expect("plan");
+    let (good, edited) = (managed(true, "uid"), managed(false, "uid"));
+    let old = "2026-01-01T10:00:00Z";
+    for (status, target, expected) in [
+        (ExternalSecretStatus::default(), None, Due::Now(Reason::NeverSynced)),
+        (status(old, "0-x", SECRET_SYNCED), Some(&good), Due::Now(Reason::SpecOrMetadataChanged)),
+        (status(old, "1-x", SECRET_SYNCED), Some(&edited), Due::Now(Reason::TargetDrifted)),
+        (status(old, "1-x", SECRET_SYNCED), None, Due::Now(Reason::TargetMissing)),
+        (status("2026-01-01T13:00:00Z", "1-x", SECRET_SYNCED), Some(&good), Due::Now(Reason::RefreshTimeInFuture)),
+        (status(old, "1-x", SECRET_SYNCED), Some(&good), Due::Never),
+    ] {
+        assert_eq!(verdict(&plan, &status, target), expected);
+    }
+    let synced = status(old, "1-x", SECRET_SYNCED);
+    let seen = Seen { templates_are_newer: true, ..seen("uid", &synced, Some(&good)) };
+    assert_eq!(due(&plan, &seen, NOW.parse().expect("time")), Due::Now(Reason::TemplatesChanged));
+}

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use api::admission::ours::is_data_key;
+use api::{admission::ours::is_data_key, field_path::FieldPath};
+use serde_json::Value;
 
 use crate::{
     error::{Code, Error},
@@ -23,6 +24,21 @@ pub struct Content {
     pub finalizers: Vec<String>,
     /// `None`: leave it as it is, `Opaque` when created.
     pub type_: Option<String>,
+    /// What goes elsewhere in an object that is no Secret, in the order in which it is put there.
+    pub placed: Vec<Placed>,
+}
+
+/// A value and where in the object it goes.
+#[derive(Clone, PartialEq)]
+pub struct Placed {
+    pub path: FieldPath,
+    pub value: Value,
+}
+
+impl std::fmt::Debug for Placed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Placed({})", self.path)
+    }
 }
 
 /// A part of the Secret.

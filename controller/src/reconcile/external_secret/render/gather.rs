@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use api::{
     external_secret::{DecodingStrategy, Template, TemplateAs, TemplateFrom, TemplateItem, TemplateTarget},
+    field_path::{FieldPath, FieldPathError, PATH_ADVICE},
     template_syntax::LITERAL,
 };
 use k8s_openapi::{
@@ -40,6 +41,17 @@ pub enum Output {
     Value(Part, String),
     /// Lines of `key: value`, each a key. With the text of the template, unless that is secret.
     KeysAndValues(Part, Option<String>),
+    /// A place in an object that is no Secret, for one key.
+    PlacedValue(FieldPath, String),
+    /// The same, for what the text means in YAML.
+    Placed(FieldPath),
+}
+
+/// Where a template is to go.
+#[derive(Clone)]
+enum Goal {
+    Part(Part),
+    Place(FieldPath),
 }
 
 /// Templates, and the versions of the objects that they came from.
@@ -90,7 +102,7 @@ impl Gatherer<'_> {
     }
 
     async fn gather_from(&self, from: &TemplateFrom, path: &str, read: &mut Read) -> Result<(), Error> {
-        let part = part(from)?;
+        let goal = goal(from)?;
         let decoding = from.values_decoding_strategy;
         if let Some(source) = &from.config_map {
             self.read_config_map(&source.name, read).await?;
@@ -99,7 +111,7 @@ impl Gatherer<'_> {
                 let text = read.config_maps[&source.name].data.as_ref().and_then(|data| data.get(&item.key));
                 let text = text.ok_or_else(|| no_key("configmap", self.namespace, &source.name, &item.key))?;
                 let template = self.templates.parse(&item.key, text.as_bytes()).map_err(|error| error.at(&path))?;
-                let output = output(part, item, Some(text));
+                let output = output(&goal, item, Some(text));
                 read.gathered.jobs.push(Job { path, template, output, decoding });
             }
         }
@@ -111,13 +123,16 @@ impl Gatherer<'_> {
                 let text = text.ok_or_else(|| no_key("secret", self.namespace, &source.name, &item.key))?;
                 let template =
                     self.templates.parse_secret(&item.key, text.expose()).map_err(|error| error.at(&path))?;
-                read.gathered.jobs.push(Job { path, template, output: output(part, item, None), decoding });
+                read.gathered.jobs.push(Job { path, template, output: output(&goal, item, None), decoding });
             }
         }
         if let Some(text) = &from.literal {
             let path = format!("{path}.literal");
             let template = self.templates.parse(LITERAL, text.as_bytes()).map_err(|error| error.at(&path))?;
-            let output = Output::KeysAndValues(part, Some(text.clone()));
+            let output = match goal {
+                Goal::Part(part) => Output::KeysAndValues(part, Some(text.clone())),
+                Goal::Place(path) => Output::Placed(path),
+            };
             read.gathered.jobs.push(Job { path, template, output, decoding });
         }
         Ok(())
@@ -155,22 +170,23 @@ impl Gatherer<'_> {
     }
 }
 
-fn part(from: &TemplateFrom) -> Result<Part, Error> {
-    match from.target() {
-        TemplateTarget::Data => Ok(Part::Data),
-        TemplateTarget::Labels => Ok(Part::Labels),
-        TemplateTarget::Annotations => Ok(Part::Annotations),
-        TemplateTarget::Path(other) => {
-            let message = format!("target \"{other}\" is not part of a Secret; use Data, Labels or Annotations");
-            Err(Error::fix(Code::SpecInvalid, message))
-        }
-    }
+fn goal(from: &TemplateFrom) -> Result<Goal, Error> {
+    Ok(match from.target() {
+        TemplateTarget::Data => Goal::Part(Part::Data),
+        TemplateTarget::Labels => Goal::Part(Part::Labels),
+        TemplateTarget::Annotations => Goal::Part(Part::Annotations),
+        TemplateTarget::Path(path) => Goal::Place(path.parse().map_err(|error: FieldPathError| {
+            Error::fix(Code::SpecInvalid, format!("target: {error}; {PATH_ADVICE}"))
+        })?),
+    })
 }
 
-fn output(part: Part, item: &TemplateItem, text: Option<&String>) -> Output {
-    match item.template_as {
-        TemplateAs::Values => Output::Value(part, item.key.clone()),
-        TemplateAs::KeysAndValues => Output::KeysAndValues(part, text.cloned()),
+fn output(goal: &Goal, item: &TemplateItem, text: Option<&String>) -> Output {
+    match (goal, item.template_as) {
+        (Goal::Part(part), TemplateAs::Values) => Output::Value(*part, item.key.clone()),
+        (Goal::Part(part), TemplateAs::KeysAndValues) => Output::KeysAndValues(*part, text.cloned()),
+        (Goal::Place(path), TemplateAs::Values) => Output::PlacedValue(path.clone(), item.key.clone()),
+        (Goal::Place(path), TemplateAs::KeysAndValues) => Output::Placed(path.clone()),
     }
 }
 

@@ -7,7 +7,8 @@
 mod content;
 mod gather;
 
-use api::external_secret::{MergePolicy, Template};
+use api::external_secret::{DecodingStrategy, MergePolicy, Template};
+use serde_json::Value;
 use template::MissingKey;
 
 use self::gather::{Gatherer, Job, Output};
@@ -20,7 +21,7 @@ use crate::{
     templates::{Budget, Place},
 };
 
-pub use content::Content;
+pub use content::{Content, Placed};
 
 /// Content, and the versions of the objects that its templates came from.
 #[derive(Debug)]
@@ -78,7 +79,49 @@ fn one(budget: &Budget, job: &Job, data: &template::Data, content: &mut Content)
             }
             Ok(())
         }
+        Output::PlacedValue(path, key) => {
+            let value = values::decode(job.decoding, key, rendered)?;
+            let value = Value::Object([(key.clone(), text(&value)?)].into_iter().collect());
+            content.placed.push(Placed { path: path.clone(), value });
+            Ok(())
+        }
+        Output::Placed(path) => {
+            let value = decoded(job.decoding, yaml(budget, &rendered)?)?;
+            content.placed.push(Placed { path: path.clone(), value });
+            Ok(())
+        }
     }
+}
+
+/// What rendered YAML means.
+fn yaml(budget: &Budget, rendered: &SecretBytes) -> Result<Value, Error> {
+    let failed = |what: &dyn std::fmt::Display| {
+        Error::fix(Code::TemplateFailed, format!("the rendered text cannot be put into the object: {what}"))
+    };
+    let json = template::yaml_json(rendered.expose(), &budget.limits()?).map_err(|error| failed(&error))?;
+    let json = SecretBytes::new(json);
+    budget.keep(json.expose().len());
+    // It is JSON of our own making, which can only be too deep.
+    serde_json::from_slice(json.expose()).map_err(|_| failed(&"it is nested too deeply"))
+}
+
+/// The texts of a map, decoded.
+fn decoded(decoding: DecodingStrategy, mut value: Value) -> Result<Value, Error> {
+    if decoding != DecodingStrategy::None {
+        for field in value.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+            if let Value::String(encoded) = field {
+                let encoded = std::mem::take(encoded).into_bytes();
+                *field = text(&values::decode(decoding, "(a rendered key)", SecretBytes::new(encoded))?)?;
+            }
+        }
+    }
+    Ok(value)
+}
+
+fn text(value: &SecretBytes) -> Result<Value, Error> {
+    let text = String::from_utf8(value.expose().to_vec());
+    text.map(Value::String)
+        .map_err(|_| Error::fix(Code::TemplateFailed, "the value is not UTF-8, which texts of objects must be"))
 }
 
 /// Parses rendered YAML whose top level maps names to values; values that are not text are written as Go writes them.

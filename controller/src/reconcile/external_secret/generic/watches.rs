@@ -1,0 +1,259 @@
+//! Watches of targets that are no Secrets: one per kind, as long as some ExternalSecret writes that kind.
+//!
+//! Only objects with the managed label are followed, and kept is what [`Managed`] says of them. An object that is not
+//! what was written, or gone, wakes the ExternalSecrets that name it as their target. RBAC: `list`, `watch` of the
+//! kind; without it, changes by others are noticed at the next refresh.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use kube::{Api, Client, api::ApiResource};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::hashed::{HashedObject, Kind};
+use crate::{
+    engine::{
+        ObjectKey,
+        watch::{Scope, Sink, Synced, follow},
+    },
+    reconcile::managed::{self, Managed, ManagedSecrets},
+};
+
+/// How long a reconcile waits for the first list of a kind: longer than a list takes, shorter than anybody's patience.
+const FIRST_LIST: Duration = Duration::from_secs(5);
+
+type Wake = dyn Fn(&ObjectKey) + Send + Sync;
+
+/// See the module documentation.
+pub struct Watches {
+    client: Client,
+    /// Empty for all.
+    namespace: String,
+    wake: Arc<Wake>,
+    index: Arc<Mutex<Index>>,
+}
+
+#[derive(Default)]
+struct Index {
+    kinds: HashMap<ApiResource, Arc<Watch>>,
+    /// ExternalSecret → what it writes.
+    targets: HashMap<ObjectKey, (ApiResource, ObjectKey)>,
+    /// What is written → by whom.
+    authors: HashMap<(ApiResource, ObjectKey), HashSet<ObjectKey>>,
+}
+
+/// One kind.
+pub struct Watch {
+    pub objects: ManagedSecrets,
+    synced: Mutex<Option<Synced>>,
+    /// The first list was waited for in vain once, as when it is not permitted.
+    overdue: AtomicBool,
+    stop: CancellationToken,
+    /// Ends the watch with the last that uses it.
+    _guard: DropGuard,
+}
+
+impl Watches {
+    /// `wake` is called with an ExternalSecret whose target is not what it wrote.
+    pub fn new(client: Client, namespace: &str, wake: impl Fn(&ObjectKey) + Send + Sync + 'static) -> Self {
+        Self { client, namespace: namespace.to_owned(), wake: Arc::new(wake), index: Arc::default() }
+    }
+
+    /// `user` writes this object, and no other. Returns the watch of its kind, begun if need be.
+    pub fn set(&self, user: &ObjectKey, kind: &ApiResource, target: &ObjectKey) -> Arc<Watch> {
+        let mut index = lock(&self.index);
+        let new = (kind.clone(), target.clone());
+        let watch = index.kinds.get(kind).cloned().unwrap_or_else(|| self.begin(kind));
+        index.kinds.insert(kind.clone(), watch.clone());
+        if index.targets.get(user) != Some(&new) {
+            index.unlink(user);
+            index.authors.entry(new.clone()).or_default().insert(user.clone());
+            index.targets.insert(user.clone(), new);
+            index.end_unused();
+        }
+        watch
+    }
+
+    /// `user` writes no such object any more.
+    pub fn forget(&self, user: &ObjectKey) {
+        let mut index = lock(&self.index);
+        if index.unlink(user) {
+            index.end_unused();
+        }
+    }
+
+    fn begin(&self, kind: &ApiResource) -> Arc<Watch> {
+        let (index, wake, of) = (Arc::downgrade(&self.index), self.wake.clone(), kind.clone());
+        let drifted = move |object: &ObjectKey| {
+            let Some(index) = index.upgrade() else { return };
+            let authors = lock(&index).authors.get(&(of.clone(), object.clone())).cloned();
+            authors.iter().flatten().for_each(|author| wake(author));
+        };
+        let stop = CancellationToken::new();
+        let watch = Arc::new(Watch {
+            objects: ManagedSecrets::new(drifted),
+            synced: Mutex::default(),
+            overdue: AtomicBool::new(false),
+            _guard: stop.clone().drop_guard(),
+            stop,
+        });
+        let api: Api<HashedObject> = if self.namespace.is_empty() {
+            Api::all_with(self.client.clone(), &Kind(kind.clone()))
+        } else {
+            Api::namespaced_with(self.client.clone(), &self.namespace, &Kind(kind.clone()))
+        };
+        let selector = managed::selector();
+        let optional = "allow list and watch to notice changes by others at once; until then they are noticed at the next \
+                        refresh";
+        let scope = Scope { selector: &selector, optional: Some(optional), kind: &kind.kind };
+        // The watch holds what it feeds weakly, or it would keep itself alive.
+        let sink = Arc::new(Weakly(Arc::downgrade(&watch)));
+        *lock(&watch.synced) = Some(follow(api, scope, sink, watch.stop.clone()));
+        watch
+    }
+}
+
+impl Index {
+    /// Whether it wrote anything.
+    fn unlink(&mut self, user: &ObjectKey) -> bool {
+        let Some(target) = self.targets.remove(user) else { return false };
+        if let Some(authors) = self.authors.get_mut(&target) {
+            authors.remove(user);
+            if authors.is_empty() {
+                self.authors.remove(&target);
+            }
+        }
+        true
+    }
+
+    /// Watches of kinds that nobody writes any more end.
+    fn end_unused(&mut self) {
+        let used: HashSet<ApiResource> = self.authors.keys().map(|(kind, _)| kind.clone()).collect();
+        self.kinds.retain(|kind, _| used.contains(kind));
+    }
+}
+
+impl Watch {
+    /// Whether the first list is there, after a moment of patience. Without it nothing is known of any object.
+    pub async fn is_listed(&self) -> bool {
+        let synced = lock(&self.synced).clone();
+        let Some(mut synced) = synced else { return false };
+        if !synced.is_done() && !self.overdue.load(Ordering::Relaxed) {
+            let _ = tokio::time::timeout(FIRST_LIST, synced.wait()).await;
+            self.overdue.store(!synced.is_done(), Ordering::Relaxed);
+        }
+        synced.is_done()
+    }
+}
+
+struct Weakly(std::sync::Weak<Watch>);
+
+impl Weakly {
+    fn with(&self, act: impl FnOnce(&ManagedSecrets)) {
+        if let Some(watch) = self.0.upgrade() {
+            act(&watch.objects);
+        }
+    }
+}
+
+impl Sink<HashedObject> for Weakly {
+    fn listing(&self) {
+        self.with(ManagedSecrets::begin_list);
+    }
+
+    fn applied(&self, object: HashedObject) {
+        let key = ObjectKey::of(&object);
+        self.with(|objects| objects.arrived(&key, object.managed));
+    }
+
+    fn deleted(&self, object: HashedObject) {
+        let key = ObjectKey::of(&object);
+        self.with(|objects| objects.left(&key, &object.managed));
+    }
+
+    fn listed(&self) {
+        self.with(ManagedSecrets::end_list);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a target is, as far as it is managed.
+pub fn managed_of(object: &kube::api::DynamicObject) -> Managed {
+    let hash = super::desired::hash_of(object.data.get("spec"), object.data.get("data"));
+    Managed::new(&object.metadata, hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::api::GroupVersionKind;
+
+    use super::*;
+    use crate::provider::fixture;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new("n", name)
+    }
+
+    fn kind(name: &str) -> ApiResource {
+        ApiResource::from_gvk(&GroupVersionKind::gvk("example.com", "v1", name))
+    }
+
+    fn object(version: u64, content: &str) -> HashedObject {
+        let hash = super::super::desired::hash_of(Some(&serde_json::json!({"a": "b"})), None);
+        serde_json::from_value(serde_json::json!({
+            "metadata": {
+                "name": "t", "namespace": "n", "uid": "u", "resourceVersion": version.to_string(),
+                "annotations": {"reconcile.external-secrets.io/data-hash": hash},
+            },
+            "spec": {"a": content},
+        }))
+        .expect("an object")
+    }
+
+    fn watches() -> (Watches, Arc<Mutex<Vec<ObjectKey>>>) {
+        let woken: Arc<Mutex<Vec<ObjectKey>>> = Arc::default();
+        let sink = woken.clone();
+        let client = fixture::kube_client(|_| (404, serde_json::json!({})));
+        (Watches::new(client, "", move |user| lock(&sink).push(user.clone())), woken)
+    }
+
+    #[tokio::test]
+    async fn kind_is_watched_as_long_as_somebody_writes_it() {
+        let (watches, _) = watches();
+        let first = watches.set(&key("a"), &kind("App"), &key("t"));
+        let second = watches.set(&key("b"), &kind("App"), &key("s"));
+        assert!(Arc::ptr_eq(&first, &second), "one watch for a kind");
+        let stop = first.stop.clone();
+        drop((first, second));
+        watches.forget(&key("a"));
+        assert!(!stop.is_cancelled(), "b still writes it");
+        drop(watches.set(&key("b"), &kind("Other"), &key("s")));
+        assert!(stop.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn edited_object_wakes_those_who_write_it_and_an_intact_one_nobody() {
+        let (watches, woken) = watches();
+        let watch = watches.set(&key("a"), &kind("App"), &key("t"));
+        watches.set(&key("b"), &kind("App"), &key("other"));
+        let sink = Weakly(Arc::downgrade(&watch));
+        sink.applied(object(1, "b"));
+        assert!(lock(&woken).is_empty());
+        sink.applied(object(2, "edited"));
+        assert_eq!(*lock(&woken), [key("a")]);
+        sink.deleted(object(3, "edited"));
+        assert_eq!(lock(&woken).len(), 2);
+        watches.set(&key("a"), &kind("App"), &key("renamed"));
+        sink.applied(object(4, "edited"));
+        assert_eq!(lock(&woken).len(), 2, "nobody writes it any more");
+    }
+}

@@ -1,0 +1,90 @@
+//! syncWindows: what they hold up, what passes them, and that an opening is noticed.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde_json::{Value, json};
+use tests::{Result, wait};
+
+use crate::support::{
+    Scene,
+    manifest::{external_secret, with},
+};
+use crate::{store, stored, targeting};
+
+/// An ExternalSecret that would be refreshed each second, were it not for this window.
+fn within(kind: &str, schedule: &str, duration: &str) -> Value {
+    let windows = json!([{"schedule": schedule, "duration": duration}]);
+    with(targeting(&json!({})), &json!({"refreshInterval": "1s", "syncWindows": {"kind": kind, "windows": windows}}))
+}
+
+/// Waits until the controller has looked at the ExternalSecret after its interval was over, and found nothing to do.
+async fn is_held_up(scene: &Scene, value: &str) -> Result {
+    let before = scene.holds("app", &[("password", value)]).await?;
+    scene.is_synced("app").await?;
+    let refreshed = refresh_time(scene).await?;
+    wait::until("the interval to be over", Duration::from_secs(10), || async {
+        let over = Timestamp::now() > refreshed + SignedDuration::from_secs(2);
+        if over { Ok(()) } else { Err("not yet".to_owned()) }
+    })
+    .await?;
+    let looked_at = scene.reconciles("app").await?;
+    store(scene, "changed").await?;
+    scene.is_looked_at("app", looked_at).await?;
+    scene.is_untouched(&before).await?;
+    assert_eq!(refresh_time(scene).await?, refreshed, "it was refreshed");
+    Ok(())
+}
+
+async fn refresh_time(scene: &Scene) -> Result<Timestamp> {
+    let app = scene.ours("ExternalSecret").get("app").await?;
+    Ok(app.data["status"]["refreshTime"].as_str().unwrap_or_default().parse()?)
+}
+
+#[tokio::test]
+async fn closed_window_holds_up_the_interval_and_nothing_else() -> Result {
+    let scene = stored("windows", "first").await?;
+    for spec in [within("allow", "0 0 30 2 *", "1h"), within("deny", "* * * * *", "1h")] {
+        store(&scene, "first").await?;
+        scene.apply(&external_secret("app", &spec)).await?;
+        is_held_up(&scene, "first").await?;
+        // What a user changes is done at once.
+        scene.force_sync("app").await?;
+        scene.holds("app", &[("password", "changed")]).await?;
+        scene.is_synced("app").await?;
+        store(&scene, "again").await?;
+        scene.edit_secret("app", &json!({"data": {"password": "ZWRpdGVk"}})).await?;
+        scene.holds("app", &[("password", "again")]).await?;
+        scene.is_synced("app").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn open_window_lets_the_interval_pass() -> Result {
+    let scene = stored("open", "first").await?;
+    scene.apply(&external_secret("app", &within("allow", "* * * * *", "1h"))).await?;
+    scene.holds("app", &[("password", "first")]).await?;
+    store(&scene, "second").await?;
+    scene.holds("app", &[("password", "second")]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn opening_is_noticed_when_it_comes() -> Result {
+    let scene = stored("opens", "first").await?;
+    // The next minute that leaves time to look at the closed window first.
+    let opens = Timestamp::now() + SignedDuration::from_secs(75);
+    let minute = TimeZone::UTC.to_datetime(opens);
+    let schedule = format!("{} {} * * *", minute.minute(), minute.hour());
+    scene.apply(&external_secret("app", &within("allow", &schedule, "1h"))).await?;
+    is_held_up(&scene, "first").await?;
+    let soon_after = Duration::from_secs(90);
+    wait::object(&scene.secrets(), "app", "the value of the store once the window is open", soon_after, |secret| {
+        crate::support::data(secret).get("password").is_some_and(|value| value == "changed")
+    })
+    .await?;
+    let refreshed = refresh_time(&scene).await?;
+    assert_eq!(TimeZone::UTC.to_datetime(refreshed).minute(), minute.minute(), "as soon as it was open");
+    Ok(())
+}
