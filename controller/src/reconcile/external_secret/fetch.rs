@@ -15,7 +15,7 @@ use super::{rewrite, values};
 use crate::{
     ctx::Ctx,
     error::{Code, Error},
-    provider::{Store, Values},
+    provider::{Store, Values, keys},
     reconcile::external_secret::stores,
     templates::{Budget, Place, Templates},
 };
@@ -102,7 +102,7 @@ impl Names<'_> {
     /// Names as the Secret takes them: rewritten, or converted where nothing is rewritten.
     async fn of(&self, entry: &Entry, conversion: ConversionStrategy, found: Values) -> Result<Values, Error> {
         let named = if entry.rewrite.is_empty() {
-            values::convert_keys(conversion, found)?
+            keys::convert(conversion, found)?
         } else {
             let (templates, operations) = (self.templates.clone(), entry.rewrite.clone());
             let work = move |budget: &Budget| rewrite::apply(&templates, budget, &operations, found);
