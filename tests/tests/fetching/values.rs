@@ -79,6 +79,12 @@ fn of_vault(namespace: &str) -> Vec<Row> {
                 "user": "bob", "yes": "true",
             }),
         ),
+    ]
+}
+
+fn found_in_vault(namespace: &str) -> Vec<Row> {
+    let at = |name: &str| format!("{namespace}/{name}");
+    vec![
         (
             "unicode",
             "vault",
@@ -128,7 +134,7 @@ fn of_vault(namespace: &str) -> Vec<Row> {
             }]}),
             json!({
                 "both": DB.replace("\\u003c\\u0026\\u003e", "<&>").replace(r#""url""#, r#""token":"t","url""#),
-                "part-db": DB, "part-web": WEB, "token": "t", "user": "bob", "rest": "true",
+                "part-db": DB, "part-web": WEB, "token": "t", "user": "bob", "rest": "_-8=",
             }),
         ),
     ]
@@ -211,7 +217,7 @@ fn of_both(namespace: &str) -> Vec<Row> {
 async fn values_are_fetched_named_and_decoded() -> Result {
     let (alone, _controller) = stocked("values").await?;
     let (moment, asked) = (alone.moment().await?, alone.bed.moto().await?.mark());
-    let rows = [of_vault(&alone.namespace), of_aws(&alone.namespace), of_both(&alone.namespace)].concat();
+    let rows = [of_vault, found_in_vault, of_aws, of_both].map(|rows| rows(&alone.namespace)).concat();
     alone.create(rows.iter().map(|(name, store, spec, _)| external_secret(name, store, spec))).await?;
     for (name, _, _, values) in &rows {
         if let Err(failure) = synced(alone.bed, &alone.namespace, name).await {

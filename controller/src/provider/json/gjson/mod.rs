@@ -72,19 +72,19 @@ impl Lookup {
                 [b'@', _, ..] => {
                     if let Some(call) = path::modifier(path) {
                         let made = modifiers::apply(self, &call, json)?;
-                        return self.then(made, call.rest);
+                        return self.then(&made, call.rest);
                     }
                 }
                 [b'!', _, ..] => {
                     if let Some((literal, rest)) = path::literal(path) {
                         self.make(literal.len())?;
-                        return self.then(Piece::made(literal.to_vec()), rest);
+                        return self.then(&Piece::made(literal.to_vec()), rest);
                     }
                 }
                 [b'[' | b'{', _, ..] => {
                     let Some((parts, rest)) = path::multipath(path) else { return self.walk(json, b"") };
                     return match rest {
-                        [] => Ok(self.gather(json, &parts)?),
+                        [] => self.gather(json, &parts),
                         [b'.' | b'|', rest @ ..] => self.get(&self.gather(json, &parts)?.raw, rest),
                         _ => self.walk(json, rest),
                     };
@@ -96,9 +96,9 @@ impl Lookup {
     }
 
     /// What the rest of a path selects of what its beginning made.
-    fn then<'a>(&self, made: Piece<'a>, rest: &[u8]) -> Result<Found<'a>, Refused> {
+    fn then<'a>(&self, made: &Piece<'a>, rest: &[u8]) -> Result<Found<'a>, Refused> {
         match rest {
-            [b'.' | b'|', rest @ ..] => self.get(&made, rest),
+            [b'.' | b'|', rest @ ..] => self.get(made, rest),
             _ => Ok(Found::of(made)),
         }
     }

@@ -51,39 +51,20 @@ impl Name {
 /// What a modifier makes of a value; of what it does not apply to, the value itself or nothing.
 pub fn apply<'a>(lookup: &Lookup, call: &Call<'_>, json: &Piece<'a>) -> Result<Piece<'a>, Refused> {
     lookup.step(json.len())?;
-    let value = Found::of(json.clone());
-    let mut out = Output { lookup, bytes: Vec::new() };
-    match call.name {
-        Name::This => return Ok(json.clone()),
-        Name::Valid if Json::parse(json).is_ok() => return Ok(json.clone()),
-        Name::Valid => {}
-        Name::ToStr => {
-            lookup.make(json.len().saturating_mul(6))?;
-            text::quote(&mut out.bytes, json);
-        }
-        Name::FromStr if Json::parse(json).is_ok() => out.push(&value.plain())?,
-        Name::FromStr => {}
-        Name::Ugly => out.ugly(json)?,
-        Name::Pretty => out.push(&pretty::pretty(lookup, json, &pretty::Options::new(call.argument))?)?,
-        Name::Keys => out.keys(&value)?,
-        Name::Values if is_array(&value) => return Ok(json.clone()),
-        Name::Values => out.values(&value)?,
-        Name::Dig => {
-            out.push(b"[")?;
-            out.dig(&value, call.argument)?;
-            out.push(b"]")?;
-        }
-        Name::Group if is_object(&value) => out.group(&value)?,
-        Name::Group => {}
-        Name::Reverse if value.kind == Kind::Json => out.reverse(&value)?,
-        Name::Flatten if is_array(&value) => {
-            out.flatten(&value, option(call.argument, b"deep").is_some_and(|value| is_true(&value)))?
-        }
-        Name::Join if is_array(&value) => {
-            out.join(&value, option(call.argument, b"preserve").is_some_and(|value| is_true(&value)))?
-        }
-        Name::Reverse | Name::Flatten | Name::Join => return Ok(json.clone()),
+    let value = Found::of(json);
+    let stays = match call.name {
+        Name::This => true,
+        Name::Valid => Json::parse(json).is_ok(),
+        Name::Values => is_array(&value),
+        Name::Reverse => value.kind != Kind::Json,
+        Name::Flatten | Name::Join => !is_array(&value),
+        _ => false,
+    };
+    if stays {
+        return Ok(json.clone());
     }
+    let mut out = Output { lookup, bytes: Vec::new() };
+    out.write(call, json, &value)?;
     Ok(Piece::made(out.bytes))
 }
 
@@ -97,13 +78,13 @@ fn is_object(value: &Found<'_>) -> bool {
 
 /// A member of a modifier's argument; the last one of that name.
 pub fn option<'p>(argument: &'p [u8], name: &[u8]) -> Option<Found<'p>> {
-    let argument = Found::of(Piece::from(argument));
+    let argument = Found::of(&Piece::from(argument));
     if !is_object(&argument) {
         return None;
     }
     let members = scan::members(&argument.raw);
     let named = members.filter(|(key, _)| argument.raw.get(key.clone()).is_some_and(|key| text::unquoted(key) == name));
-    named.last().map(|(_, value)| Found::of(argument.raw.part(value)))
+    named.last().map(|(_, value)| Found::of(&argument.raw.part(value)))
 }
 
 pub fn is_true(value: &Found<'_>) -> bool {
@@ -122,6 +103,37 @@ struct Output<'l> {
 }
 
 impl Output<'_> {
+    fn write(&mut self, call: &Call<'_>, json: &Piece<'_>, value: &Found<'_>) -> Result<(), Refused> {
+        let is_set = |name: &[u8]| option(call.argument, name).is_some_and(|value| is_true(&value));
+        match call.name {
+            Name::ToStr => {
+                // Six bytes for one that is escaped.
+                self.lookup.make(json.len().saturating_mul(6))?;
+                text::quote(&mut self.bytes, json);
+                Ok(())
+            }
+            Name::FromStr if Json::parse(json).is_ok() => self.push(&value.plain()),
+            Name::Ugly => self.ugly(json),
+            Name::Pretty => {
+                let pretty = pretty::pretty(self.lookup, json, &pretty::Options::new(call.argument))?;
+                self.push(&pretty)
+            }
+            Name::Keys => self.keys(value),
+            Name::Values => self.values(value),
+            Name::Dig => {
+                self.push(b"[")?;
+                self.dig(value, call.argument)?;
+                self.push(b"]")
+            }
+            Name::Group if is_object(value) => self.group(value),
+            // What is no JSON, or no object, becomes nothing.
+            Name::FromStr | Name::Group | Name::This | Name::Valid => Ok(()),
+            Name::Reverse => self.reverse(value),
+            Name::Flatten => self.flatten(value, is_set(b"deep")),
+            Name::Join => self.join(value, is_set(b"preserve")),
+        }
+    }
+
     fn push(&mut self, bytes: &[u8]) -> Result<(), Refused> {
         self.lookup.make(bytes.len())?;
         self.bytes.extend_from_slice(bytes);
@@ -199,7 +211,7 @@ impl Output<'_> {
     fn flatten_items(&mut self, value: &Found<'_>, deep: bool) -> Result<(), Refused> {
         self.lookup.step(value.raw.len())?;
         for item in scan::items(&value.raw) {
-            let item = Found::of(value.raw.part(item));
+            let item = Found::of(&value.raw.part(item));
             if is_array(&item) && deep {
                 let lookup = self.lookup;
                 lookup.nested(|| self.flatten_items(&item, deep))?;
@@ -217,7 +229,7 @@ impl Output<'_> {
     /// The objects of an array as one.
     fn join(&mut self, value: &Found<'_>, preserve: bool) -> Result<(), Refused> {
         self.push(b"{")?;
-        let objects = scan::items(&value.raw).map(|item| Found::of(value.raw.part(item))).filter(is_object);
+        let objects = scan::items(&value.raw).map(|item| Found::of(&value.raw.part(item))).filter(is_object);
         if preserve {
             for (index, object) in objects.enumerate() {
                 // An empty object leaves its comma, in Go too.
@@ -249,7 +261,7 @@ impl Output<'_> {
     fn group(&mut self, value: &Found<'_>) -> Result<(), Refused> {
         let mut objects: Vec<Zeroizing<Vec<u8>>> = Vec::new();
         for (key, member) in scan::members(&value.raw) {
-            let (key, member) = (value.raw.part(key), Found::of(value.raw.part(member)));
+            let (key, member) = (value.raw.part(key), Found::of(&value.raw.part(member)));
             if !is_array(&member) {
                 continue;
             }
@@ -294,7 +306,7 @@ impl Output<'_> {
                 Box::new(scan::members(&value.raw).map(|(_, member)| member))
             };
             for item in inner {
-                self.dig(&Found::of(value.raw.part(item)), path)?;
+                self.dig(&Found::of(&value.raw.part(item)), path)?;
             }
             Ok(())
         })

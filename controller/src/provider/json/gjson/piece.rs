@@ -73,13 +73,13 @@ impl<'a> Found<'a> {
     }
 
     /// The value at the beginning of a text, after white space. An array or object is taken to be all of the rest.
-    pub fn of(json: Piece<'a>) -> Self {
+    pub fn of(json: &Piece<'a>) -> Self {
         let Some(start) = json.iter().position(|byte| *byte > b' ') else { return Self::nothing() };
-        match scan::kind(&json, start) {
+        match scan::kind(json, start) {
             None => Self::nothing(),
             Some(Kind::Json) => Self { kind: Kind::Json, raw: json.part(start..json.len()) },
             Some(kind) => {
-                let end = scan::value_end(&json, start).unwrap_or(json.len());
+                let end = scan::value_end(json, start).unwrap_or(json.len());
                 Self { kind, raw: json.part(start..end) }
             }
         }

@@ -42,7 +42,7 @@ impl Options {
 /// The value with every member and item in a line of its own, and short arrays in one.
 pub fn pretty(lookup: &Lookup, json: &Piece<'_>, options: &Options) -> Result<Vec<u8>, Refused> {
     let mut writer = Writer { lookup, options, out: Vec::new(), line: 0 };
-    let value = Found::of(json.clone());
+    let value = Found::of(json);
     if value.exists() {
         let end = scan::value_end(&value.raw, 0).unwrap_or(value.raw.len());
         writer.value(&Found { kind: value.kind, raw: value.raw.part(0..end) }, 0)?;
@@ -84,7 +84,7 @@ impl Writer<'_> {
             self.next_line(index, depth + 1)?;
             self.push(&value.raw.part(key.clone()))?;
             self.push(b": ")?;
-            self.value(&Found::of(value.raw.part(member.clone())), depth + 1)?;
+            self.value(&Found::of(&value.raw.part(member.clone())), depth + 1)?;
         }
         self.end(!members.is_empty(), depth)?;
         self.push(b"}")
@@ -102,7 +102,7 @@ impl Writer<'_> {
         let mut any = false;
         for (index, item) in scan::items(&value.raw).enumerate() {
             self.next_line(index, depth + 1)?;
-            self.value(&Found::of(value.raw.part(item)), depth + 1)?;
+            self.value(&Found::of(&value.raw.part(item)), depth + 1)?;
             any = true;
         }
         self.end(any, depth)?;
@@ -117,7 +117,7 @@ impl Writer<'_> {
             if index > 0 {
                 out.extend_from_slice(b", ");
             }
-            let item = Found::of(value.raw.part(item));
+            let item = Found::of(&value.raw.part(item));
             match (item.kind, item.raw.first()) {
                 (Kind::Json, Some(b'{')) => return Ok(false),
                 (Kind::Json, _) if depth < MAX_NESTING && self.one_line(&item, out, most, depth + 1)? => {}

@@ -70,7 +70,7 @@ impl<'a, 'p> Walk<'_, 'a, 'p> {
         loop {
             let start = match scan::item_start(self.json, at) {
                 Ok(start) => start,
-                Err(at) => return Ok(Stop { at, done: self.close(&item, index, gathered)? }),
+                Err(at) => return Ok(Stop { at, done: self.close(&item, index, gathered) }),
             };
             let stop = match &item.what {
                 What::Query(query) => self.asked(start, query, item.next, &mut gathered)?,
@@ -136,24 +136,24 @@ impl<'a, 'p> Walk<'_, 'a, 'p> {
         Ok(Stop { at, done: false })
     }
 
-    /// At the end of an array.
-    fn close(&mut self, item: &Item<'p>, count: usize, gathered: Gathered) -> Result<bool, Refused> {
+    /// At the end of an array: whether everything has been found.
+    fn close(&mut self, item: &Item<'p>, count: usize, gathered: Gathered) -> bool {
         match &item.what {
-            What::Index(_) => Ok(false),
+            What::Index(_) => false,
             What::Count => {
                 self.found = Found { kind: Kind::Number, raw: Piece::made(count.to_string().into_bytes()) };
-                Ok(true)
+                true
             }
             What::Each(path) => {
                 self.pipe = split_pipe(path).1.or(self.pipe);
                 self.found = gathered.into_array();
-                Ok(true)
+                true
             }
             What::Query(query) => {
                 if query.all && !self.found.exists() {
                     self.found = gathered.into_array();
                 }
-                Ok(false)
+                false
             }
         }
     }
