@@ -226,7 +226,7 @@ async fn many(prefix: &str) -> Result<(Alone, Vec<Value>)> {
 
 async fn all_written(alone: &Alone) -> Result {
     let secrets = alone.secrets()?;
-    wait::until("every Secret", Duration::from_secs(180), || async {
+    wait::until("every Secret", Duration::from_mins(3), || async {
         let secrets = secrets.list_metadata(&ListParams::default()).await.map_err(|error| error.to_string())?;
         let written = secrets.items.iter().filter(|secret| secret.name_any().starts_with("es-")).count();
         if written == MANY { Ok(()) } else { Err(format!("there are {written}")) }
