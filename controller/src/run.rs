@@ -39,7 +39,7 @@ use crate::{
     },
     events::Events,
     metrics::Metrics,
-    provider::{self, pool::Pool},
+    provider::{self, pool::Pool, reads::Demand},
     reconcile::{
         external_secret::{ExternalSecrets, generic::Generic, source, sources::Sources},
         guard::Guard,
@@ -202,7 +202,11 @@ impl Parts {
         };
         let events = |controller: &str| Events::start(client.clone(), controller);
         let resolver = Arc::new(Resolver::new(client.clone(), credentials.clone()));
-        let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone()));
+        let demand = {
+            let queue = external_secrets.clone();
+            Demand::new(move |started| queue.waits_since(started))
+        };
+        let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone(), demand));
         let limit = usize::try_from(args.vault_token_cache_size).unwrap_or(usize::MAX);
         let ctx = Ctx {
             settings: Settings {

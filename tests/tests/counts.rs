@@ -7,8 +7,8 @@ use std::time::Duration;
 use alone::Alone;
 use api::external_secret::ExternalSecret;
 use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::Time};
-use kube::{Api, api::ListParams};
-use serde_json::json;
+use kube::{Api, ResourceExt as _, api::ListParams};
+use serde_json::{Value, json};
 use tests::{
     ApiRequest, Requests, Result,
     resources::{SOON, settled, synced},
@@ -203,6 +203,83 @@ async fn fifty_external_secrets_of_one_store_share_one_login() -> Result {
     assert!((1..=names.len()).contains(&happened.reads.len()), "{}", happened.reads);
     assert_eq!(happened.api.resource("secrets").writes().len(), names.len(), "{}", happened.api);
     Ok(())
+}
+
+#[tokio::test]
+async fn refresh_of_several_paths_is_one_read_of_each_and_one_status_patch() -> Result {
+    let alone = Alone::with_token("paths").await?;
+    let paths = ["one", "two", "three"].map(|name| format!("{}/{name}", alone.namespace));
+    for path in &paths {
+        alone.bao.put(&format!("secret/{path}"), &json!({"a": path, "b": {"c": path}})).await?;
+    }
+    let _controller = alone.controller().await?;
+    let mut object = alone.external_secret("db", "4s");
+    let properties = paths.iter().flat_map(|path| ["a", "b.c"].map(|property| (path, property))).enumerate();
+    let entry = |(index, (path, property))| json!({"secretKey": format!("k{index}"), "remoteRef": {"key": path, "property": property}});
+    object["spec"]["data"] = properties.map(entry).collect();
+    object["spec"]["dataFrom"] = paths.iter().map(|path| json!({"extract": {"key": path}})).collect();
+    alone.create([object]).await?;
+    synced(alone.bed, &alone.namespace, "db").await?;
+
+    let first = refreshed(&alone, None).await?;
+    let second = refreshed(&alone, first).await?;
+    let before = alone.moment().await?;
+    refreshed(&alone, second).await?;
+    let happened = alone.since(before).await?;
+    let mut read: Vec<_> = happened.reads.as_slice().iter().map(|read| read.path.clone()).collect();
+    read.sort();
+    let mut expected = paths.map(|path| format!("secret/data/{path}"));
+    expected.sort();
+    assert_eq!(read, expected, "nine entries, three paths");
+    assert_eq!(told(&happened.api.writes()), ["patch externalsecrets/status"], "{}", happened.api);
+    Ok(())
+}
+
+/// ExternalSecrets of an installation, and the paths that they share.
+const MANY: usize = 1000;
+const SHARED: usize = 50;
+
+#[tokio::test]
+async fn thousand_external_secrets_of_fifty_paths_read_each_path_once() -> Result {
+    let (alone, objects) = many("thousand").await?;
+    let mut controller = alone.controller().await?;
+    alone.valid().await?;
+    assert_eq!(controller.kill().await?, 0);
+    alone.create(objects).await?;
+    let before = alone.moment().await?;
+    // All come at once, in its first list.
+    controller.restart().await?;
+    all_written(&alone).await?;
+    let happened = alone.since(before).await?;
+    assert!((SHARED..=60).contains(&happened.reads.len()), "{} reads", happened.reads.len());
+    Ok(())
+}
+
+/// That many ExternalSecrets, each of one of the shared paths.
+async fn many(prefix: &str) -> Result<(Alone, Vec<Value>)> {
+    let alone = Alone::with_token(prefix).await?;
+    let path = |number: usize| format!("{}/shared-{number}", alone.namespace);
+    for number in 0..SHARED {
+        alone.bao.put(&format!("secret/{}", path(number)), &json!({"value": number.to_string()})).await?;
+    }
+    let object = |number: usize| {
+        let entry = json!({"secretKey": "value", "remoteRef": {"key": path(number % SHARED), "property": "value"}});
+        let mut object = alone.external_secret(&format!("es-{number}"), "1h");
+        object["spec"]["data"] = json!([entry]);
+        object
+    };
+    let objects = (0..MANY).map(object).collect();
+    Ok((alone, objects))
+}
+
+async fn all_written(alone: &Alone) -> Result {
+    let secrets = alone.secrets()?;
+    wait::until("every Secret", Duration::from_mins(3), || async {
+        let secrets = secrets.list_metadata(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let written = secrets.items.iter().filter(|secret| secret.name_any().starts_with("es-")).count();
+        if written == MANY { Ok(()) } else { Err(format!("there are {written}")) }
+    })
+    .await
 }
 
 #[tokio::test]

@@ -29,6 +29,10 @@ fn escape(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
     match rest.next() {
         Some('b') => out.push_str(r"(?-u:\b)"),
         Some('Q') => quoted(rest, out),
+        Some(c @ ('p' | 'P' | 'x')) if rest.peek() == Some(&'{') => {
+            out.extend(['\\', c]);
+            braced(rest, out);
+        }
         Some(c) => escaped(c, out),
         None => out.push('\\'),
     }
@@ -45,6 +49,16 @@ fn escaped(c: char, out: &mut String) {
         'S' => out.push_str(r"[^\t\n\f\r ]"),
         '<' | '>' => out.push(c),
         _ => out.extend(['\\', c]),
+    }
+}
+
+/// A class's or character's name, as it stands, up to the closing brace.
+fn braced(rest: &mut Peekable<Chars<'_>>, out: &mut String) {
+    for c in rest.by_ref() {
+        out.push(c);
+        if c == '}' {
+            return;
+        }
     }
 }
 
@@ -133,6 +147,10 @@ mod tests {
             (r"^\Qa.b\E.$", "a.bc", true),
             (r"^\Qa.b\E.$", "axbc", false),
             (r"^\pL+$", "größe", true),
+            (r"^\p{Greek}+$", "λ", true),
+            (r"^\P{L}$", "l", false),
+            (r"^[\p{L}\x{31}]+$", "é1", true),
+            (r"^\x{e9}{2}$", "éé", true),
             (r"(?i)^TEAM/.*$", "team/a", true),
             (r"^(?P<first>a)(?:b|c)?$", "ac", true),
         ] {

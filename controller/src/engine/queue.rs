@@ -100,6 +100,16 @@ impl Queue {
         })
     }
 
+    /// Whether the key that is taken next in either lane was last asked for at that moment or before it.
+    pub fn waits_since(&self, moment: Instant) -> bool {
+        let state = self.state();
+        let waits = |lane: &VecDeque<ObjectKey>| {
+            let next = lane.iter().find_map(|key| state.items.get(key)?.waiting);
+            next.is_some_and(|waiting| waiting.last <= moment)
+        };
+        waits(&state.interactive) || waits(&state.periodic)
+    }
+
     /// Asks for a key now, because something changed: failures before it do not count any more.
     pub fn add(&self, key: &ObjectKey, lane: Lane) {
         self.ask(key, lane, |item| item.failures = Failures::default());

@@ -180,10 +180,6 @@ impl Store for Guarded {
         self.guard(self.store.find(query, since)).await
     }
 
-    fn converts_found_names(&self) -> bool {
-        self.store.converts_found_names()
-    }
-
     async fn check(&self) -> Result<Readiness, Error> {
         if self.store.check_asks_backend() {
             return self.guard(self.store.check()).await;

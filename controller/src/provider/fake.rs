@@ -11,7 +11,7 @@ use api::{
 };
 use async_trait::async_trait;
 
-use super::{Readiness, Store, Values, json};
+use super::{Readiness, Store, Values, json, keys};
 use crate::{
     error::{Code, Error},
     secret_bytes::SecretBytes,
@@ -43,7 +43,7 @@ impl Store for Fake {
     async fn get(&self, remote: &RemoteRef, _: Instant) -> Result<Option<SecretBytes>, Error> {
         let Some(item) = self.entry(remote) else { return Ok(None) };
         let Some(path) = &remote.property else { return Ok(Some(item.value.as_str().into())) };
-        let found = json::property(&item.value, path)
+        let found = json::property(item.value.as_bytes(), path)
             .map_err(|refused| Error::fix(Code::SpecInvalid, format!("property {path:?}: {refused}")))?;
         Ok(found)
     }
@@ -75,11 +75,9 @@ impl Store for Fake {
                 && item.key.starts_with(prefix)
                 && matcher.as_ref().is_none_or(|matcher| matcher.is_match(&item.key))
         });
-        Ok(Some(items.map(|item| (item.key.clone(), item.value.as_str().into())).collect()))
-    }
-
-    fn converts_found_names(&self) -> bool {
-        true
+        let values = items.map(|item| (item.key.clone(), item.value.as_str().into())).collect();
+        // Here and not after a rewrite, which sees converted names of this store.
+        keys::convert(query.conversion_strategy, values).map(Some)
     }
 
     async fn check(&self) -> Result<Readiness, Error> {

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::secret_bytes::SecretBytes;
 
+mod gjson;
 mod parse;
 mod property;
 mod write;

@@ -18,6 +18,7 @@ pub mod breaker;
 pub mod fake;
 pub mod identity;
 pub mod json;
+pub mod keys;
 pub mod metrics;
 pub mod pool;
 pub mod reads;
@@ -29,6 +30,7 @@ mod referent;
 
 use identity::StoreHandle;
 use metrics::ProviderMetrics;
+use reads::{Demand, Reads};
 
 /// Secret values by the name the backend gives them.
 pub type Values = BTreeMap<String, SecretBytes>;
@@ -59,11 +61,6 @@ pub trait Store: Send + Sync {
     /// Every entry that matches, whole, by its name. `None`: there is nothing to look in (an absent folder).
     async fn find(&self, query: &Find, since: Instant) -> Result<Option<Values>, Error>;
 
-    /// Whether names that `find` gives are converted before they are rewritten, not only where nothing rewrites them.
-    fn converts_found_names(&self) -> bool {
-        false
-    }
-
     /// Whether the credentials work, asked of the backend now.
     async fn check(&self) -> Result<Readiness, Error>;
 
@@ -91,16 +88,13 @@ pub struct Backends {
     http: Arc<Clients>,
     aws: aws::Shared,
     metrics: ProviderMetrics,
+    demand: Demand,
 }
 
 impl Backends {
-    /// With the endpoints that the environment names.
-    pub fn from_env(metrics: ProviderMetrics) -> Self {
-        Self::new(aws::Endpoints::from_env(), metrics)
-    }
-
-    pub fn new(endpoints: aws::Endpoints, metrics: ProviderMetrics) -> Self {
-        Self { http: Arc::default(), aws: aws::Shared::new(endpoints), metrics }
+    /// With the endpoints that the environment names. `demand`: who waits for a worker, so that reads are kept for them.
+    pub fn from_env(metrics: ProviderMetrics, demand: Demand) -> Self {
+        Self { http: Arc::default(), aws: aws::Shared::new(aws::Endpoints::from_env()), metrics, demand }
     }
 }
 
@@ -110,9 +104,13 @@ impl pool::Opener for Backends {
         Ok(match store.provider()? {
             ProviderRef::Vault(spec) => {
                 let retry = store.spec.retry_settings.as_ref();
-                Arc::new(vault::open(spec, retry, access, &self.http, &self.metrics).await?)
+                let reads = Reads::new(self.demand.clone());
+                Arc::new(vault::open(spec, retry, access, &self.http, &self.metrics, reads).await?)
             }
-            ProviderRef::Aws(spec) => Arc::new(aws::open(spec, store, access, &self.aws, &self.metrics).await?),
+            ProviderRef::Aws(spec) => {
+                let reads = Reads::new(self.demand.clone());
+                Arc::new(aws::open(spec, store, access, &self.aws, &self.metrics, reads).await?)
+            }
             ProviderRef::Fake(spec) => Arc::new(fake::Fake::new(spec.clone())),
         })
     }

@@ -6,7 +6,9 @@
 //! after the other, and a change made before the trigger is always seen.
 //!
 //! A read runs in a task of its own: a caller that gives up does not take it away from the others. What lingers is
-//! bounded in time, number and bytes; past a bound a result is handed to those who wait for it and not kept.
+//! bounded in time, number and bytes; past a bound a result is handed to those who wait for it and not kept. While keys
+//! wait for a worker that were triggered before a read started ([`Demand`]), its result lingers on: a thousand objects
+//! of fifty paths that are found at start-up cost fifty reads, however long they take to be written.
 
 use std::{
     collections::HashMap,
@@ -23,6 +25,9 @@ use crate::error::{Code, Error};
 /// cache, since `since` of the next trigger is later.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How often a result can linger on because somebody waits.
+const MOST_LINGERS: u32 = 60;
+
 /// Finished results kept at once: those of a second at more reads than a backend has been seen to answer.
 const KEPT: usize = 4096;
 
@@ -34,9 +39,24 @@ pub trait Weigh {
     fn weigh(&self) -> usize;
 }
 
+/// Whether somebody waits for a worker who could use a read that started at a moment.
+#[derive(Clone, Default)]
+pub struct Demand(Option<Arc<dyn Fn(Instant) -> bool + Send + Sync>>);
+
+impl Demand {
+    pub fn new(waits: impl Fn(Instant) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(waits)))
+    }
+
+    fn is_there(&self, started: Instant) -> bool {
+        self.0.as_ref().is_some_and(|waits| waits(started))
+    }
+}
+
 /// See the module documentation.
 pub struct Reads<K, V> {
     inner: Arc<Mutex<Inner<K, V>>>,
+    demand: Demand,
 }
 
 struct Inner<K, V> {
@@ -52,10 +72,10 @@ struct Read<V> {
     result: Shared<BoxFuture<'static, Result<Arc<V>, Error>>>,
 }
 
-impl<K, V> Default for Reads<K, V> {
-    fn default() -> Self {
+impl<K, V> Reads<K, V> {
+    pub fn new(demand: Demand) -> Self {
         let inner = Inner { reads: HashMap::new(), next_id: 0, kept: 0, kept_bytes: 0 };
-        Self { inner: Arc::new(Mutex::new(inner)) }
+        Self { inner: Arc::new(Mutex::new(inner)), demand }
     }
 }
 
@@ -90,13 +110,19 @@ where
         let started = tokio::time::Instant::now().into_std();
         inner.reads.insert(key.clone(), Read { id, started, result: result.clone() });
         let end = End { inner: self.inner.clone(), key, id };
+        let demand = self.demand.clone();
         tokio::spawn(async move {
             let result = work.await.map(Arc::new);
             let weight = result.as_ref().map_or(0, |value| value.weigh());
             // Nobody waits any more: nobody will ask for the rest of this reconcile either, but the next one might.
             let _ = send.send(result);
             if end.keep(weight) {
-                tokio::time::sleep(LINGER).await;
+                for _ in 0..MOST_LINGERS {
+                    tokio::time::sleep(LINGER).await;
+                    if !demand.is_there(started) {
+                        break;
+                    }
+                }
                 end.release(weight);
             }
         });

@@ -154,3 +154,18 @@ async fn every_added_key_is_taken_by_some_worker() {
     }
     assert_eq!(taken.load(std::sync::atomic::Ordering::SeqCst), 1000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn next_key_of_either_lane_tells_since_when_somebody_waits() {
+    let queue = queue();
+    let now = Instant::now;
+    let before = now();
+    queue.add(&key("a"), Lane::Periodic);
+    assert!(
+        queue.waits_since(now()) && !before.checked_sub(Duration::from_secs(1)).is_some_and(|at| queue.waits_since(at))
+    );
+    let work = take(&queue).await;
+    assert!(!queue.waits_since(now()), "it is in a worker's hands");
+    queue.done(&work);
+    assert!(!queue.waits_since(now()));
+}

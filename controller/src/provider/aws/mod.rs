@@ -33,7 +33,7 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 
-use super::{identity::StoreHandle, metrics::ProviderMetrics};
+use super::{identity::StoreHandle, metrics::ProviderMetrics, reads::Reads};
 use crate::{
     error::{Code, Error},
     http::REQUEST_TIMEOUT,
@@ -48,7 +48,7 @@ mod secrets_manager;
 #[cfg(test)]
 mod tests;
 
-pub use secrets_manager::SecretsManager;
+pub use secrets_manager::{Asked, Found, SecretsManager};
 
 /// Where the block stands in a store.
 const FIELD: &str = "spec.provider.aws";
@@ -118,6 +118,7 @@ pub async fn open(
     access: Arc<Access>,
     shared: &Shared,
     metrics: &ProviderMetrics,
+    reads: Reads<Asked, Found>,
 ) -> Result<SecretsManager, Error> {
     if spec.service != AwsService::SecretsManager {
         let problem = format!("{FIELD}.service: {:?} is not part of this build yet; use SecretsManager", spec.service);
@@ -131,6 +132,7 @@ pub async fn open(
         credentials,
         spec.prefix.clone(),
         metrics,
+        reads,
     ))
 }
 

@@ -52,13 +52,13 @@ pub struct Api {
 
 /// What was asked for, so that equal reads become one.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-enum Asked {
+pub enum Asked {
     Value { name: String, version: Option<String> },
     Tags(String),
 }
 
 /// A secret's value; none if there is no such secret.
-struct Found(Option<SecretBytes>);
+pub struct Found(Option<SecretBytes>);
 
 impl Weigh for Found {
     fn weigh(&self) -> usize {
@@ -73,12 +73,13 @@ impl SecretsManager {
         credentials: Credentials,
         prefix: Option<String>,
         metrics: &ProviderMetrics,
+        reads: Reads<Asked, Found>,
     ) -> Self {
         let mut config = Builder::from(config);
         config.set_endpoint_url(endpoint.map(Into::into));
         config.set_credentials_provider(Some(credentials.provider()));
         let api = Api { client: Client::from_conf(config.build()), credentials, metrics: metrics.clone() };
-        Self { api, prefix: prefix.unwrap_or_default(), reads: Reads::default() }
+        Self { api, prefix: prefix.unwrap_or_default(), reads }
     }
 
     fn name(&self, remote: &RemoteRef) -> String {
@@ -99,21 +100,23 @@ impl SecretsManager {
 
     fn property(&self, remote: &RemoteRef, value: &SecretBytes, property: &str) -> Result<SecretBytes, Error> {
         let name = self.name(remote);
-        let text = String::from_utf8_lossy(value.expose());
-        Json::parse(text.as_bytes()).map_err(|problem| {
-            let problem = format!("secret {name:?} is not JSON ({problem}), so it has no property {property:?}");
-            Error::fix(Code::RemoteValueInvalid, problem)
-        })?;
+        let text = value.expose();
         let refused = |refused| Error::fix(Code::SpecInvalid, format!("property {property:?}: {refused}"));
         // A key that contains dots is meant more often than a path through a key of that name's beginning.
         if property.contains('.')
-            && let Some(found) = json::property(&text, &property.replace('.', "\\.")).map_err(refused)?
+            && let Some(found) = json::property(text, &property.replace('.', "\\.")).map_err(refused)?
         {
             return Ok(found);
         }
-        json::property(&text, property).map_err(refused)?.ok_or_else(|| {
-            let problem = format!("secret {name:?} has no property {property:?}; add it or correct the path");
-            Error::fix(Code::RemotePropertyMissing, problem)
+        json::property(text, property).map_err(refused)?.ok_or_else(|| match Json::parse(text) {
+            Ok(_) => {
+                let problem = format!("secret {name:?} has no property {property:?}; add it or correct the path");
+                Error::fix(Code::RemotePropertyMissing, problem)
+            }
+            Err(problem) => {
+                let problem = format!("secret {name:?} is not JSON ({problem}), so it has no property {property:?}");
+                Error::fix(Code::RemoteValueInvalid, problem)
+            }
         })
     }
 }

@@ -11,6 +11,7 @@ use api::{
 };
 
 use super::*;
+use crate::provider::reads::Demand;
 use crate::{
     provider::{
         Readiness, Store,
@@ -79,7 +80,7 @@ async fn open_at(backend: &Backend, spec: Spec) -> Result<SecretsManager, Error>
         spec: Arc::new(SecretStoreSpec { provider, retry_settings: Some(retry), ..SecretStoreSpec::default() }),
     };
     let metrics = ProviderMetrics::new(&prometheus::Registry::new()).unwrap();
-    open(&spec, &store, access(), &Shared::new(endpoints), &metrics).await
+    open(&spec, &store, access(), &Shared::new(endpoints), &metrics, Reads::new(Demand::default())).await
 }
 
 async fn store(backend: &Backend) -> SecretsManager {

@@ -58,16 +58,16 @@ async fn map_needs_an_object() {
 }
 
 #[tokio::test]
-async fn find_goes_by_name_and_path_and_leaves_versions_out() {
+async fn find_goes_by_name_and_path_leaves_versions_out_and_converts_names() {
     let find = |path: Option<&str>, regexp: Option<&str>| Find {
         path: path.map(Into::into),
         name: regexp.map(|regexp| FindName { regexp: Some(regexp.into()) }),
         ..Find::default()
     };
     let table = [
-        (find(None, Some("main$")), vec!["/db/main"]),
-        (find(Some("/db"), None), vec!["/db/main"]),
-        (find(None, None), vec!["/db/main", "plain"]),
+        (find(None, Some("main$")), vec!["_db_main"]),
+        (find(Some("/db"), None), vec!["_db_main"]),
+        (find(None, None), vec!["_db_main", "plain"]),
         (find(None, Some("^x")), vec![]),
     ];
     for (query, expected) in table {

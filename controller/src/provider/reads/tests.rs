@@ -19,7 +19,11 @@ struct Backend {
 
 impl Backend {
     fn new(permits: usize) -> Self {
-        Self { calls: Arc::default(), may_answer: Arc::new(Semaphore::new(permits)), reads: Reads::default() }
+        Self::wanted(permits, Demand::default())
+    }
+
+    fn wanted(permits: usize, demand: Demand) -> Self {
+        Self { calls: Arc::default(), may_answer: Arc::new(Semaphore::new(permits)), reads: Reads::new(demand) }
     }
 
     async fn read(&self, key: &'static str, since: Instant) -> Result<Arc<usize>, Error> {
@@ -91,7 +95,7 @@ async fn caller_that_gives_up_does_not_cancel_the_read() {
 
 #[tokio::test(start_paused = true)]
 async fn failure_is_shared_like_a_value_and_a_panic_is_an_error() {
-    let reads: Reads<&str, usize> = Reads::default();
+    let reads: Reads<&str, usize> = Reads::new(Demand::default());
     let failed = reads.read("a", now(), || async { Err(Error::retry(Code::VaultThrottled, "slow down")) }).await;
     assert_eq!(failed.unwrap_err().code(), Code::VaultThrottled);
     let panicked = reads.read("b", now(), || async { panic!("in the backend") }).await;
@@ -101,10 +105,30 @@ async fn failure_is_shared_like_a_value_and_a_panic_is_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn too_large_a_result_is_handed_over_but_not_kept() {
-    let reads: Reads<&str, usize> = Reads::default();
+    let reads: Reads<&str, usize> = Reads::new(Demand::default());
     let since = now();
     let value = reads.read("a", since, || async { Ok(KEPT_BYTES + 1) }).await.unwrap();
     assert_eq!(*value, KEPT_BYTES + 1);
     tokio::task::yield_now().await;
     assert!(lock(&reads.inner).reads.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn result_lingers_on_while_somebody_waits_who_could_use_it() {
+    let wait_since = Arc::new(Mutex::new(Some(now())));
+    let backend = {
+        let wait_since = wait_since.clone();
+        Backend::wanted(9, Demand::new(move |started| lock(&wait_since).is_some_and(|since| since <= started)))
+    };
+    let since = now();
+    let at = |seconds: f32| tokio::time::sleep(LINGER.mul_f32(seconds));
+    assert_eq!(*backend.read("a", since).await.unwrap(), 0);
+    at(20.5).await;
+    assert_eq!(*backend.read("a", since).await.unwrap(), 0);
+    *lock(&wait_since) = Some(now());
+    at(1.5).await;
+    assert_eq!(*backend.read("a", since).await.unwrap(), 1, "those who wait now came later");
+    *lock(&wait_since) = Some(since);
+    at(61.5).await;
+    assert_eq!(*backend.read("a", since).await.unwrap(), 2, "and nothing lingers for ever");
 }

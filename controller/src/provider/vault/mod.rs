@@ -62,7 +62,7 @@ pub struct Vault {
 
 /// What was asked for, so that equal reads become one.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-enum Asked {
+pub enum Asked {
     Data { at: Location, version: Option<String> },
     Metadata(Location),
 }
@@ -74,6 +74,7 @@ pub async fn open(
     access: Arc<Access>,
     clients: &Clients,
     metrics: &ProviderMetrics,
+    reads: Reads<Asked, Found>,
 ) -> Result<Vault, Error> {
     if spec.tls.cert_secret_ref.is_some() || spec.tls.key_secret_ref.is_some() {
         let problem = format!("{FIELD}.tls: client certificates are not part of this build yet; remove the field");
@@ -92,7 +93,7 @@ pub async fn open(
     );
     session.open().await?;
     let engine = Engine::new(spec.path.as_deref(), spec.version);
-    Ok(Vault { session: Arc::new(session), engine, reads: Reads::default() })
+    Ok(Vault { session: Arc::new(session), engine, reads })
 }
 
 /// Whether any credential is looked up beside the ExternalSecret when the store is a ClusterSecretStore.
@@ -135,7 +136,7 @@ fn namespace(field: &str, name: Option<&str>) -> Result<Option<HeaderValue>, Err
 impl Store for Vault {
     async fn get(&self, remote: &RemoteRef, since: Instant) -> Result<Option<SecretBytes>, Error> {
         let found = self.read(remote, since).await?;
-        let Some(document) = &found.0 else { return Ok(None) };
+        let Some(document) = &found.0 else { return self.absent(remote).map(|()| None) };
         match &remote.property {
             None => Ok(Some(document.text.as_str().into())),
             Some(property) => self.property(remote, document, property).map(Some),
@@ -144,7 +145,7 @@ impl Store for Vault {
 
     async fn get_map(&self, remote: &RemoteRef, since: Instant) -> Result<Option<Values>, Error> {
         let found = self.read(remote, since).await?;
-        let Some(document) = &found.0 else { return Ok(None) };
+        let Some(document) = &found.0 else { return self.absent(remote).map(|()| None) };
         let Some(property) = &remote.property else { return Ok(Some(values(&document.json).unwrap_or_default())) };
         let value = self.property(remote, document, property)?;
         let value = Json::parse(value.expose()).ok();
@@ -208,12 +209,23 @@ impl Vault {
         self.reads.read(asked.clone(), since, || read(asked)).await
     }
 
+    /// What an entry that is not there means: that there is no value, but of metadata that the reference is wrong.
+    fn absent(&self, remote: &RemoteRef) -> Result<(), Error> {
+        match remote.metadata_policy {
+            MetadataPolicy::None => Ok(()),
+            MetadataPolicy::Fetch => {
+                let problem = format!("{} has no metadata; create the entry or correct the key", self.shown(remote));
+                Err(Error::fix(Code::RemoteSecretMissing, problem))
+            }
+        }
+    }
+
     /// A property: a key of that very name, else what the path selects.
     fn property(&self, remote: &RemoteRef, document: &Document, property: &str) -> Result<SecretBytes, Error> {
         if let Some(value) = document.json.get(property) {
             return Ok(value.to_value(Numbers::AsWritten));
         }
-        let found = json::property(&document.text, property)
+        let found = json::property(document.text.as_bytes(), property)
             .map_err(|refused| Error::fix(Code::SpecInvalid, format!("property {property:?}: {refused}")))?;
         found.ok_or_else(|| {
             let problem = format!("{} has no property {property:?}; add it or correct the path", self.shown(remote));

@@ -10,6 +10,7 @@ use api::{
 };
 
 use super::*;
+use crate::provider::reads::Demand;
 use crate::{
     provider::fixture::{Answer, Backend, Received, kube_client},
     resolve::Scope,
@@ -55,7 +56,7 @@ async fn open_with(backend: &Backend, version: VaultVersion, auth: Option<VaultA
     let spec = Spec { server: backend.url.clone(), path: Some("secret".into()), version, auth, ..Spec::default() };
     let retry = RetrySettings { max_retries: Some(0), retry_interval: None };
     let metrics = ProviderMetrics::new(&prometheus::Registry::new()).unwrap();
-    open(&spec, Some(&retry), access(), &Clients::default(), &metrics).await
+    open(&spec, Some(&retry), access(), &Clients::default(), &metrics, Reads::new(Demand::default())).await
 }
 
 async fn store(backend: &Backend) -> Vault {

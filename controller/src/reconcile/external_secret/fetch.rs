@@ -15,7 +15,7 @@ use super::{rewrite, values};
 use crate::{
     ctx::Ctx,
     error::{Code, Error},
-    provider::{Store, Values},
+    provider::{Store, Values, keys},
     reconcile::external_secret::stores,
     templates::{Budget, Place, Templates},
 };
@@ -87,10 +87,7 @@ async fn one(store: &dyn Store, names: &Names<'_>, entry: &Entry, since: Instant
             finish(values::decode_all(remote.decoding_strategy, keyed)?, remote.null_byte_policy).map(Some)
         }
         Fetch::Find(query) => {
-            let Some(mut found) = store.find(query, since).await? else { return Ok(None) };
-            if store.converts_found_names() {
-                found = values::convert_keys(query.conversion_strategy, found)?;
-            }
+            let Some(found) = store.find(query, since).await? else { return Ok(None) };
             let keyed = names.of(entry, query.conversion_strategy, found).await?;
             finish(values::decode_all(query.decoding_strategy, keyed)?, query.null_byte_policy).map(Some)
         }
@@ -107,7 +104,7 @@ impl Names<'_> {
     /// Names as the Secret takes them: rewritten, or converted where nothing is rewritten.
     async fn of(&self, entry: &Entry, conversion: ConversionStrategy, found: Values) -> Result<Values, Error> {
         let named = if entry.rewrite.is_empty() {
-            values::convert_keys(conversion, found)?
+            keys::convert(conversion, found)?
         } else {
             let (templates, operations) = (self.templates.clone(), entry.rewrite.clone());
             let work = move |budget: &Budget| rewrite::apply(&templates, budget, &operations, found);

@@ -19,6 +19,8 @@ use crate::{
     templates::{Budget, Templates},
 };
 
+mod replace;
+
 /// Applies every operation in order. May take as long as the budget: not for an async thread.
 pub fn apply(templates: &Templates, budget: &Budget, operations: &[Rewrite], values: Values) -> Result<Values, Error> {
     operations.iter().enumerate().try_fold(values, |values, (index, operation)| {
@@ -31,7 +33,11 @@ fn one(templates: &Templates, budget: &Budget, operation: &Rewrite, values: Valu
         Some(RewriteOperation::Regexp(regexp)) => {
             let pattern = api::regexp::compile("regexp.source", &regexp.source)
                 .map_err(|problem| invalid(problem.to_string()))?;
-            renamed(values, |key| Ok(pattern.replace_all(key, regexp.target.as_str()).into_owned()))
+            renamed(values, |key| {
+                replace::replace_all(&pattern, key, &regexp.target).ok_or_else(|| {
+                    invalid(format!("regexp makes a name of more than {} bytes; shorten the target", replace::LONGEST))
+                })
+            })
         }
         Some(RewriteOperation::Transform(transform)) => transformed(templates, budget, &transform.template, values),
         Some(RewriteOperation::Merge(merge)) => merged(merge, &values),

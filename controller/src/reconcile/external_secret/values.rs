@@ -1,57 +1,26 @@
-//! What is done to fetched values before they become keys of a Secret: names converted and checked, values decoded.
+//! What is done to fetched values before they become keys of a Secret: names checked, values decoded.
 //!
-//! Source of the rules: upstream 2.9, `conversionStrategy`, `decodingStrategy`, `nullBytePolicy` and its key check.
+//! Source of the rules: upstream 2.9, `decodingStrategy`, `nullBytePolicy` and its key check.
 
-use std::fmt::Write as _;
-
-use api::external_secret::{ConversionStrategy, DecodingStrategy, NullBytePolicy};
+use api::external_secret::{DecodingStrategy, NullBytePolicy};
 use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE},
+    Engine as _, alphabet,
+    engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig},
 };
 
 use crate::{
     error::{Code, Error},
-    provider::Values,
+    provider::{Values, keys::is_allowed},
     secret_bytes::SecretBytes,
 };
 
+/// Padding has to be there, and what the last character says beyond the last byte does not matter.
+const AS_IN_GO: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, AS_IN_GO);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, AS_IN_GO);
+
 /// The longest key that a Secret takes.
 const LONGEST_KEY: usize = 253;
-
-/// Replaces characters that a Secret's key cannot have.
-pub fn convert_keys(strategy: ConversionStrategy, values: Values) -> Result<Values, Error> {
-    let mut converted = Values::new();
-    for (key, value) in values {
-        let new = convert_key(strategy, &key);
-        if converted.insert(new.clone(), value).is_some() {
-            return Err(Error::fix(
-                Code::KeyConflict,
-                format!("two names become the key \"{new}\" after conversion; use rewrite to keep them apart"),
-            ));
-        }
-    }
-    Ok(converted)
-}
-
-fn convert_key(strategy: ConversionStrategy, key: &str) -> String {
-    let mut new = String::with_capacity(key.len());
-    for c in key.chars() {
-        match strategy {
-            _ if is_allowed(c) => new.push(c),
-            ConversionStrategy::Default => new.push('_'),
-            ConversionStrategy::Unicode => {
-                // Writing to a String cannot fail.
-                let _ = write!(new, "_U{:04x}_", u32::from(c));
-            }
-        }
-    }
-    new
-}
-
-fn is_allowed(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '-' | '.' | '_')
-}
 
 /// Drops the empty key and refuses keys that a Secret cannot have.
 pub fn check_keys(mut values: Values) -> Result<Values, Error> {
@@ -129,23 +98,20 @@ pub fn check_null_bytes(policy: NullBytePolicy, name: &str, value: &SecretBytes)
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
+
+    /// How it was made stands in the file.
+    const BASE64: &str = include_str!("../../../tests/fixtures/base64.json");
+
+    #[derive(Deserialize)]
+    struct Fixture {
+        rows: Vec<(String, Option<String>, Option<String>)>,
+    }
 
     fn values(keys: &[&str]) -> Values {
         keys.iter().map(|key| ((*key).to_owned(), SecretBytes::from("v"))).collect()
-    }
-
-    #[test]
-    fn keys_are_converted_by_strategy() {
-        assert_eq!(convert_key(ConversionStrategy::Default, "a/b c"), "a_b_c");
-        assert_eq!(convert_key(ConversionStrategy::Unicode, "a/b"), "a_U002f_b");
-        assert_eq!(convert_key(ConversionStrategy::Default, "ü-1._"), "ü-1._");
-    }
-
-    #[test]
-    fn keys_that_meet_after_conversion_are_refused() {
-        let error = convert_keys(ConversionStrategy::Default, values(&["a/b", "a b"])).expect_err("conflict");
-        assert_eq!(error.code(), Code::KeyConflict);
     }
 
     #[test]
@@ -165,5 +131,28 @@ mod tests {
         assert_eq!(decode(DecodingStrategy::Auto, "not base64!").expect("auto"), b"not base64!");
         let error = decode(DecodingStrategy::Base64, "canary!").expect_err("not base64").to_string();
         assert!(!error.contains("canary") && error.contains("\"k\""), "{error}");
+    }
+    #[test]
+    fn base64_is_what_it_is_in_go() {
+        let fixture: Fixture = serde_json::from_str(BASE64).expect("the fixture");
+        for (text, standard, url) in fixture.rows {
+            let bytes = |expected: &Option<String>| {
+                expected.as_ref().map(|expected| STANDARD.decode(expected).expect("standard base64"))
+            };
+            let decode =
+                |strategy| decode(strategy, "k", text.as_str().into()).ok().map(|value| value.expose().to_vec());
+            assert_eq!(decode(DecodingStrategy::Base64), bytes(&standard), "{text:?}");
+            assert_eq!(decode(DecodingStrategy::Base64Url), bytes(&url), "{text:?}");
+            let auto = bytes(&standard).or_else(|| bytes(&url)).or_else(|| Some(text.clone().into_bytes()));
+            assert_eq!(decode(DecodingStrategy::Auto), auto, "{text:?}");
+            assert_eq!(decode(DecodingStrategy::None).as_deref(), Some(text.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn null_bytes_are_refused_where_that_is_asked() {
+        let check = |policy, value: &[u8]| check_null_bytes(policy, "k", &value.to_vec().into()).is_ok();
+        assert!(check(NullBytePolicy::Ignore, b"a\0b") && check(NullBytePolicy::Fail, b"a\x01b"));
+        assert!(!check(NullBytePolicy::Fail, b"a\0b") && !check(NullBytePolicy::Fail, b"\0"));
     }
 }
