@@ -30,7 +30,9 @@ use crate::{
     moto::Moto,
     openbao::OpenBao,
     operator::{Binary, Process},
-    ports, tools, wait,
+    ports,
+    proxy::Proxy,
+    tools, wait,
 };
 
 /// `kubectl` talks to one server on this machine; beyond this it hangs.
@@ -236,6 +238,12 @@ impl Bed {
         environment: &[(String, String)],
     ) -> Result<Process> {
         Box::pin(Process::start(self, &self.folder, binary, arguments, environment)).await
+    }
+
+    /// A proxy for the controller of one namespace: start it with [`Proxy::environment`], and let its stores name
+    /// [`Proxy::store`].
+    pub async fn proxy(&self, namespace: &str) -> Result<Proxy> {
+        Box::pin(Proxy::start(self, &self.folder, namespace)).await
     }
 
     /// OpenBao, started with the first call.

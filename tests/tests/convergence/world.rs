@@ -1,0 +1,66 @@
+//! A namespace with a store, a proxy and a controller of its own behind it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::{Binary, OpenBao, Process, Proxy, Result, resources::settled};
+
+use crate::support::{
+    SOON, Scene,
+    manifest::{secret, secret_store},
+};
+
+/// After so long without a request, and with empty queues, a controller is done: events are the last thing it tells, milliseconds
+/// after the rest.
+const QUIET: Duration = Duration::from_millis(400);
+
+/// The name of the SecretStore.
+pub const STORE: &str = "store";
+
+/// See the module documentation.
+pub struct World {
+    pub scene: Scene,
+    pub bao: &'static OpenBao,
+    pub proxy: Proxy,
+    pub controller: Process,
+}
+
+impl World {
+    /// With a controller that has nothing to do yet.
+    pub async fn new(prefix: &str) -> Result<Self> {
+        let scene = Scene::without_controller(prefix).await?;
+        let bao = scene.bed.bao().await?;
+        let proxy = scene.bed.proxy(&scene.namespace).await?;
+        scene.apply(&secret("token", &[("token", &bao.root_token)])).await?;
+        scene.apply(&secret("bystander", &[("of", "others")])).await?;
+        let flags = ["--namespace", &scene.namespace, "--enable-cluster-store-reconciler=false"];
+        let controller = scene.bed.operator_with(Binary::Controller, &flags, &proxy.environment()).await?;
+        Ok(Self { scene, bao, proxy, controller })
+    }
+
+    /// The manifest with the names of this world in place of `NAMESPACE`, `PROXY` (the store's address) and `TOKEN`.
+    pub fn filled(&self, manifest: &Value) -> Result<Value> {
+        let text = manifest.to_string();
+        let text = text.replace("NAMESPACE", &self.scene.namespace).replace("PROXY", self.proxy.store());
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Waits until the controller has looked at so many stores, holds nothing, has nothing waiting and tells nothing more.
+    pub async fn at_rest(&self, stores: f64) -> Result {
+        let turns = [("externalsecret", 0.0), ("secretstore", stores)];
+        settled(&self.controller, &turns).await?;
+        self.proxy.quiet(QUIET, SOON).await?;
+        settled(&self.controller, &turns).await
+    }
+}
+
+/// The store over the proxy, with these fields of `spec.provider.vault` besides.
+pub fn store(auth: &Value, path: &str) -> Value {
+    let vault = json!({"server": "PROXY", "path": path, "version": "v2", "auth": auth});
+    secret_store(STORE, &json!({"vault": vault}))
+}
+
+/// By the token in the Secret `token`.
+pub fn token() -> Value {
+    json!({"tokenSecretRef": {"name": "token", "key": "token"}})
+}
