@@ -38,6 +38,10 @@ pub const DATA_HASH_ANNOTATION: &str = "reconcile.external-secrets.io/data-hash"
 /// Annotation that users set to have an object refreshed now. Any annotation or label change does the same.
 pub const FORCE_SYNC_ANNOTATION: &str = "external-secrets.io/force-sync";
 
+/// Annotation on a store until when (RFC 3339, at most 24 h ahead) what it does not have any more may be deleted from the
+/// cluster, however much it is. No annotation of the Go operator.
+pub const ALLOW_DELETIONS_ANNOTATION: &str = "external-secrets.io/allow-deletions-until";
+
 /// Annotation that silences the warnings about providers without a maintainer, when set to `"true"`.
 pub const IGNORE_MAINTENANCE_ANNOTATION: &str = "external-secrets.io/ignore-maintenance-checks";
 
@@ -60,7 +64,7 @@ pub const CLUSTER_SECRET_STORE_COMPONENT: &str = "cluster-secret-store";
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Prefix of [`field_manager`].
-const FIELD_MANAGER_PREFIX: &str = "externalsecrets.external-secrets.io/";
+pub const FIELD_MANAGER_PREFIX: &str = "externalsecrets.external-secrets.io/";
 
 /// Longest field manager written in clear text, in bytes; longer ones are hashed.
 const FIELD_MANAGER_MAX: usize = 63;
@@ -81,6 +85,8 @@ pub fn field_manager(name: &str) -> String {
 pub mod condition_type {
     /// Whether the object does its job.
     pub const READY: &str = "Ready";
+    /// Store: whether deletions wait because it suddenly misses too much. No condition of the Go operator.
+    pub const DELETIONS_HELD: &str = "DeletionsHeld";
     /// Set by the Go operator on deleted ExternalSecrets.
     pub const DELETED: &str = "Deleted";
 }
@@ -96,6 +102,11 @@ pub mod condition_reason {
     /// ExternalSecret: there is no Secret to merge into.
     pub const SECRET_MISSING: &str = "SecretMissing";
 
+    /// Store: too much of what it served is missing.
+    pub const DELETIONS_HELD: &str = "DeletionsHeld";
+    /// Store: it is there again, or its owner allows deletions.
+    pub const DELETIONS_RESUMED: &str = "DeletionsResumed";
+
     /// Store: the credentials were accepted, or can only be checked per ExternalSecret.
     pub const VALID: &str = "Valid";
     /// Store: the provider block cannot be used.
@@ -110,6 +121,9 @@ pub mod condition_reason {
 
 /// Reasons of events.
 pub mod event_reason {
+    /// Warning: a Secret that the ExternalSecret did not make was taken over, or lost values to it. No reason of the Go
+    /// operator, which says nothing.
+    pub const ADOPTED: &str = "Adopted";
     /// Normal: a Secret was created.
     pub const CREATED: &str = "Created";
     /// Normal: a Secret was changed.

@@ -70,6 +70,14 @@ pub struct Args {
     /// Clients of stores that are kept logged in at the same time.
     #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub vault_token_cache_size: u32,
+    /// Hold deletions (deletionPolicy Delete and Merge) when a store has lost more than this share, in percent, of at least 10
+    /// secrets that it served, within an hour; 0 or 100: never. docs/mass-deletion.md says how they go on.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub mass_deletion_threshold: u8,
+    /// Refuse to take over a Secret that the ExternalSecret did not make (creationPolicy Owner and Orphan): nothing of it is
+    /// written. Without it the Secret is taken over, with a Warning event that names the keys that go.
+    #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
+    pub refuse_adoption: bool,
     /// Mark that opens an action in templates; the webhook must have the same.
     #[arg(long, default_value = "{{")]
     pub template_left_delimiter: String,

@@ -13,7 +13,7 @@ use crate::{
     events::Events,
     metrics::Metrics,
     provider::pool::Pool,
-    reconcile::{external_secret::sources::Sources, managed::ManagedSecrets, namespaces::Namespaces},
+    reconcile::{external_secret::sources::Sources, guard::Guard, managed::ManagedSecrets, namespaces::Namespaces},
     templates::Templates,
 };
 
@@ -26,6 +26,8 @@ pub struct Settings {
     pub flood_gate: bool,
     /// Whether ClusterSecretStores are this operator's business.
     pub cluster_stores: bool,
+    /// Secrets that an ExternalSecret did not make are left as they are.
+    pub refuse_adoption: bool,
     /// Time between two checks of a store that does not say.
     pub store_requeue: std::time::Duration,
 }
@@ -43,6 +45,8 @@ pub struct Ctx {
     pub sources: Arc<Sources>,
     pub templates: Arc<Templates>,
     pub pool: Arc<Pool>,
+    /// Holds deletions when a store suddenly has nothing.
+    pub guard: Guard,
     /// Events on ExternalSecrets.
     pub events: Events,
     /// Events on stores.

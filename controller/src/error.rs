@@ -25,6 +25,7 @@ pub enum Class {
 /// What went wrong, as a word that stays the same between releases. It opens every message.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Code {
+    AdoptionRefused,
     AwsAccessDenied,
     AwsCredentialsInvalid,
     AwsRequestInvalid,
@@ -33,6 +34,7 @@ pub enum Code {
     BreakerOpen,
     DeadlineExceeded,
     DecodingFailed,
+    DeletionsHeld,
     KeyConflict,
     KeyInvalid,
     KubernetesConflict,
@@ -40,6 +42,7 @@ pub enum Code {
     KubernetesInvalid,
     KubernetesUnavailable,
     NamespaceForbidden,
+    NamespaceTerminating,
     NotSupported,
     NullBytes,
     Panicked,
@@ -173,7 +176,7 @@ impl Error {
         let said = &status.message;
         match status.code {
             403 if said.contains("being terminated") => {
-                Self::wait(Code::KubernetesForbidden, format!("{act}: its namespace is being deleted"))
+                Self::wait(Code::NamespaceTerminating, format!("{act}: its namespace is being deleted"))
             }
             401 | 403 => Self::wait(
                 Code::KubernetesForbidden,
@@ -211,6 +214,18 @@ mod tests {
         assert!(unread.to_string().contains("canary"), "or there is nothing to keep out");
         let error = Error::kube("reading secret n/s", &kube::Error::SerdeError(unread)).to_string();
         assert!(error.contains("n/s") && !error.contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn refusal_because_the_namespace_goes_is_told_from_missing_permissions() {
+        let status = |message: &str| {
+            let status = kube::core::Status { code: 403, message: message.into(), ..kube::core::Status::default() };
+            Error::kube("creating secret n/s", &kube::Error::Api(Box::new(status))).code()
+        };
+        let going =
+            "secrets \"s\" is forbidden: unable to create new content in namespace n because it is being terminated";
+        assert_eq!(status(going), Code::NamespaceTerminating);
+        assert_eq!(status("User \"x\" cannot create resource \"secrets\""), Code::KubernetesForbidden);
     }
 
     #[test]

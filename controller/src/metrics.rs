@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{condition::Condition, external_secret::ExternalSecretStatus};
+use api::{condition::Condition, external_secret::ExternalSecretStatus, names::condition_type};
 use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, core::Collector};
 
 use crate::{
@@ -100,7 +100,7 @@ impl Metrics {
         let labels = &[key.name(), key.namespace()];
         // A series that was never written is not an error worth knowing.
         let _ = objects.duration.remove_label_values(labels);
-        for type_ in [api::names::condition_type::READY, api::names::condition_type::DELETED] {
+        for type_ in [condition_type::READY, condition_type::DELETED, condition_type::DELETIONS_HELD] {
             for status in STATUSES {
                 let _ = objects.condition.remove_label_values(&[key.name(), key.namespace(), type_, status]);
             }

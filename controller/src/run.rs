@@ -44,6 +44,7 @@ use crate::{
     provider::{self, pool::Pool},
     reconcile::{
         external_secret::{ExternalSecrets, source, sources::Sources},
+        guard::Guard,
         managed::{self, HashedSecret, ManagedSecrets},
         namespaces::Namespaces,
         secret_store::{self, Stores},
@@ -188,6 +189,7 @@ impl Parts {
                 class: args.controller_class.clone(),
                 flood_gate: args.enable_flood_gate,
                 cluster_stores: args.enable_cluster_store_reconciler,
+                refuse_adoption: args.refuse_adoption,
                 store_requeue: args.store_requeue_interval,
             },
             external_secrets: cache,
@@ -198,6 +200,7 @@ impl Parts {
             sources: Arc::new(sources),
             templates: Arc::new(templates(args, metrics)),
             pool: Pool::new(resolver, opener, limit),
+            guard: Guard::new(args.mass_deletion_threshold),
             events: events(names::EXTERNAL_SECRET_COMPONENT),
             store_events: events(names::SECRET_STORE_COMPONENT),
             metrics: metrics.clone(),
@@ -243,9 +246,16 @@ impl Parts {
                 self.store_source::<ClusterSecretStore>(ctx.cluster_secret_stores.clone(), &self.cluster_secret_stores);
             let api: Api<Watched<ClusterSecretStore>> = Api::all(ctx.client.clone());
             synced.push(("ClusterSecretStore", follow(api, all, Arc::new(source), stop.clone())));
-            if namespace.is_empty() {
-                let api: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.client.clone());
-                synced.push(("Namespace", follow(api, all, ctx.namespaces.clone(), stop.clone())));
+        }
+        if namespace.is_empty() {
+            let api: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.client.clone());
+            // The labels decide what a ClusterSecretStore may be used for; without those, nothing hangs on the watch.
+            let optional = (!args.enable_cluster_store_reconciler).then_some(
+                "allow list and watch to leave namespaces alone that are being deleted; until then writes to them are refused",
+            );
+            let followed = follow(api, Scope { optional, ..all }, ctx.namespaces.clone(), stop.clone());
+            if optional.is_none() {
+                synced.push(("Namespace", followed));
             }
         }
         self.follow_recoveries(stop.clone());
@@ -258,13 +268,16 @@ impl Parts {
         queue: &Arc<Queue>,
     ) -> secret_store::Source<K> {
         let users = Users { cache: self.ctx.external_secrets.clone(), queue: self.external_secrets.clone() };
-        let pool = self.ctx.pool.clone();
+        let ctx = self.ctx.clone();
         secret_store::Source::new(
             cache,
             queue.clone(),
             self.ctx.metrics.clone(),
             move |kind, store| users.wake(kind, store),
-            move |uid| pool.forget(uid),
+            move |uid| {
+                ctx.pool.forget(uid);
+                ctx.guard.forget(uid);
+            },
         )
     }
 

@@ -370,7 +370,7 @@ async fn values_that_cannot_become_the_secret_are_told_without_showing_them() ->
     let rewrite = json!([{"regexp": {"source": "b", "target": "/"}}]);
     let cases = [
         (one(remote(&json!({"key": "text", "decodingStrategy": "Base64"}))), "DecodingFailed", "\"password\""),
-        (one(remote(&json!({"key": "text", "property": "a"}))), "RemotePropertyMissing", "\"a\""),
+        (one(remote(&json!({"key": "text", "property": "a"}))), "RemoteSecretMissing", "\"a\""),
         (extract(&json!({"key": "text"})), "RemoteValueInvalid", "\"text\""),
         (extract(&json!({"key": "object"})), "KeyConflict", "\"a_b\""),
         (

@@ -45,6 +45,11 @@ impl<T> Cache<T> {
         self.read().objects.get(key).cloned()
     }
 
+    /// Looks at every object, under the lock.
+    pub fn each(&self, mut look: impl FnMut(&ObjectKey, &T)) {
+        self.read().objects.iter().for_each(|(key, object)| look(key, object));
+    }
+
     /// Every key for whose object `matches` holds.
     pub fn keys_where(&self, matches: impl Fn(&ObjectKey, &T) -> bool) -> Vec<ObjectKey> {
         let state = self.read();

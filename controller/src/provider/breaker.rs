@@ -163,6 +163,10 @@ impl Store for Guarded {
         self.guard(self.store.find(query, since)).await
     }
 
+    fn converts_found_names(&self) -> bool {
+        self.store.converts_found_names()
+    }
+
     async fn check(&self) -> Result<Readiness, Error> {
         self.guard(self.store.check()).await
     }

@@ -50,7 +50,7 @@ pub enum Readiness {
 pub trait Store: Send + Sync {
     /// One value: the whole entry, or its `property`. `None`: there is no such entry.
     ///
-    /// A missing *property* of an existing entry is an error, `RemotePropertyMissing`.
+    /// A missing *property* of an existing entry is an error, `RemotePropertyMissing`, except in the fake store.
     async fn get(&self, remote: &RemoteRef, since: Instant) -> Result<Option<SecretBytes>, Error>;
 
     /// All values of an entry that is a JSON object. `None`: there is no such entry.
@@ -58,6 +58,11 @@ pub trait Store: Send + Sync {
 
     /// Every entry that matches, whole, by its name. `None`: there is nothing to look in (an absent folder).
     async fn find(&self, query: &Find, since: Instant) -> Result<Option<Values>, Error>;
+
+    /// Whether names that `find` gives are converted before they are rewritten, not only where nothing rewrites them.
+    fn converts_found_names(&self) -> bool {
+        false
+    }
 
     /// Whether the credentials work, asked of the backend now.
     async fn check(&self) -> Result<Readiness, Error>;

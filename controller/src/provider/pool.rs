@@ -146,6 +146,12 @@ impl Pool {
         }
     }
 
+    /// Has the store and those who use it looked at again, as after a recovery.
+    pub fn announce(&self, uid: &str) {
+        // Nobody listens: nobody needs to be woken.
+        let _ = self.recovered.send(uid.to_owned());
+    }
+
     /// Tells the UID of each store whose backend answers again after an outage.
     pub fn recoveries(&self) -> broadcast::Receiver<String> {
         self.recovered.subscribe()

@@ -182,14 +182,14 @@ impl ManagedSecrets {
         self.cache.find(key)
     }
 
-    /// Remembers a Secret that is as it should be, from the API server's answer, ahead of the watch.
+    /// Remembers a Secret from the API server's answer, ahead of the watch.
     ///
     /// The watch brings versions in order. One that it has passed is not news: the Secret may be gone again by now.
     ///
-    /// `wanted`: a hash of what was wanted of everything but the data.
-    pub fn record(&self, secret: &Secret, wanted: u64) {
+    /// `settled_as`: a hash of what was wanted of everything but the data, where the Secret is as it should be.
+    pub fn record(&self, secret: &Secret, settled_as: Option<u64>) {
         let key = ObjectKey::of(secret);
-        let managed = Managed { settled_as: Some(wanted), ..Managed::from(secret) };
+        let managed = Managed { settled_as, ..Managed::from(secret) };
         let brought = self.brought();
         let is_there = || self.cache.find(&key).is_some_and(|there| there.is_same_version(&managed));
         if managed.version > *brought {
@@ -353,7 +353,7 @@ mod tests {
         let (secrets, woken) = watched();
         secrets.applied(secret(5, "dmFsdWUx", HASH));
         secrets.deleted(secret(6, "dmFsdWUx", HASH));
-        secrets.record(&answer(5), 1);
+        secrets.record(&answer(5), Some(1));
         assert_eq!(secrets.find(&ObjectKey::new("n", "s")), None);
         assert_eq!(woken.lock().expect("lock").len(), 1);
     }
@@ -364,7 +364,7 @@ mod tests {
         let settled = || secrets.find(&ObjectKey::new("n", "s")).expect("there").settled_as;
         secrets.applied(secret(5, "dmFsdWUx", HASH));
         assert_eq!(settled(), None, "nobody has looked at it");
-        secrets.record(&answer(5), 1);
+        secrets.record(&answer(5), Some(1));
         assert_eq!(settled(), Some(1));
         let mut relabelled = answer(6);
         relabelled.metadata.labels = None;

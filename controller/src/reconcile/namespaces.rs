@@ -1,7 +1,8 @@
-//! The labels of every namespace: a ClusterSecretStore may be limited by them.
+//! What is known of every namespace: its labels, by which a ClusterSecretStore may be limited, and whether it is being
+//! deleted.
 //!
 //! RBAC: namespaces `list`, `watch`. An operator limited to one namespace does not watch; it knows the one label that
-//! every namespace has.
+//! every namespace has, and learns from a refused write that the namespace is going.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,6 +22,7 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 pub struct Labels {
     uid: String,
     version: u64,
+    terminating: bool,
     texts: BTreeMap<String, String>,
 }
 
@@ -51,6 +53,11 @@ impl Namespaces {
         let known = self.cache.find(&ObjectKey::new("", namespace)).map(|known| known.texts.clone());
         known.unwrap_or_else(|| BTreeMap::from([(NAME_LABEL.to_owned(), namespace.to_owned())]))
     }
+
+    /// Whether the namespace is being deleted, as far as is known: nothing can be created in it any more.
+    pub fn is_terminating(&self, namespace: &str) -> bool {
+        self.cache.find(&ObjectKey::new("", namespace)).is_some_and(|known| known.terminating)
+    }
 }
 
 impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
@@ -62,6 +69,7 @@ impl Sink<PartialObjectMeta<Namespace>> for Namespaces {
         let labels = Labels {
             uid: namespace.uid().unwrap_or_default(),
             version: version_number(namespace.metadata.resource_version.as_deref()),
+            terminating: namespace.metadata.deletion_timestamp.is_some(),
             texts: namespace.labels().clone(),
         };
         let labels = Arc::new(labels);

@@ -43,6 +43,7 @@ use crate::{
     error::{Code, Error},
     metrics::{Kind, Metrics},
     provider::{Readiness, identity::StoreHandle},
+    reconcile::guard::wiring as guard,
 };
 
 /// What differs between the two kinds.
@@ -119,16 +120,21 @@ impl<K: StoreResource> Stores<K> {
         if waits && condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true()) {
             return before;
         }
-        let after = status_after(&before, outcome, Timestamp::now());
+        let mut after = status_after(&before, outcome, Timestamp::now());
+        let held = guard::tell(&self.ctx, K::KIND, key, object, &mut after);
         if before == after {
             return after;
+        }
+        if let Some(held) = held {
+            // True is the bad news here.
+            self.publish(object, &held, !held.is_true());
         }
         let ready = condition::find(&after.conditions, READY);
         if ready.map(|ready| (&ready.status, &ready.message))
             != condition::find(&before.conditions, READY).map(|ready| (&ready.status, &ready.message))
             && let Some(ready) = ready
         {
-            self.publish(object, ready);
+            self.publish(object, ready, ready.is_true());
         }
         let patch = json!({"metadata": {"uid": object.meta.uid}, "status": after});
         match K::api(&self.ctx, key).patch_status(key.name(), &PatchParams::default(), &Patch::Merge(patch)).await {
@@ -141,11 +147,11 @@ impl<K: StoreResource> Stores<K> {
         after
     }
 
-    fn publish(&self, object: &Watched<K>, ready: &Condition) {
+    fn publish(&self, object: &Watched<K>, condition: &Condition, is_good: bool) {
         let event = Event {
-            type_: if ready.is_true() { EventType::Normal } else { EventType::Warning },
-            reason: ready.reason.clone(),
-            note: Some(ready.message.chars().take(250).collect()),
+            type_: if is_good { EventType::Normal } else { EventType::Warning },
+            reason: condition.reason.clone(),
+            note: Some(condition.message.chars().take(250).collect()),
             action: "Validate".to_owned(),
             secondary: None,
         };

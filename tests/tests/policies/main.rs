@@ -4,11 +4,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cells;
 mod creation;
 mod deletion;
 mod drift;
+mod pruning;
 mod refresh;
+mod safety;
 mod shape;
+mod switching;
 
 use futures::future::join_all;
 use serde_json::{Value, json};

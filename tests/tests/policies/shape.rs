@@ -71,7 +71,7 @@ async fn data_from_extracts_finds_and_rewrites() -> Result {
             "regexp",
             json!({"dataFrom": [{
                 "find": {"name": {"regexp": "^team/"}},
-                "rewrite": [{"regexp": {"source": "^team/(.*)$", "target": "TEAM_$1"}}],
+                "rewrite": [{"regexp": {"source": "^team_(.*)$", "target": "TEAM_$1"}}],
             }]}),
             &[("TEAM_a", "one"), ("TEAM_b", "two")],
         ),
@@ -79,7 +79,7 @@ async fn data_from_extracts_finds_and_rewrites() -> Result {
             "transform",
             json!({"dataFrom": [{
                 "find": {"name": {"regexp": "^team/"}},
-                "rewrite": [{"transform": {"template": "{{ .value | upper | replace \"/\" \"-\" }}"}}],
+                "rewrite": [{"transform": {"template": "{{ .value | upper | replace \"_\" \"-\" }}"}}],
             }]}),
             &[("TEAM-A", "one"), ("TEAM-B", "two")],
         ),
@@ -87,7 +87,7 @@ async fn data_from_extracts_finds_and_rewrites() -> Result {
             "merge",
             json!({"dataFrom": [{
                 "find": {"name": {"regexp": "^json/"}},
-                "rewrite": [{"merge": {"conflictPolicy": "Ignore", "priority": ["json/1"]}}],
+                "rewrite": [{"merge": {"conflictPolicy": "Ignore", "priority": ["json_1"]}}],
             }]}),
             &[("a", "1"), ("b", "2"), ("shared", "first")],
         ),

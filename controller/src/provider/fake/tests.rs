@@ -42,9 +42,9 @@ async fn entry_is_found_by_key_and_exact_version() {
 }
 
 #[tokio::test]
-async fn missing_property_of_an_existing_entry_is_an_error() {
-    let error = store().get(&remote("/db/main", Some("nope"), None), Instant::now()).await.unwrap_err();
-    assert_eq!(error.code(), Code::RemotePropertyMissing);
+async fn missing_property_of_an_existing_entry_counts_as_a_missing_entry() {
+    assert!(store().get(&remote("/db/main", Some("nope"), None), Instant::now()).await.unwrap().is_none());
+    assert!(store().get_map(&remote("/db/main", Some("nope"), None), Instant::now()).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{desired::Author, target};
+use super::{desired::Author, removal};
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, object::Watched, run::Next},
@@ -28,13 +28,15 @@ pub async fn run(ctx: &Ctx, key: &ObjectKey, object: &Watched<ExternalSecret>) -
     }
     // A spec that cannot be read promises nothing: the object must be able to go all the same.
     let spec: ExternalSecretSpec = object.spec().unwrap_or_default();
-    if spec.target.deletion_policy == DeletionPolicy::Delete {
+    // With its namespace everything in it goes by itself.
+    let goes_alone = !ctx.namespaces.is_terminating(key.namespace());
+    if goes_alone && spec.target.deletion_policy == DeletionPolicy::Delete {
         let author = Author {
             namespace: key.namespace().to_owned(),
             name: key.name().to_owned(),
             uid: object.meta.uid.clone().unwrap_or_default(),
         };
-        target::delete_owned(ctx, &author, spec.target.name.as_deref().unwrap_or(key.name())).await?;
+        removal::delete_owned(ctx, &author, spec.target.name.as_deref().unwrap_or(key.name()), || Ok(())).await?;
     }
     let rest: Vec<_> = finalizers.iter().filter(|name| *name != ES_FINALIZER).collect();
     let patch = json!({"metadata": {

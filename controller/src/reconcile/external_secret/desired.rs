@@ -81,7 +81,7 @@ impl Desired {
     pub fn patch(&self, existing: &Secret) -> Result<Option<Value>, Error> {
         let what = format!("secret {}/{}", self.author.namespace, self.target);
         let owners = self.owners(existing, &what)?;
-        let mine = Written::by(&field_manager(&self.author.name), existing);
+        let mine = WrittenBy::manager(&field_manager(&self.author.name), existing);
         let now = before(existing.data.as_ref(), |value| value.0.as_slice());
         // Written once and for all, as the spec asks: new values at the provider change nothing and are no failure.
         let frozen = self.immutable && existing.immutable == Some(true);
@@ -109,7 +109,7 @@ impl Desired {
     }
 
     /// What changes of labels, annotations and finalizers.
-    fn metadata_patch(&self, existing: &Secret, mine: &Written, hash: String) -> Map<String, Value> {
+    fn metadata_patch(&self, existing: &Secret, mine: &WrittenBy, hash: String) -> Map<String, Value> {
         let mut labels = pruned(existing.metadata.labels.as_ref(), &mine.labels);
         if self.creation != CreationPolicy::Owner {
             labels.remove(OWNER_LABEL);
@@ -178,12 +178,12 @@ impl Desired {
     }
 
     /// By name: an ExternalSecret that was deleted and created again keeps its Secret.
-    fn is_me(&self, owner: &OwnerReference) -> bool {
+    pub fn is_me(&self, owner: &OwnerReference) -> bool {
         owner.uid == self.author.uid || (is_external_secret(owner) && owner.name == self.author.name)
     }
 
     /// The data as it must be: everything under Owner and Orphan, our part of it under Merge and CreateOrMerge.
-    fn data<'a>(&'a self, existing: &'a Secret, mine: &Written) -> BTreeMap<String, &'a [u8]> {
+    fn data<'a>(&'a self, existing: &'a Secret, mine: &WrittenBy) -> BTreeMap<String, &'a [u8]> {
         let mut data: BTreeMap<String, &[u8]> = BTreeMap::new();
         if matches!(self.creation, CreationPolicy::Merge | CreationPolicy::CreateOrMerge) {
             let kept = existing.data.iter().flatten().filter(|(key, _)| !mine.data.contains(*key));
@@ -228,20 +228,26 @@ impl Desired {
     }
 }
 
+/// The keys of the data that a patch takes away.
+pub fn dropped(patch: &Value) -> Vec<String> {
+    let data = patch.get("data").and_then(Value::as_object);
+    data.into_iter().flatten().filter(|(_, value)| value.is_null()).map(|(key, _)| key.clone()).collect()
+}
+
 fn is_external_secret(owner: &OwnerReference) -> bool {
     owner.kind == "ExternalSecret" && owner.api_version.split('/').next() == Some(GROUP)
 }
 
 /// What a field manager wrote, by its managed fields.
 #[derive(Debug, Default)]
-struct Written {
-    data: BTreeSet<String>,
-    labels: BTreeSet<String>,
-    annotations: BTreeSet<String>,
+pub struct WrittenBy {
+    pub data: BTreeSet<String>,
+    pub labels: BTreeSet<String>,
+    pub annotations: BTreeSet<String>,
 }
 
-impl Written {
-    fn by(manager: &str, secret: &Secret) -> Self {
+impl WrittenBy {
+    pub fn manager(manager: &str, secret: &Secret) -> Self {
         let mut written = Self::default();
         let entries = secret.metadata.managed_fields.iter().flatten();
         for entry in entries.filter(|entry| entry.manager.as_deref() == Some(manager)) {

@@ -26,6 +26,8 @@ pub struct Fetched {
     pub values: Values,
     /// Entries that do not exist at the provider and that the deletion policy lets pass, as `path (key)`.
     pub missing: Vec<String>,
+    /// Indexes of those entries, and of searches that found nothing.
+    pub gone: Vec<usize>,
 }
 
 /// Entries read at the same time for one ExternalSecret: hides latency without flooding a store.
@@ -85,7 +87,10 @@ async fn one(store: &dyn Store, names: &Names<'_>, entry: &Entry, since: Instant
             finish(values::decode_all(remote.decoding_strategy, keyed)?, remote.null_byte_policy).map(Some)
         }
         Fetch::Find(query) => {
-            let Some(found) = store.find(query, since).await? else { return Ok(None) };
+            let Some(mut found) = store.find(query, since).await? else { return Ok(None) };
+            if store.converts_found_names() {
+                found = values::convert_keys(query.conversion_strategy, found)?;
+            }
             let keyed = names.of(entry, query.conversion_strategy, found).await?;
             finish(values::decode_all(query.decoding_strategy, keyed)?, query.null_byte_policy).map(Some)
         }
@@ -121,10 +126,18 @@ fn finish(values: Values, policy: NullBytePolicy) -> Result<Values, Error> {
 fn assemble(plan: &Plan, results: Vec<Result<Option<Values>, Error>>) -> Result<Fetched, Error> {
     let mut fetched = Fetched::default();
     let mut errors = Vec::new();
-    for (entry, result) in plan.entries.iter().zip(results) {
+    for (index, (entry, result)) in plan.entries.iter().zip(results).enumerate() {
         match result {
-            Ok(Some(values)) => fetched.values.extend(values),
-            Ok(None) if plan.target.deletion != DeletionPolicy::Retain => fetched.missing.push(describe(entry)),
+            Ok(Some(values)) => {
+                if values.is_empty() && matches!(entry.fetch, Fetch::Find(_)) {
+                    fetched.gone.push(index);
+                }
+                fetched.values.extend(values);
+            }
+            Ok(None) if plan.target.deletion != DeletionPolicy::Retain => {
+                fetched.gone.push(index);
+                fetched.missing.push(describe(entry));
+            }
             Ok(None) => errors.push(absent(entry)),
             Err(error) => errors.push(error),
         }
@@ -142,8 +155,10 @@ fn describe(entry: &Entry) -> String {
 fn absent(entry: &Entry) -> Error {
     let message = match &entry.fetch {
         Fetch::Value { remote, .. } | Fetch::Extract(remote) => format!(
-            "{} has no entry \"{}\"; create it or correct remoteRef.key (deletionPolicy Delete or Merge would pass over it)",
-            entry.store, remote.key
+            "{} has no entry \"{}\"{}; create it or correct remoteRef (deletionPolicy Delete or Merge would pass over it)",
+            entry.store,
+            remote.key,
+            remote.property.as_ref().map(|path| format!(" to take property {path:?} from")).unwrap_or_default(),
         ),
         Fetch::Find(_) => format!("{} has nothing at the path of find; correct find.path", entry.store),
     };

@@ -5,11 +5,14 @@
 //! it is. RBAC: externalsecrets `get`, `list`, `watch`, `patch` (finalizer of upstream), and what [`target`],
 //! [`status`], [`render`] and the providers name.
 
+mod adoption;
+mod claim;
 mod cleanup;
 mod desired;
 mod fetch;
 mod missing;
 mod refresh;
+mod removal;
 mod render;
 mod rewrite;
 pub mod source;
@@ -39,6 +42,7 @@ use self::{
     desired::{Author, Desired},
     missing::Missing,
     refresh::{Due, Seen},
+    removal::Removal,
     render::Content,
     status::Told,
     target::{Metadata, Written},
@@ -52,6 +56,7 @@ use crate::{
     },
     error::{Class, Code, Error},
     provider::Values,
+    reconcile::guard::wiring as guard,
     templates::Place,
 };
 
@@ -117,6 +122,10 @@ impl Turn<'_> {
         if self.object.is_being_deleted() {
             return cleanup::run(self.ctx, self.key, self.object).await;
         }
+        // Nothing can be made there, and what is there goes.
+        if self.ctx.namespaces.is_terminating(self.key.namespace()) {
+            return Ok(Next::Rest);
+        }
         let (spec, plan) = match self.plan() {
             Ok(plan) => plan,
             Err(error) => return self.fail(error).await,
@@ -159,7 +168,12 @@ impl Turn<'_> {
             Err(error) if error.code() == Code::StoreNotReady && error.class() == Class::Retry => {
                 Ok(Next::After(FIRST_CHECK))
             }
-            Err(error) => self.fail(error).await,
+            // Known from the refusal of a write, where namespaces are not watched or their watch is late.
+            Err(error) if error.code() == Code::NamespaceTerminating => Ok(Next::Rest),
+            Err(error) => {
+                self.claim(&plan).await;
+                self.fail(error).await
+            }
         }
     }
 
@@ -197,10 +211,14 @@ impl Turn<'_> {
         if let Some(news) = self.missing.news(self.key, &fetched.missing) {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
+        guard::found(self.ctx, self.key.namespace(), plan, &fetched.gone);
         if fetched.values.is_empty() {
             match plan.target.deletion {
-                DeletionPolicy::Delete => return Ok((self.delete(plan).await?, sources::Seen::default())),
+                DeletionPolicy::Delete => {
+                    return Ok((self.delete(plan, &fetched.gone).await?, sources::Seen::default()));
+                }
                 DeletionPolicy::Retain => {
+                    self.claim(plan).await;
                     let message = "the provider has no data; the secret is retained as deletionPolicy=Retain says";
                     return Ok((Told::Synced { message, binding: None }, sources::Seen::default()));
                 }
@@ -208,10 +226,18 @@ impl Turn<'_> {
             }
         }
         let (content, metadata, seen) = self.content(plan, place, fetched.values).await?;
-        Ok((self.write(plan, content, metadata, settled).await?, seen))
+        let permit = |dropped: &[String]| self.permit(plan, &fetched.gone, Some(dropped));
+        Ok((self.write(plan, content, metadata, settled, permit).await?, seen))
     }
 
-    async fn write(&self, plan: &Plan, content: Content, metadata: Metadata, settled: bool) -> Result<Told, Error> {
+    async fn write(
+        &self,
+        plan: &Plan,
+        content: Content,
+        metadata: Metadata,
+        settled: bool,
+        permit: impl Fn(&[String]) -> Result<(), Error>,
+    ) -> Result<Told, Error> {
         let desired = Desired {
             author: self.author(),
             target: plan.target.name.clone(),
@@ -219,16 +245,27 @@ impl Turn<'_> {
             immutable: plan.target.immutable,
             content,
         };
-        let written = target::write(self.ctx, desired, metadata, settled).await?;
+        let written = target::write(self.ctx, desired, metadata, settled, permit).await?;
         let name = &plan.target.name;
         match written {
             Written::Created => self.note(event_reason::CREATED, format!("secret \"{name}\" created")),
-            Written::Updated => self.note(event_reason::UPDATED, format!("secret \"{name}\" updated")),
+            Written::Updated(adoption) => {
+                if let Some(adoption) = adoption {
+                    status::publish(
+                        self.ctx,
+                        self.object,
+                        EventType::Warning,
+                        event_reason::ADOPTED,
+                        adoption.note(name),
+                    );
+                }
+                self.note(event_reason::UPDATED, format!("secret \"{name}\" updated"));
+            }
             Written::Unchanged => {}
             Written::Missing => return Ok(Told::TargetMissing),
         }
         if plan.target.creation == api::external_secret::CreationPolicy::Owner {
-            for renamed in target::delete_renamed(self.ctx, &self.author(), name).await? {
+            for renamed in removal::delete_renamed(self.ctx, &self.author(), name).await? {
                 self.note(event_reason::DELETED, format!("secret \"{renamed}\" deleted: the target is now \"{name}\""));
             }
         }
@@ -257,19 +294,39 @@ impl Turn<'_> {
     }
 
     /// Nothing is left at the provider and deletionPolicy is Delete.
-    async fn delete(&self, plan: &Plan) -> Result<Told, Error> {
+    async fn delete(&self, plan: &Plan, gone: &[usize]) -> Result<Told, Error> {
         if plan.target.creation != api::external_secret::CreationPolicy::Owner {
             return Err(Error::fix(
                 Code::SpecInvalid,
                 "spec.target.deletionPolicy: Delete needs a secret that this ExternalSecret owns; set creationPolicy=Owner",
             ));
         }
-        if target::delete_owned(self.ctx, &self.author(), &plan.target.name).await? {
-            let note =
-                format!("secret \"{}\" deleted: the provider has no data and deletionPolicy=Delete", plan.target.name);
-            self.note(event_reason::DELETED, note);
+        let name = &plan.target.name;
+        let permit = || self.permit(plan, gone, None);
+        let removal = removal::delete_owned(self.ctx, &self.author(), name, permit).await?;
+        match removal {
+            Removal::Deleted => {
+                let note = format!("secret \"{name}\" deleted: the provider has no data and deletionPolicy=Delete");
+                self.note(event_reason::DELETED, note);
+            }
+            Removal::NotOurs => self.claim(plan).await,
+            Removal::Absent => {}
         }
-        Ok(Told::Deleted)
+        Ok(Told::Deleted { stays: removal == Removal::NotOurs })
+    }
+
+    /// Whether what the entries `gone` gave to the target may go from it.
+    fn permit(&self, plan: &Plan, gone: &[usize], dropped: Option<&[String]>) -> Result<(), Error> {
+        guard::permit(self.ctx, self.key.namespace(), plan, gone, dropped)
+    }
+
+    /// The managed label on a target that was not written. Whatever keeps it off keeps nothing else from being told.
+    async fn claim(&self, plan: &Plan) {
+        if self.ctx.managed.find(&self.target(plan)).is_none()
+            && let Err(error) = claim::claim(self.ctx, &self.author(), &plan.target.name).await
+        {
+            tracing::debug!(key = %self.key, "{error}");
+        }
     }
 
     async fn fail(&self, error: Error) -> Result<Next, Error> {

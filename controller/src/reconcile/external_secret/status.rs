@@ -36,8 +36,11 @@ pub enum Told {
     },
     /// creationPolicy Merge without anything to merge into.
     TargetMissing,
-    /// The provider has nothing and deletionPolicy Delete removed the target.
-    Deleted,
+    /// The provider has nothing and deletionPolicy Delete removed the target, unless it `stays` because it is somebody
+    /// else's.
+    Deleted {
+        stays: bool,
+    },
     Failed(Error),
 }
 
@@ -54,11 +57,16 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
             condition_reason::SECRET_MISSING,
             "there is no secret to merge into, and creationPolicy=Merge does not create one",
         ),
-        Told::Deleted => Condition::new(
+        Told::Deleted { stays } => Condition::new(
             READY,
             true,
             condition_reason::SECRET_DELETED,
-            "secret deleted: its provider has no data and deletionPolicy=Delete",
+            if *stays {
+                "the provider has no data and deletionPolicy=Delete; the secret that is there is not owned by this \
+                 ExternalSecret and stays"
+            } else {
+                "secret deleted: its provider has no data and deletionPolicy=Delete"
+            },
         ),
         Told::Failed(error) => Condition::new(READY, false, condition_reason::SECRET_SYNCED_ERROR, error.to_string()),
     };

@@ -1,23 +1,24 @@
 //! Writes the target Secret: at most one create or patch per reconcile, none when nothing differs.
 //!
 //! What must be written is decided in [`super::desired`]; here it is sent. A Secret that the watch shows with the right
-//! data is not even read. RBAC: secrets `get`, `create`, `patch`, `delete`; externalsecrets `get`.
-
-use std::sync::Arc;
+//! data is not even read. RBAC: secrets `get`, `create`, `patch`; externalsecrets `get`.
 
 use api::{
     external_secret::{CreationPolicy, ExternalSecret},
-    hash::{data_hash, owner_label},
-    names::{MANAGED_LABEL, MANAGED_VALUE, field_manager},
+    hash::data_hash,
+    names::field_manager,
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{Patch, PatchParams, PostParams},
 };
-use serde_json::json;
 
-use super::desired::{Author, Desired};
+use super::{
+    adoption::Adoption,
+    claim,
+    desired::{self, Author, Desired},
+};
 use crate::{
     ctx::Ctx,
     engine::ObjectKey,
@@ -26,10 +27,11 @@ use crate::{
 };
 
 /// What a write came to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Written {
     Created,
-    Updated,
+    /// With what it took from somebody else.
+    Updated(Option<Adoption>),
     Unchanged,
     /// creationPolicy Merge, and there is nothing to merge into.
     Missing,
@@ -48,8 +50,14 @@ pub enum Metadata {
 const ATTEMPTS: usize = 3;
 
 /// Brings the target in step. `settled`: spec and metadata are as they were at the last write, so that equal data means
-/// an equal Secret.
-pub async fn write(ctx: &Ctx, mut desired: Desired, metadata: Metadata, settled: bool) -> Result<Written, Error> {
+/// an equal Secret. `permit` is asked when keys of the data would go, by their names, and its error is returned.
+pub async fn write(
+    ctx: &Ctx,
+    mut desired: Desired,
+    metadata: Metadata,
+    settled: bool,
+    permit: impl Fn(&[String]) -> Result<(), Error>,
+) -> Result<Written, Error> {
     let key = ObjectKey::new(&desired.author.namespace, &desired.target);
     let wanted = desired.beside_data();
     let known = ctx.managed.find(&key);
@@ -58,7 +66,10 @@ pub async fn write(ctx: &Ctx, mut desired: Desired, metadata: Metadata, settled:
     }
     let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), &desired.author.namespace);
     if desired.creation == CreationPolicy::None {
-        return mark(ctx, &secrets, &desired, known, wanted).await;
+        if known.is_none() {
+            claim::claim(ctx, &desired.author, &desired.target).await?;
+        }
+        return Ok(Written::Unchanged);
     }
     if metadata == Metadata::LastAppliedMissing {
         desired.content.annotations.extend(own_annotations(ctx, &desired.author).await?);
@@ -69,7 +80,7 @@ pub async fn write(ctx: &Ctx, mut desired: Desired, metadata: Metadata, settled:
     };
     for _ in 0..ATTEMPTS {
         let attempt = match &existing {
-            Some(existing) => patch(ctx, &secrets, &desired, existing, wanted).await,
+            Some(existing) => patch(ctx, &secrets, &desired, existing, wanted, &permit).await,
             None if desired.creation == CreationPolicy::Merge => return Ok(Written::Missing),
             None => create(ctx, &secrets, &desired, wanted).await,
         };
@@ -101,7 +112,7 @@ async fn create(ctx: &Ctx, secrets: &Api<Secret>, desired: &Desired, wanted: u64
     let params = PostParams { field_manager: Some(field_manager(&desired.author.name)), ..PostParams::default() };
     let created = secrets.create(&params, &desired.secret()).await;
     let created = created.map_err(|error| unwritten(&act("creating", desired), &error))?;
-    ctx.managed.record(&created, wanted);
+    ctx.managed.record(&created, Some(wanted));
     Ok(Written::Created)
 }
 
@@ -111,41 +122,27 @@ async fn patch(
     desired: &Desired,
     existing: &Secret,
     wanted: u64,
+    permit: impl Fn(&[String]) -> Result<(), Error>,
 ) -> Result<Written, Error> {
     let Some(patch) = desired.patch(existing)? else {
-        ctx.managed.record(existing, wanted);
+        ctx.managed.record(existing, Some(wanted));
         return Ok(Written::Unchanged);
     };
+    let dropped = desired::dropped(&patch);
+    if !dropped.is_empty() {
+        permit(&dropped)?;
+    }
+    let adoption = Adoption::of(desired, existing);
+    if ctx.settings.refuse_adoption
+        && let Some(refusal) = adoption.as_ref().and_then(|it| it.refusal(&desired.author.namespace, &desired.target))
+    {
+        return Err(refusal);
+    }
     let params = PatchParams { field_manager: Some(field_manager(&desired.author.name)), ..PatchParams::default() };
     let patched = secrets.patch(&desired.target, &params, &Patch::Merge(patch)).await;
     let patched = patched.map_err(|error| unwritten(&act("updating", desired), &error))?;
-    ctx.managed.record(&patched, wanted);
-    Ok(Written::Updated)
-}
-
-/// creationPolicy None: a Secret that exists gets the managed label, as upstream gives it, and nothing else.
-async fn mark(
-    ctx: &Ctx,
-    secrets: &Api<Secret>,
-    desired: &Desired,
-    known: Option<Arc<Managed>>,
-    wanted: u64,
-) -> Result<Written, Error> {
-    if known.is_some() {
-        return Ok(Written::Unchanged);
-    }
-    let existing = secrets.get_metadata_opt(&desired.target).await;
-    let Some(existing) = existing.map_err(|error| Error::kube(&act("reading", desired), &error))? else {
-        return Ok(Written::Unchanged);
-    };
-    let label = json!({"metadata": {
-        "resourceVersion": existing.metadata.resource_version,
-        "labels": {MANAGED_LABEL: MANAGED_VALUE},
-    }});
-    let params = PatchParams { field_manager: Some(field_manager(&desired.author.name)), ..PatchParams::default() };
-    let marked = secrets.patch(&desired.target, &params, &Patch::Merge(label)).await;
-    ctx.managed.record(&marked.map_err(|error| Error::kube(&act("labelling", desired), &error))?, wanted);
-    Ok(Written::Unchanged)
+    ctx.managed.record(&patched, Some(wanted));
+    Ok(Written::Updated(adoption))
 }
 
 /// All annotations of the ExternalSecret, kubectl's included.
@@ -155,45 +152,6 @@ async fn own_annotations(ctx: &Ctx, author: &Author) -> Result<std::collections:
         Error::kube(&format!("reading externalsecret {}/{}", author.namespace, author.name), &error)
     })?;
     Ok(own.annotations().clone())
-}
-
-/// Deletes the Secrets that this ExternalSecret created under other names, when they are provably its own: by label and
-/// by the UID of their owner.
-pub async fn delete_renamed(ctx: &Ctx, author: &Author, target: &str) -> Result<Vec<String>, Error> {
-    let label = owner_label(&author.namespace, &author.name);
-    let mut deleted = Vec::new();
-    for key in ctx.managed.created_by(&author.namespace, &label) {
-        let Some(known) = ctx.managed.find(&key) else { continue };
-        if key.name() != target && known.owner_uid.as_ref() == Some(&author.uid) && delete(ctx, &key, &known).await? {
-            deleted.push(key.name().to_owned());
-        }
-    }
-    Ok(deleted)
-}
-
-/// Deletes the target when its controlling owner is this ExternalSecret. Whether there was something to delete.
-pub async fn delete_owned(ctx: &Ctx, author: &Author, target: &str) -> Result<bool, Error> {
-    let key = ObjectKey::new(&author.namespace, target);
-    match ctx.managed.find(&key) {
-        Some(known) if known.owner_uid.as_ref() == Some(&author.uid) => delete(ctx, &key, &known).await,
-        _ => Ok(false),
-    }
-}
-
-/// Only the very Secret that was looked at: a newer one of the same name stays.
-async fn delete(ctx: &Ctx, key: &ObjectKey, known: &Managed) -> Result<bool, Error> {
-    use crate::engine::cache::Versioned as _;
-    let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), key.namespace());
-    let preconditions = Preconditions { uid: Some(known.uid().to_owned()), resource_version: None };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    match secrets.delete(key.name(), &params).await {
-        Ok(_) => {
-            ctx.managed.forget(key);
-            Ok(true)
-        }
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
-        Err(error) => Err(Error::kube(&format!("deleting secret {key}"), &error)),
-    }
 }
 
 fn act(doing: &str, desired: &Desired) -> String {

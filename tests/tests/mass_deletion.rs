@@ -1,0 +1,192 @@
+//! A store that suddenly has nothing: at most the allowed share is deleted, the rest is held until the entries are back or the
+//! store's owner allows it, also across a restart of the operator.
+
+mod alone;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use alone::{Alone, STORE};
+use api::names::ALLOW_DELETIONS_ANNOTATION;
+use futures::future::try_join_all;
+use kube::{
+    Api, ResourceExt,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use tests::{Process, Result, wait};
+
+/// Long beside what the operator takes, also while another program compiles on the same machine.
+const SOON: Duration = Duration::from_mins(1);
+
+/// A fifth of them is 2.4: two may go.
+const ENTRIES: usize = 12;
+const ALLOWED: usize = 2;
+
+struct Store {
+    alone: Alone,
+}
+
+impl Store {
+    async fn new() -> Result<Self> {
+        let store = Self { alone: Alone::with_token("mass").await? };
+        store.put_all().await?;
+        Ok(store)
+    }
+
+    fn path(&self, entry: usize) -> String {
+        format!("secret/{}/e{entry}", self.alone.namespace)
+    }
+
+    async fn put_all(&self) -> Result {
+        let put = |entry| async move { self.alone.bao.put(&self.path(entry), &json!({"value": "x"})).await };
+        try_join_all((0..ENTRIES).map(put)).await.map(drop)
+    }
+
+    async fn delete(&self, entries: impl IntoIterator<Item = usize>) -> Result {
+        let delete = |entry| async move { self.alone.bao.delete(&self.path(entry)).await };
+        try_join_all(entries.into_iter().map(delete)).await.map(drop)
+    }
+
+    fn external_secret(&self, entry: usize) -> Value {
+        let remote = json!({"key": format!("{}/e{entry}", self.alone.namespace), "property": "value"});
+        json!({
+            "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": format!("e{entry}")},
+            "spec": {
+                "refreshInterval": "2s",
+                "secretStoreRef": {"name": STORE},
+                "target": {"deletionPolicy": "Delete"},
+                "data": [{"secretKey": "value", "remoteRef": remote}],
+            },
+        })
+    }
+
+    fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("external-secrets.io", "v1", kind));
+        Ok(Api::namespaced_with(self.alone.bed.admin()?, &self.alone.namespace, &resource))
+    }
+
+    /// UIDs of the Secrets of the entries by name.
+    async fn secrets(&self) -> Result<BTreeMap<String, String>> {
+        let managed = ListParams::default().labels("reconcile.external-secrets.io/managed=true");
+        let secrets = self.alone.secrets()?.list(&managed).await?;
+        Ok(secrets.items.iter().map(|secret| (secret.name_any(), secret.uid().unwrap_or_default())).collect())
+    }
+
+    /// Waits until the ExternalSecrets say so many times `SecretSynced`, `SecretDeleted` and `DeletionsHeld`.
+    async fn count(&self, synced: usize, deleted: usize, held: usize) -> Result {
+        let what = format!("{synced} synced, {deleted} deleted, {held} held");
+        let api = self.api("ExternalSecret")?;
+        wait::until(&what, SOON, || async {
+            let objects = api.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+            let ready: Vec<_> = objects.items.iter().filter_map(|object| condition(object, "Ready")).collect();
+            let is = |reason: &str| ready.iter().filter(|ready| ready["reason"] == reason).count();
+            let says =
+                |ready: &&Value| ready["message"].as_str().is_some_and(|text| text.starts_with("DeletionsHeld: "));
+            let seen = (is("SecretSynced"), is("SecretDeleted"), ready.iter().filter(|ready| says(ready)).count());
+            if seen == (synced, deleted, held) { Ok(()) } else { Err(format!("{seen:?}: {ready:?}")) }
+        })
+        .await
+    }
+
+    /// Waits until the store's condition is as wanted, and returns its message.
+    async fn condition(&self, status: &str) -> Result<String> {
+        let told = |object: &DynamicObject| {
+            condition(object, "DeletionsHeld").is_some_and(|condition| condition["status"] == status)
+        };
+        let what = format!("DeletionsHeld={status}");
+        let store = wait::object(&self.api("SecretStore")?, STORE, &what, SOON, told).await?;
+        let ready = condition(&store, "Ready").unwrap_or_default();
+        assert_eq!((ready["status"].as_str(), ready["reason"].as_str()), (Some("True"), Some("Valid")));
+        let condition = condition(&store, "DeletionsHeld").unwrap_or_default();
+        Ok(condition["message"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn metric(&self, controller: &Process, value: f64) -> Result {
+        let labels = [r#"condition="DeletionsHeld""#, r#"status="True""#];
+        wait::until("the metric", SOON, || async {
+            let now = controller.metric("secretstore_status_condition", &labels).await.map_err(|it| it.to_string())?;
+            if now == Some(value) { Ok(()) } else { Err(format!("it is {now:?}")) }
+        })
+        .await
+    }
+
+    async fn annotate(&self, kind: &str, name: &str, key: &str, value: &str) -> Result {
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        self.api(kind)?.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+}
+
+fn condition(object: &DynamicObject, type_: &str) -> Option<Value> {
+    let conditions = object.data.pointer("/status/conditions")?.as_array()?;
+    conditions.iter().find(|condition| condition["type"] == type_).cloned()
+}
+
+#[tokio::test]
+async fn mass_deletion_is_held_until_entries_return_or_the_owner_allows_it() -> Result {
+    let store = Store::new().await?;
+    let mut controller = store.alone.controller().await?;
+    store.alone.valid().await?;
+    store.alone.create((0..ENTRIES).map(|entry| store.external_secret(entry))).await?;
+    store.count(ENTRIES, 0, 0).await?;
+
+    // One is what deletionPolicy is for.
+    store.delete([0]).await?;
+    store.count(ENTRIES - 1, 1, 0).await?;
+    assert_eq!(store.secrets().await?.len(), ENTRIES - 1);
+
+    // All is not.
+    store.delete(1..ENTRIES).await?;
+    store.count(0, ALLOWED, ENTRIES - ALLOWED).await?;
+    let message = store.condition("True").await?;
+    for part in ["DeletionsHeld: ", "3 of the 12", ALLOW_DELETIONS_ANNOTATION] {
+        assert!(message.contains(part), "{message}");
+    }
+    let held = store.secrets().await?;
+    assert_eq!(held.len(), ENTRIES - ALLOWED);
+    store.metric(&controller, 1.0).await?;
+
+    // A restart forgets nothing of it.
+    controller.restart().await?;
+    let name = held.keys().next().cloned().unwrap_or_default();
+    for name in held.keys() {
+        let label = format!("name=\"{name}\"");
+        wait::until(&format!("{name} to be looked at again"), SOON, || async {
+            let failed = controller.metric("externalsecret_sync_calls_error", &[&label]).await;
+            if failed.is_ok_and(|failed| failed >= Some(1.0)) { Ok(()) } else { Err("it was not".to_owned()) }
+        })
+        .await?;
+    }
+    store.count(0, ALLOWED, ENTRIES - ALLOWED).await?;
+    assert_eq!(store.secrets().await?, held, "the very same Secrets");
+    store.condition("True").await?;
+    store.metric(&controller, 1.0).await?;
+
+    // One that finds its entry again makes the others look.
+    store.put_all().await?;
+    store.annotate("ExternalSecret", &name, "force-sync", "1").await?;
+    store.count(ENTRIES, 0, 0).await?;
+    assert!(store.condition("False").await?.contains("found again"));
+    store.metric(&controller, 0.0).await?;
+    let back = store.secrets().await?;
+    assert!(held.iter().all(|(name, uid)| back.get(name) == Some(uid)), "they were never away");
+
+    // Meant this time.
+    store.delete(0..ENTRIES).await?;
+    store.count(0, ALLOWED, ENTRIES - ALLOWED).await?;
+    store.condition("True").await?;
+    let never = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(48)).to_string();
+    store.annotate("SecretStore", STORE, ALLOW_DELETIONS_ANNOTATION, &never).await?;
+    wait::until("the annotation to be found wanting", SOON, || async {
+        let message = store.condition("True").await.map_err(|failure| failure.to_string())?;
+        if message.contains("within the next 24 h") { Ok(()) } else { Err(message) }
+    })
+    .await?;
+    assert_eq!(store.secrets().await?.len(), ENTRIES - ALLOWED);
+    let until = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1)).to_string();
+    store.annotate("SecretStore", STORE, ALLOW_DELETIONS_ANNOTATION, &until).await?;
+    store.count(0, ENTRIES, 0).await?;
+    assert!(store.secrets().await?.is_empty());
+    assert!(store.condition("False").await?.contains("allows"));
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! What is not ours: told before it is taken, or left; and never deleted.
+
+use api::names::{ES_FINALIZER, MANAGED_LABEL};
+use k8s_openapi::api::events::v1::Event;
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, ListParams},
+};
+use serde_json::{Value, json};
+use tests::{Binary, Process, Result, wait};
+
+use crate::support::{
+    SOON, Scene, data,
+    manifest::{external_secret, fake, reads, secret, secret_store, with},
+    says,
+};
+use crate::{all, store, stored, targeting};
+
+/// Notes of the events of one reason about an ExternalSecret.
+async fn notes(scene: &Scene, name: &str, reason: &str) -> Result<Vec<String>> {
+    let api: Api<Event> = Api::namespaced(scene.client.clone(), &scene.namespace);
+    let events = api.list(&ListParams::default()).await?.items.into_iter().filter(|event| {
+        let about = event.regarding.as_ref().and_then(|about| about.name.as_deref());
+        about == Some(name) && event.reason.as_deref() == Some(reason)
+    });
+    Ok(events.filter_map(|event| event.note).collect())
+}
+
+async fn told(scene: &Scene, name: &str, reason: &str) -> Result<String> {
+    wait::until(&format!("the event {reason} of {name}"), SOON, || async {
+        let notes = notes(scene, name, reason).await.map_err(|failure| failure.to_string())?;
+        notes.into_iter().next().ok_or_else(|| "it is not there".to_owned())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn adoption_is_told_once_with_the_keys_that_go() -> Result {
+    let scene = stored("adoption", "first").await?;
+    scene.apply(&secret("app", &[("password", "canary-theirs"), ("foreign", "canary-foreign")])).await?;
+    scene.apply(&external_secret("app", &targeting(&json!({})))).await?;
+    scene.holds("app", &[("password", "first")]).await?;
+    let note = told(&scene, "app", "Adopted").await?;
+    says(&note, &["secret \"app\"", "keys removed: foreign", "keys replaced: password"]);
+    assert!(!note.contains("canary"), "{note}");
+    // From now on it is ours: what others add goes without another word.
+    scene.edit_secret("app", &json!({"data": {"added": "ZWRpdGVk"}})).await?;
+    scene.holds("app", &[("password", "first")]).await?;
+    store(&scene, "second").await?;
+    scene.force_sync("app").await?;
+    scene.holds("app", &[("password", "second")]).await?;
+    told(&scene, "app", "Updated").await?;
+    assert_eq!(notes(&scene, "app", "Adopted").await?.len(), 1);
+    Ok(())
+}
+
+/// A controller with a class of its own, whose stores the controller of this file leaves alone.
+async fn strict(scene: &Scene, flags: &[&str]) -> Result<Process> {
+    let own = ["--namespace", scene.namespace.as_str(), "--controller-class=strict"];
+    let mut mine = secret_store("store", &fake(&[("password", "first")]));
+    mine["spec"]["controller"] = json!("strict");
+    scene.apply(&mine).await?;
+    scene.bed.operator(Binary::Controller, &[&own, flags].concat()).await
+}
+
+#[tokio::test]
+async fn refused_adoption_leaves_the_secret_as_it_is() -> Result {
+    let scene = &Scene::new("refused").await?;
+    let _controller = strict(scene, &["--refuse-adoption"]).await?;
+    let rows = ["Owner", "Orphan"].map(|policy| (policy.to_owned(), Box::pin(is_refused(scene, policy))));
+    all(rows).await?;
+
+    // To merge is to write to what others made.
+    scene.apply(&secret("merged", &[("foreign", "kept")])).await?;
+    scene.apply(&external_secret("merged", &targeting(&json!({"creationPolicy": "CreateOrMerge"})))).await?;
+    scene.holds("merged", &[("foreign", "kept"), ("password", "first")]).await?;
+
+    let before = scene.apply(&secret("none", &[("foreign", "kept")])).await?;
+    scene.apply(&external_secret("none", &targeting(&json!({"creationPolicy": "None"})))).await?;
+    scene.is_synced("none").await?;
+    assert_eq!(scene.secrets().get("none").await?.resource_version(), before.resource_version());
+
+    // What it made is its own to repair.
+    scene.apply(&external_secret("own", &targeting(&json!({})))).await?;
+    scene.holds("own", &[("password", "first")]).await?;
+    scene
+        .edit_secret("own", &json!({"data": {"password": "ZWRpdGVk"}, "metadata": {"labels": {MANAGED_LABEL: null}}}))
+        .await?;
+    scene.holds("own", &[("password", "first")]).await?;
+    Ok(())
+}
+
+async fn is_refused(scene: &Scene, policy: &str) -> Result {
+    let name = policy.to_lowercase();
+    let spec = targeting(&json!({"creationPolicy": policy}));
+    scene.apply(&secret(&name, &[("foreign", "kept")])).await?;
+    let before = scene.secrets().get(&name).await?;
+    scene.apply(&external_secret(&name, &spec)).await?;
+    let ready = scene.fails(&name, "AdoptionRefused").await?;
+    says(&ready.message, &[&scene.namespace, &name, "delete it", "CreateOrMerge"]);
+    scene.is_untouched(&before).await?;
+    assert!(notes(scene, &name, "Adopted").await?.is_empty());
+    // Nor is anything written when the provider has nothing to write.
+    let missing = with(spec, &json!({"data": [{"secretKey": "a", "remoteRef": {"key": "absent"}}]}));
+    scene.apply(&external_secret(&name, &missing)).await?;
+    scene.fails(&name, "RemoteSecretMissing").await?;
+    scene.is_untouched(&before).await?;
+    // Out of the way, it is made anew.
+    scene.delete_secret(&name).await?;
+    scene.apply(&external_secret(&name, &targeting(&json!({"creationPolicy": policy})))).await?;
+    scene.holds(&name, &[("password", "first")]).await.map(drop)
+}
+
+/// With upstream's finalizer, so that the deletion passes through the operator.
+fn finalized(name: &str, target: &Value) -> Value {
+    with(external_secret(name, &targeting(target)), &json!({"metadata": {"finalizers": [ES_FINALIZER]}}))
+}
+
+#[tokio::test]
+async fn deleted_external_secret_leaves_a_recreated_or_foreign_secret() -> Result {
+    let scene = &Scene::new("recreated").await?;
+    let mut controller = strict(scene, &[]).await?;
+    let delete = json!({"deletionPolicy": "Delete"});
+    for name in ["recreated", "ours"] {
+        scene.apply(&finalized(name, &delete)).await?;
+        scene.is_synced(name).await?;
+    }
+    // Owned by another ExternalSecret, so that it never becomes this one's.
+    scene.apply(&finalized("foreign", &with(delete, &json!({"name": "ours"})))).await?;
+    scene.fails("foreign", "TargetOwnedByAnother").await?;
+    scene.ours("ExternalSecret").delete("foreign", &DeleteParams::default()).await?;
+    wait::gone(&scene.ours("ExternalSecret"), "foreign", SOON).await?;
+    scene.holds("ours", &[("password", "first")]).await?;
+
+    controller.kill().await?;
+    scene.delete_secret("recreated").await?;
+    wait::gone(&scene.secrets(), "recreated", SOON).await?;
+    scene.apply(&secret("recreated", &[("foreign", "kept")])).await?;
+    let before = scene.secrets().get("recreated").await?;
+    for name in ["recreated", "ours"] {
+        scene.ours("ExternalSecret").delete(name, &DeleteParams::default()).await?;
+    }
+    controller.restart().await?;
+    for name in ["recreated", "ours"] {
+        wait::gone(&scene.ours("ExternalSecret"), name, SOON).await?;
+    }
+    wait::gone(&scene.secrets(), "ours", SOON).await?;
+    scene.is_untouched(&before).await
+}
+
+#[tokio::test]
+async fn external_secret_made_again_takes_its_orphaned_secret_back() -> Result {
+    let scene = stored("made-again", "first").await?;
+    scene.apply(&external_secret("app", &targeting(&json!({})))).await?;
+    let first = scene.holds("app", &[("password", "first")]).await?;
+    scene.is_synced("app").await?;
+    scene.ours("ExternalSecret").delete("app", &DeleteParams::orphan()).await?;
+    wait::gone(&scene.ours("ExternalSecret"), "app", SOON).await?;
+    let unowned = |secret: &k8s_openapi::api::core::v1::Secret| secret.owner_references().is_empty();
+    wait::object(&scene.secrets(), "app", "to be orphaned", SOON, unowned).await?;
+    let again = scene.apply(&external_secret("app", &targeting(&json!({})))).await?;
+    scene.is_synced("app").await?;
+    let secret = scene.secrets().get("app").await?;
+    assert_eq!((secret.uid(), data(&secret)), (first.uid(), data(&first)), "the same Secret");
+    let owners: Vec<_> = secret.owner_references().iter().map(|owner| Some(owner.uid.clone())).collect();
+    assert_eq!(owners, [again.uid()]);
+    assert!(notes(&scene, "app", "Adopted").await?.is_empty(), "it was its own all along");
+    Ok(())
+}
+
+#[tokio::test]
+async fn renamed_target_leaves_an_old_secret_that_is_not_provably_ours() -> Result {
+    let scene = &Scene::new("unprovable").await?;
+    let mut controller = strict(scene, &[]).await?;
+    for name in ["unlabelled", "unowned", "ours"] {
+        scene.apply(&external_secret(name, &targeting(&json!({"name": format!("{name}-old")})))).await?;
+        scene.is_synced(name).await?;
+    }
+    // Somebody makes them their own while the operator is away.
+    controller.kill().await?;
+    let label = json!({"metadata": {"labels": {api::names::OWNER_LABEL: null}}});
+    scene.edit_secret("unlabelled-old", &label).await?;
+    scene.edit_secret("unowned-old", &json!({"metadata": {"ownerReferences": null}})).await?;
+    for name in ["unlabelled", "unowned", "ours"] {
+        scene.apply(&external_secret(name, &targeting(&json!({"name": format!("{name}-new")})))).await?;
+    }
+    controller.restart().await?;
+    for name in ["unlabelled", "unowned", "ours"] {
+        scene.is_synced(name).await?;
+        scene.holds(&format!("{name}-new"), &[("password", "first")]).await?;
+    }
+    wait::gone(&scene.secrets(), "ours-old", SOON).await?;
+    for name in ["unlabelled-old", "unowned-old"] {
+        scene.holds(name, &[("password", "first")]).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_owner_is_told_by_name_and_nothing_is_written() -> Result {
+    let scene = stored("owners", "first").await?;
+    scene.apply(&external_secret("first", &targeting(&json!({"name": "shared"})))).await?;
+    scene.is_synced("first").await?;
+    let before = scene.secrets().get("shared").await?;
+    for policy in ["Owner", "Orphan", "Merge", "CreateOrMerge"] {
+        let name = format!("second-{policy}").to_lowercase();
+        let target = json!({"name": "shared", "creationPolicy": policy});
+        scene
+            .apply(&external_secret(&name, &with(reads("store", &[("x", "password")]), &json!({"target": target}))))
+            .await?;
+        let ready = scene.fails(&name, "TargetOwnedByAnother").await?;
+        says(&ready.message, &["\"first\"", "spec.target.name"]);
+    }
+    scene.is_untouched(&before).await
+}
