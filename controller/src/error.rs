@@ -57,6 +57,7 @@ pub enum Code {
     StoreNotAllowed,
     StoreNotFound,
     StoreNotReady,
+    Superseded,
     TargetImmutable,
     TargetNotOurs,
     TargetOwnedByAnother,

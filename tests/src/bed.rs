@@ -240,6 +240,16 @@ impl Bed {
         Box::pin(Process::start(self, &self.folder, binary, arguments, environment)).await
     }
 
+    /// Ends the API server, as a crash does. For a bed of one's own: its other tests would fail.
+    pub async fn stop_api_server(&self) -> Result {
+        self.control_plane.stop_api_server().await
+    }
+
+    /// Starts it again, at the same address and with what it held, and waits until it is ready.
+    pub async fn start_api_server(&self) -> Result {
+        self.control_plane.start_api_server(&self.folder).await
+    }
+
     /// A proxy for the controller of one namespace: start it with [`Proxy::environment`], and let its stores name
     /// [`Proxy::store`].
     pub async fn proxy(&self, namespace: &str) -> Result<Proxy> {

@@ -164,6 +164,8 @@ impl Queue {
                     }
                     return Some(work);
                 }
+                // Places that promoted keys left behind are gone now.
+                self.metrics.depth(state.waiting());
             }
             notified.await;
         }

@@ -42,9 +42,13 @@ pub async fn forward(State(side): State<Arc<Side>>, request: Request) -> Respons
             if verdict == Verdict::Hold {
                 return held().await;
             }
-            let in_flight = side.line.in_flight();
-            let answer = side.ask(&parts, body).await;
-            drop(in_flight);
+            // On its own: once begun it comes to its end, also when whoever asked is gone.
+            let asked = side.clone();
+            let answer = tokio::spawn(async move {
+                let _in_flight = asked.line.in_flight();
+                asked.ask(&parts, body).await
+            });
+            let Ok(answer) = answer.await else { return StatusCode::BAD_GATEWAY.into_response() };
             if side.line.answered(verdict) { answer.unwrap_or_else(refusal) } else { held().await }
         }
     }

@@ -141,6 +141,11 @@ impl Line {
         let _ = self.0.subscribe().wait_for(|state| state.cut).await;
     }
 
+    /// Ends when no answer is awaited.
+    pub async fn is_drained(&self) {
+        let _ = self.0.subscribe().wait_for(|state| state.in_flight == 0).await;
+    }
+
     /// Since when nothing has come or gone; `None` while an answer is awaited.
     pub fn quiet_since(&self) -> Option<Instant> {
         let state = self.0.borrow();
@@ -188,7 +193,7 @@ impl Line {
     }
 }
 
-/// A request that was handed on. It goes with its answer, or with the controller that asked.
+/// A request that was handed on, until its answer.
 pub struct InFlight<'a>(&'a Line);
 
 impl Drop for InFlight<'_> {

@@ -70,8 +70,9 @@ impl Proxy {
         &self.store
     }
 
-    /// Opens the line, forgets what was recorded, and stops the line at `point` if one is given.
-    pub fn record(&self, point: Option<CrashPoint>) {
+    /// Opens the line, once what was handed on is done, forgets what was recorded, and stops the line at `point` if one is given.
+    pub async fn record(&self, point: Option<CrashPoint>) {
+        self.line.is_drained().await;
         self.line.record(point);
     }
 

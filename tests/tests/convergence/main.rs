@@ -6,7 +6,9 @@
 mod support;
 
 mod crash_points;
+mod relists;
 mod scenarios;
+mod stale_reads;
 mod state;
 mod steps;
 mod world;

@@ -63,7 +63,8 @@ pub fn all() -> Vec<Scenario> {
 }
 
 fn creations() -> Vec<Scenario> {
-    let kubernetes = json!({"kubernetes": {"mountPath": "kubernetes", "role": "NAMESPACE", "serviceAccountRef": {"name": "app"}}});
+    let kubernetes =
+        json!({"kubernetes": {"mountPath": "kubernetes", "role": "NAMESPACE", "serviceAccountRef": {"name": "app"}}});
     vec![
         Scenario {
             name: "first sync",

@@ -1,6 +1,9 @@
 //! What people and backends do, and what is waited for, as data.
 
-use kube::{ResourceExt, api::DeleteParams};
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, PropagationPolicy},
+};
 use serde_json::{Value, json};
 use tests::{Result, wait};
 
@@ -15,6 +18,8 @@ pub enum Step {
     /// The entry `secret/NAMESPACE/db` holds this.
     Entry(Value),
     NoEntry,
+    /// The entry `kv/NAMESPACE/db` holds this.
+    MovedEntry(Value),
     /// The ServiceAccount `app` may log in to the store as the role `NAMESPACE`.
     Role,
     Apply(Value),
@@ -23,6 +28,8 @@ pub enum Step {
     EditSecret(&'static str, Value),
     DeleteSecret(&'static str),
     Delete(&'static str, &'static str),
+    /// The ExternalSecret goes and leaves its Secret behind, which is waited for.
+    Orphan(&'static str),
     /// Waits until the store can be used.
     StoreValid,
     /// Waits until the Secret holds exactly this.
@@ -48,6 +55,7 @@ impl World {
         let entry = format!("secret/{}/db", scene.namespace);
         match step {
             Step::Entry(value) => self.bao.put(&entry, value).await,
+            Step::MovedEntry(value) => self.bao.put(&format!("kv/{}/db", scene.namespace), value).await,
             Step::NoEntry => self.bao.delete(&entry).await,
             Step::Role => self.role().await,
             Step::Apply(manifest) => scene.apply(&self.filled(manifest)?).await.map(drop),
@@ -62,6 +70,12 @@ impl World {
             Step::Delete(kind, name) => {
                 scene.ours(kind).delete(name, &DeleteParams::default()).await?;
                 Ok(())
+            }
+            Step::Orphan(name) => {
+                let orphan =
+                    DeleteParams { propagation_policy: Some(PropagationPolicy::Orphan), ..DeleteParams::default() };
+                scene.ours("ExternalSecret").delete(name, &orphan).await?;
+                wait::gone(&scene.ours("ExternalSecret"), name, SOON).await
             }
             Step::StoreValid => scene.store_is_valid("SecretStore", crate::world::STORE).await.map(drop),
             Step::Holds(name, values) => scene.holds(name, values).await.map(drop),
@@ -87,7 +101,8 @@ impl World {
             let hash = api::hash::metadata_hash(object.labels(), object.annotations());
             let version = format!("{}-{hash}", object.metadata.generation.unwrap_or_default());
             let synced = object.data.pointer("/status/syncedResourceVersion");
-            synced.is_some_and(|synced| *synced == version) && Ready::of(object).is_some_and(|ready| ready.reason == reason)
+            synced.is_some_and(|synced| *synced == version)
+                && Ready::of(object).is_some_and(|ready| ready.reason == reason)
         })
         .await
         .map(drop)

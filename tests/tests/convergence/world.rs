@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Binary, OpenBao, Process, Proxy, Result, resources::settled};
+use tests::{Bed, Binary, OpenBao, Process, Proxy, Result, resources::settled, wait};
+use tokio::sync::Semaphore;
 
 use crate::support::{
     SOON, Scene,
@@ -13,6 +14,9 @@ use crate::support::{
 /// After so long without a request, and with empty queues, a controller is done: events are the last thing it tells, milliseconds
 /// after the rest.
 const QUIET: Duration = Duration::from_millis(400);
+
+/// Controllers at the same time: more would wait for the two cores of a small machine.
+pub static PLACES: Semaphore = Semaphore::const_new(4);
 
 /// The name of the SecretStore.
 pub const STORE: &str = "store";
@@ -28,7 +32,12 @@ pub struct World {
 impl World {
     /// With a controller that has nothing to do yet.
     pub async fn new(prefix: &str) -> Result<Self> {
-        let scene = Scene::without_controller(prefix).await?;
+        Self::in_bed(Bed::shared().await?, prefix).await
+    }
+
+    /// The same in a bed that is not everybody's.
+    pub async fn in_bed(bed: &'static Bed, prefix: &str) -> Result<Self> {
+        let scene = Scene::without_controller_in(bed, prefix).await?;
         let bao = scene.bed.bao().await?;
         let proxy = scene.bed.proxy(&scene.namespace).await?;
         scene.apply(&secret("token", &[("token", &bao.root_token)])).await?;
@@ -43,6 +52,16 @@ impl World {
         let text = manifest.to_string();
         let text = text.replace("NAMESPACE", &self.scene.namespace).replace("PROXY", self.proxy.store());
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Waits until times in whole seconds tell what comes from what was: a refresh in the second of the one before it has
+    /// nothing to write to the status.
+    pub async fn next_second(&self) -> Result {
+        let now = jiff::Timestamp::now().as_second();
+        wait::until("the next second", SOON, || async {
+            if jiff::Timestamp::now().as_second() > now { Ok(()) } else { Err("it is the same".to_owned()) }
+        })
+        .await
     }
 
     /// Waits until the controller has looked at so many stores, holds nothing, has nothing waiting and tells nothing more.
