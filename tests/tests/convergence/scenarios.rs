@@ -1,4 +1,4 @@
-//! Thirteen things that happen to an ExternalSecret, as data.
+//! Fourteen things that happen to an ExternalSecret, as data.
 
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tests::{Failure, Result, wait};
 
 use crate::{
-    scenarios::{app, entry, force_sync, stored, synced, target},
+    scenarios::{app, entry, force_sync, synced, target},
     steps::Step,
     support::{SOON, data, manifest::secret},
     world::{PLACES, World},
@@ -42,7 +42,7 @@ const SYNCED: Step = Step::Ready("SecretSynced");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_others_is_deleted_or_overwritten_on_old_knowledge() -> Result {
-    let rows = [late_secrets(), late_external_secrets(), late_stores()].concat_all();
+    let rows: Vec<Late> = [late_secrets(), late_external_secrets(), late_stores()].into_iter().flatten().collect();
     let number = rows.len();
     let outcomes = stream::iter(rows).map(|row| async move {
         let name = row.name;
@@ -51,16 +51,6 @@ async fn nothing_of_others_is_deleted_or_overwritten_on_old_knowledge() -> Resul
     let outcomes: Vec<_> = outcomes.buffer_unordered(number).collect().await;
     let failures: Vec<_> = outcomes.into_iter().filter_map(std::result::Result::err).collect();
     if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\n\n"))) }
-}
-
-trait ConcatAll {
-    fn concat_all(self) -> Vec<Late>;
-}
-
-impl<const N: usize> ConcatAll for [Vec<Late>; N] {
-    fn concat_all(self) -> Vec<Late> {
-        self.into_iter().flatten().collect()
-    }
 }
 
 async fn run(row: Late) -> Result {
@@ -231,20 +221,33 @@ fn late_external_secrets() -> Vec<Late> {
 }
 
 fn late_stores() -> Vec<Late> {
-    let moved = json!({"spec": {"provider": {"vault": {"path": "kv", "version": "v1"}}}});
-    let synced = [stored(), vec![app(&json!({"target": {"deletionPolicy": "Delete"}})), SYNCED]].concat();
-    vec![Late {
-        name: "the entries were moved and the store with them",
+    let moved = || {
+        let elsewhere = json!({"spec": {"provider": {"vault": {"path": "kv", "version": "v1"}}}});
+        vec![Step::NoEntry, Step::Change("SecretStore", "store", elsewhere), force_sync()]
+    };
+    let row = |name, target: Value, values: Value, keeps, then| Late {
+        name,
         frozen: "secretstores",
-        given: synced,
-        others: vec![
-            Step::MovedEntry(json!({"password": "second"})),
-            Step::NoEntry,
-            Step::Change("SecretStore", "store", moved),
-            force_sync(),
-        ],
+        given: synced(&json!({"target": target})),
+        others: [vec![Step::MovedEntry(values)], moved()].concat(),
         acts_by: "GET secretstores store",
-        keeps: Keeps::Secret("app", &[]),
-        then: vec![Step::Holds("app", &[("password", "second")]), SYNCED],
-    }]
+        keeps: Keeps::Secret("app", keeps),
+        then: vec![then, SYNCED],
+    };
+    vec![
+        row(
+            "the entry was moved and the store with it: no Secret goes",
+            json!({"deletionPolicy": "Delete"}),
+            json!({"password": "second"}),
+            &[],
+            Step::Holds("app", &[("password", "second")]),
+        ),
+        row(
+            "the entry was moved and the store with it: no key goes",
+            json!({"creationPolicy": "CreateOrMerge", "deletionPolicy": "Merge"}),
+            json!({"password": "first"}),
+            &[("password", "first")],
+            Step::Holds("app", &[("password", "first")]),
+        ),
+    ]
 }

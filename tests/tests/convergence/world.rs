@@ -47,7 +47,7 @@ impl World {
         Ok(Self { scene, bao, proxy, controller })
     }
 
-    /// The manifest with the names of this world in place of `NAMESPACE`, `PROXY` (the store's address) and `TOKEN`.
+    /// The manifest with the names of this world in place of `NAMESPACE` and `PROXY` (the store's address).
     pub fn filled(&self, manifest: &Value) -> Result<Value> {
         let text = manifest.to_string();
         let text = text.replace("NAMESPACE", &self.scene.namespace).replace("PROXY", self.proxy.store());
