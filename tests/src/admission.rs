@@ -24,14 +24,14 @@ pub struct Admission {
 }
 
 impl Admission {
-    pub(crate) async fn start(bed: &Bed, delay: Duration) -> Result<Self> {
+    pub(crate) async fn start(bed: &Bed, delay: Duration, flags: &[&str]) -> Result<Self> {
         bed.install_webhook().await?;
         let cert_controller = bed.operator(Binary::CertController, &[]).await?;
         let folder = bed.webhook_certificate_folder()?;
         let projection = bed.project_webhook_secret(OPERATOR_NAMESPACE, SECRET, &folder, delay)?;
         cert_controller.wait_ready(READY).await?;
         projection.wait_versions(1, READY + delay).await?;
-        let webhook = bed.operator(Binary::Webhook, &[]).await?;
+        let webhook = bed.operator(Binary::Webhook, flags).await?;
         webhook.wait_ready(READY).await?;
         Ok(Self { webhook, cert_controller, projection })
     }

@@ -211,7 +211,12 @@ impl Bed {
     /// Installs and starts everything that judges what users write: cert-controller and webhook, with a kubelet that delivers the
     /// certificate `delay` after each change. One at a time per bed.
     pub async fn admission(&self, delay: Duration) -> Result<Admission> {
-        Box::pin(Admission::start(self, delay)).await
+        self.admission_with(delay, &[]).await
+    }
+
+    /// The same, with flags of the webhook.
+    pub async fn admission_with(&self, delay: Duration, flags: &[&str]) -> Result<Admission> {
+        Box::pin(Admission::start(self, delay, flags)).await
     }
 
     /// Where a webhook process of this bed reads its certificate, unless it is told another folder.

@@ -10,7 +10,7 @@ use api::names::ALLOW_DELETIONS_ANNOTATION;
 use futures::future::try_join_all;
 use kube::{
     Api, ResourceExt,
-    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use tests::{Process, Result, wait};
@@ -24,12 +24,29 @@ const ALLOWED: usize = 2;
 
 struct Store {
     alone: Alone,
+    kind: &'static str,
+    name: String,
 }
 
 impl Store {
     async fn new() -> Result<Self> {
-        let store = Self { alone: Alone::with_token("mass").await? };
+        let store = Self { alone: Alone::with_token("mass").await?, kind: "SecretStore", name: STORE.to_owned() };
         store.put_all().await?;
+        Ok(store)
+    }
+
+    /// The same as a ClusterSecretStore.
+    async fn of_cluster() -> Result<Self> {
+        let store = Self::new().await?;
+        let alone = &store.alone;
+        let name = format!("{}-{STORE}", alone.namespace);
+        let mut object = serde_json::to_value(store.api("SecretStore")?.get(STORE).await?)?;
+        object["kind"] = json!("ClusterSecretStore");
+        object["metadata"] = json!({"name": name});
+        object["spec"]["provider"]["vault"]["auth"]["tokenSecretRef"]["namespace"] = json!(alone.namespace);
+        let object: DynamicObject = serde_json::from_value(object)?;
+        let store = Self { kind: "ClusterSecretStore", name, ..store };
+        store.api("ClusterSecretStore")?.create(&PostParams::default(), &object).await?;
         Ok(store)
     }
 
@@ -62,7 +79,11 @@ impl Store {
 
     fn api(&self, kind: &str) -> Result<Api<DynamicObject>> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("external-secrets.io", "v1", kind));
-        Ok(Api::namespaced_with(self.alone.bed.admin()?, &self.alone.namespace, &resource))
+        let client = self.alone.bed.admin()?;
+        Ok(match kind {
+            "ClusterSecretStore" => Api::all_with(client, &resource),
+            _ => Api::namespaced_with(client, &self.alone.namespace, &resource),
+        })
     }
 
     /// UIDs of the Secrets of the entries by name.
@@ -94,7 +115,7 @@ impl Store {
             condition(object, "DeletionsHeld").is_some_and(|condition| condition["status"] == status)
         };
         let what = format!("DeletionsHeld={status}");
-        let store = wait::object(&self.api("SecretStore")?, STORE, &what, SOON, told).await?;
+        let store = wait::object(&self.api(self.kind)?, &self.name, &what, SOON, told).await?;
         let ready = condition(&store, "Ready").unwrap_or_default();
         assert_eq!((ready["status"].as_str(), ready["reason"].as_str()), (Some("True"), Some("Valid")));
         let condition = condition(&store, "DeletionsHeld").unwrap_or_default();
@@ -189,4 +210,41 @@ async fn mass_deletion_is_held_until_entries_return_or_the_owner_allows_it() -> 
     assert!(store.secrets().await?.is_empty());
     assert!(store.condition("False").await?.contains("allows"));
     Ok(())
+}
+
+/// The values of one ExternalSecret, of which single keys go: deletionPolicy Merge, a store of the cluster.
+#[tokio::test]
+async fn keys_of_missing_entries_are_held_too() -> Result {
+    let store = Store::of_cluster().await?;
+    let _controller = store.alone.controller().await?;
+    let entry = |entry: usize| {
+        let remote = json!({"key": format!("{}/e{entry}", store.alone.namespace), "property": "value"});
+        json!({"secretKey": format!("k{entry}"), "remoteRef": remote})
+    };
+    let object = json!({
+        "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "app"},
+        "spec": {
+            "refreshInterval": "2s",
+            "secretStoreRef": {"name": store.name, "kind": store.kind},
+            "target": {"deletionPolicy": "Merge"},
+            "data": (0..ENTRIES).map(entry).collect::<Vec<_>>(),
+        },
+    });
+    store.alone.create([object]).await?;
+    store.count(1, 0, 0).await?;
+    let secrets = store.alone.secrets()?;
+    let has = |keys: usize| {
+        move |secret: &k8s_openapi::api::core::v1::Secret| secret.data.as_ref().is_some_and(|data| data.len() == keys)
+    };
+    store.delete(0..ALLOWED).await?;
+    let fewer = wait::object(&secrets, "app", "without two keys", SOON, has(ENTRIES - ALLOWED)).await?;
+    store.delete(ALLOWED..ALLOWED + 3).await?;
+    store.count(0, 0, 1).await?;
+    assert!(store.condition("True").await?.contains("5 of the 12"));
+    assert_eq!(secrets.get("app").await?.resource_version(), fewer.resource_version());
+    store.put_all().await?;
+    store.annotate("ExternalSecret", "app", "force-sync", "1").await?;
+    wait::object(&secrets, "app", "all keys", SOON, has(ENTRIES)).await?;
+    store.count(1, 0, 0).await?;
+    store.condition("False").await.map(drop)
 }

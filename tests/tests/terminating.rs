@@ -91,7 +91,10 @@ async fn nothing_is_written_to_a_namespace_that_goes_and_it_goes_as_fast() -> Re
     let requests = scene.bed.api_requests_since(before).await?.of(Binary::Controller).in_namespace(&scene.namespace);
     // What was told of the beginning may still be on its way.
     let requests = requests.filter(|request| request.resource != "events");
-    assert!(requests.is_empty(), "{requests}");
+    let written = requests.writes().filter(|request| request.status < 300);
+    assert!(written.is_empty(), "{written}");
+    // A look at what just went can overtake the news of the namespace; nobody tries twice.
+    assert!(requests.len() < COUNT / 10, "{requests}");
     assert!(!controller.log().contains("ERROR"), "{}", controller.log());
 
     controller.kill().await?;

@@ -104,17 +104,17 @@ impl Guard {
     }
 
     /// Whether what depends on `lost` may be removed.
-    pub fn may_remove(&self, seen: Seen<'_, impl Fn() -> Served>, lost: &[u64]) -> Verdict {
+    pub fn may_remove(&self, seen: &Seen<'_, impl Fn() -> Served>, lost: &[u64]) -> Verdict {
         if self.is_off() {
             return Verdict::Free;
         }
         let mut stores = self.lock();
-        let store = entry(&mut stores, &seen);
+        let store = entry(&mut stores, seen);
         if seen.allowed {
             store.release();
             return Verdict::Free;
         }
-        let served = store.served(&seen);
+        let served = store.served(seen);
         if let Some(held) = &mut store.held {
             held.waiting.extend(lost);
             store.lost.extend(lost.iter().map(|key| (*key, seen.now)));
@@ -123,26 +123,22 @@ impl Guard {
                 return Verdict::Held { text: held.text.clone(), news: false };
             }
         }
-        store.lost.retain(|_, at| seen.now.duration_since(*at) < WINDOW);
-        let before = store.lost.keys().filter(|key| served.keys.contains(key)).copied();
-        let gone: HashSet<u64> = before.chain(lost.iter().copied()).collect();
-        let all = served.keys.len() + lost.iter().filter(|key| !served.keys.contains(key)).count();
-        store.lost.extend(lost.iter().map(|key| (*key, seen.now)));
-        if all < LEAST || !self.is_too_much(gone.len(), all) {
+        let (gone, all) = store.count(&served, lost, seen.now);
+        if all < LEAST || !self.is_too_much(gone, all) {
             return Verdict::Free;
         }
-        let text = self.text(gone.len(), all);
+        let text = self.text(gone, all);
         store.held = Some(Held { text: text.clone(), restored: false, waiting: lost.iter().copied().collect() });
         Verdict::Held { text, news: true }
     }
 
     /// The provider has these.
-    pub fn found(&self, seen: Seen<'_, impl Fn() -> Served>, keys: &[u64]) -> News {
+    pub fn found(&self, seen: &Seen<'_, impl Fn() -> Served>, keys: &[u64]) -> News {
         let mut stores = self.lock();
         if self.is_off() || (seen.said.is_none() && !stores.contains_key(seen.uid)) {
             return News::None;
         }
-        let store = entry(&mut stores, &seen);
+        let store = entry(&mut stores, seen);
         for key in keys {
             store.lost.remove(key);
         }
@@ -150,7 +146,7 @@ impl Guard {
         let waited = held.waiting.len();
         held.waiting.retain(|key| !keys.contains(key));
         let fewer = held.waiting.len() < waited;
-        let served = store.served(&seen);
+        let served = store.served(seen);
         store.settle(&served, self.percent);
         let woken = store.woken.is_some_and(|at| seen.now.duration_since(at) < PROBE_EVERY);
         if store.held.is_none() || (fewer && !woken) {
@@ -161,19 +157,19 @@ impl Guard {
     }
 
     /// Why deletions of the store are held now, for its condition; and whether that has just ended.
-    pub fn standing(&self, seen: Seen<'_, impl Fn() -> Served>) -> (Option<String>, News) {
+    pub fn standing(&self, seen: &Seen<'_, impl Fn() -> Served>) -> (Option<String>, News) {
         let mut stores = self.lock();
         if self.is_off() || (seen.said.is_none() && !stores.contains_key(seen.uid)) {
             return (None, News::None);
         }
-        let store = entry(&mut stores, &seen);
+        let store = entry(&mut stores, seen);
         if store.held.is_none() {
             return (None, News::None);
         }
         if seen.allowed {
             store.release();
         } else {
-            let served = store.served(&seen);
+            let served = store.served(seen);
             store.settle(&served, self.percent);
         }
         match &store.held {
@@ -229,6 +225,16 @@ impl Store {
                 served
             }
         }
+    }
+
+    /// How many are lost within the window now that `lost` are, and of how many.
+    fn count(&mut self, served: &Served, lost: &[u64], now: Timestamp) -> (usize, usize) {
+        self.lost.retain(|_, at| now.duration_since(*at) < WINDOW);
+        self.lost.extend(lost.iter().map(|key| (*key, now)));
+        let is_known = |key: &&u64| served.keys.contains(*key);
+        // Of an ExternalSecret that the scan did not show yet.
+        let unknown = lost.iter().filter(|key| !is_known(key)).collect::<HashSet<_>>().len();
+        (self.lost.keys().filter(is_known).count() + unknown, served.keys.len() + unknown)
     }
 
     /// What is missing is meant to be.

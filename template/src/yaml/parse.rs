@@ -7,22 +7,25 @@ use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput, Tag};
 
-use super::problem;
 use super::resolve::{Scalar, resolve};
+use super::tabs::Tabs;
+use super::{problem, quoted};
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
 use crate::fmt::float::format_float;
+use crate::fmt::quote::quote;
 use crate::funcs::copied;
+use crate::text::lossy;
 use crate::value::{Elem, List, Map, UintKind, Value};
 
 /// The value of a text. The outer error is a limit; the inner one says what is wrong with the text, as Go says it.
 pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
     let value = problem::before_parsing(text)
         .map_err(|(_, message)| Problem::Syntax(message))
-        .and_then(|text| Reader::new(context, text, Numbers::Json).document());
+        .and_then(|text| document(context, text));
     match value {
         Ok(value) => Ok(Ok(value)),
         Err(Problem::Limit(message)) => Err(message),
@@ -32,6 +35,21 @@ pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Mess
             Ok(Err(whole))
         }
     }
+}
+
+fn document(context: &Context, text: &str) -> Result<Value, Problem> {
+    let mut reader = Reader::new(context, text, Numbers::Json);
+    let outcome = reader.document();
+    if outcome.is_err() && reader.has_wrong_lines() {
+        let text = quoted::indented(context, text)?;
+        return Reader::new(context, &text, Numbers::Json).document();
+    }
+    outcome
+}
+
+/// How the parser reads.
+pub(super) fn options() -> granit_parser::Options {
+    granit_parser::options! { emit_comments: false, emit_unresolved_aliases: true }
 }
 
 /// Why there is no value.
@@ -54,7 +72,7 @@ pub(super) enum Numbers {
 }
 
 /// What the parser takes for an event, in steps.
-const STEPS_PER_EVENT: usize = 4;
+pub(super) const STEPS_PER_EVENT: usize = 4;
 
 /// Turns the events of a parser into values.
 pub(super) struct Reader<'r, 'o> {
@@ -68,14 +86,18 @@ pub(super) struct Reader<'r, 'o> {
     length: usize,
     /// Columns before the last event, which are the indentation of a block scalar.
     indent: usize,
+    /// Where the last event begins, in bytes.
+    start: usize,
     /// Whether the last event ends where the text does.
     is_last: bool,
+    /// Whether the parser gave up on a line of a quoted scalar.
+    has_wrong_lines: bool,
+    tabs: Tabs,
 }
 
 impl<'r, 'o> Reader<'r, 'o> {
     pub(super) fn new(context: &'r Context<'o>, text: &'r str, numbers: Numbers) -> Self {
-        let options = granit_parser::options! { emit_comments: false, emit_unresolved_aliases: true };
-        let parser = Parser::new_from_str_with_options(text, options);
+        let parser = Parser::new_from_str_with_options(text, options());
         Self {
             context,
             text,
@@ -85,7 +107,10 @@ impl<'r, 'o> Reader<'r, 'o> {
             line: 1,
             length: text.chars().count(),
             indent: 0,
+            start: 0,
             is_last: false,
+            has_wrong_lines: false,
+            tabs: Tabs::default(),
         }
     }
 
@@ -94,11 +119,17 @@ impl<'r, 'o> Reader<'r, 'o> {
         self.line
     }
 
+    /// Whether it failed on lines that [`quoted::indented`] can indent.
+    pub(super) fn has_wrong_lines(&self) -> bool {
+        self.has_wrong_lines
+    }
+
     fn document(&mut self) -> Result<Value, Problem> {
-        match self.first()? {
-            Some(event) => self.node(event),
-            None => Ok(Value::Nil),
-        }
+        let Some(event) = self.first()? else { return Ok(Value::Nil) };
+        let value = self.node(event)?;
+        // What follows may show that this was not the document.
+        self.event()?;
+        Ok(value)
     }
 
     /// The event that opens the content of the first document, if it has any.
@@ -119,11 +150,19 @@ impl<'r, 'o> Reader<'r, 'o> {
             Some(Ok((event, span))) => {
                 self.line = span.start.line();
                 self.indent = span.start.col();
+                self.start = span.start.byte_offset().unwrap_or_default();
                 self.is_last = span.end.index() >= self.length;
+                if let Some(wrong) = self.tabs.next(self.text, &event, &span) {
+                    self.line = wrong.line;
+                    return Err(Problem::Syntax(problem::placed(wrong.line, &wrong.problem.into())));
+                }
                 Ok(event)
             }
+            // What is wrong behind the end of a document is no part of it.
+            Some(Err(error)) if matches!(error.kind(), ErrorKind::InvalidDocumentEnd) => Ok(Event::StreamEnd),
             Some(Err(error)) => {
                 self.line = error.marker().line();
+                self.has_wrong_lines = quoted::is_about_lines(error.kind());
                 Err(Problem::Syntax(problem::worded(&error, self.text)))
             }
         }
@@ -133,7 +172,7 @@ impl<'r, 'o> Reader<'r, 'o> {
     pub(super) fn node(&mut self, event: Event<'r>) -> Result<Value, Problem> {
         let (anchor, value) = match event {
             Event::Alias(anchor) => {
-                let value = self.anchors.get(&anchor).unwrap_or(&Value::Nil);
+                let Some(value) = self.anchors.get(&anchor) else { return Err(self.alias_within_itself()) };
                 return copied(self.context, value).map_err(Problem::Limit);
             }
             Event::UnresolvedAlias(name) => {
@@ -157,6 +196,13 @@ impl<'r, 'o> Reader<'r, 'o> {
         self.context.account(&value).map_err(Problem::Limit)?;
         self.remember(anchor, &value);
         Ok(value)
+    }
+
+    /// The refusal of the alias that was just read: what it stands for is not complete.
+    fn alias_within_itself(&self) -> Problem {
+        let rest = self.text.get(self.start..).unwrap_or_default().trim_start_matches('*');
+        let name = rest.split(|char: char| char.is_whitespace() || ",[]{}".contains(char)).next().unwrap_or_default();
+        Problem::Meaning(Message::plain("yaml: anchor '").data(name).text("' value contains itself"))
     }
 
     /// A block scalar that the end of the text cuts off has no line end, but the parser gives it one.
@@ -209,6 +255,11 @@ impl<'r, 'o> Reader<'r, 'o> {
             if merges {
                 inherited.extend(sources(value)?);
             } else {
+                if matches!(key, Value::Nil) {
+                    let start = Message::plain("unsupported map key of type: %!s(<nil>), key: <nil>, value: ");
+                    let shown = if matches!(value, Value::Nil) { "<nil>".to_owned() } else { source(&value) };
+                    return Err(Problem::Meaning(start.data(shown)));
+                }
                 entries.insert(key_text(&key)?, value);
             }
         }
@@ -255,12 +306,15 @@ fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Resul
             Scalar::Timestamp | Scalar::Merge | Scalar::Str => false,
         };
         if !fits {
-            let message = Message::plain("yaml: cannot decode `").data(text).text(format!("` as a !!{known}"));
-            return Err(Problem::Meaning(message));
+            return Err(cannot_decode(text, known));
         }
         return resolved(text, numbers);
     }
-    if tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == "binary" {
+    let is = |suffix| tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == suffix;
+    if is("timestamp") && !matches!(resolve(text), Scalar::Timestamp) {
+        return Err(cannot_decode(text, "timestamp"));
+    }
+    if is("binary") {
         let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         return match STANDARD.decode(kept) {
             Ok(bytes) => Ok(Value::str(bytes)),
@@ -268,6 +322,21 @@ fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Resul
         };
     }
     Ok(Value::text(text))
+}
+
+/// The refusal of a scalar that is not of the type its tag says.
+fn cannot_decode(text: &str, tag: &str) -> Problem {
+    let found = match resolve(text) {
+        Scalar::Null => "null",
+        Scalar::Bool(_) => "bool",
+        Scalar::Int(_) | Scalar::Uint(_) => "int",
+        Scalar::Float(_) => "float",
+        Scalar::Timestamp => "timestamp",
+        Scalar::Merge => "merge",
+        Scalar::Str => "str",
+    };
+    let start = Message::plain("yaml: cannot decode !!").words(found).text(" `").data(text);
+    Problem::Meaning(start.text("` as a !!").words(tag))
 }
 
 fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {
@@ -300,6 +369,25 @@ pub(super) fn key_text(key: &Value) -> Result<Bytes, Problem> {
             let text = crate::funcs::json::number_text(*value).unwrap_or_default();
             Ok(text.into_bytes().into())
         }
-        other => Err(Problem::Meaning(Message::ours(format!("unsupported map key of type: {}", other.type_name())))),
+        other => Err(Problem::Meaning(Message::plain("yaml: invalid map key: ").data(source(other)))),
+    }
+}
+
+/// A value as Go source, for errors. Bounded by the text it was read from.
+fn source(value: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Nil => "interface {}(nil)".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(_, value) => value.to_string(),
+        Value::Uint(_, value) => format!("{value:#x}"),
+        Value::Float(value) => format_float(*value, 'g', None),
+        Value::Str(bytes) => lossy(&quote(bytes, false)),
+        Value::List(list) => format!("[]interface {{}}{{{}}}", joined(list.items().iter().map(source).collect())),
+        Value::Map(map) => {
+            let entry = |(key, value): (Bytes, Value)| format!("{}:{}", lossy(&quote(&key, false)), source(&value));
+            format!("map[interface {{}}]interface {{}}{{{}}}", joined(map.entries().into_iter().map(entry).collect()))
+        }
+        Value::Complex(..) | Value::Object(_) => value.type_name().to_owned(),
     }
 }

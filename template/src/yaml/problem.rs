@@ -16,7 +16,11 @@ pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
     // A tab cannot indent, not even the first line.
     let content = text.trim_start_matches([' ', '\n', '\r']);
     if content.starts_with('\t') && !content.trim().is_empty() {
-        return Err((text.len() - content.len(), "yaml: found character that cannot start any token".into()));
+        let at = text.len() - content.len();
+        return Err((
+            at,
+            placed(scanned(1 + lines_before(text, at)), &"found character that cannot start any token".into()),
+        ));
     }
     match wrong_directive(text) {
         Some(problem) => Err((0, problem.into())),
@@ -45,15 +49,25 @@ fn wrong_directive(text: &str) -> Option<&'static str> {
 /// The problem with the line where Go sees it, which it leaves out for the first.
 pub(super) fn worded(error: &ScanError, text: &str) -> Message {
     let here = error.marker().line();
+    if let Some(problem) = missed(error, text) {
+        return placed(before(here), &problem.into());
+    }
     let (line, problem): (usize, Message) = match error.kind() {
-        // The end of the text counts as a line of its own.
-        ErrorKind::UnclosedFlowCollection { open } => (line_ends(text.as_bytes()) + 1, unclosed(text, *open)),
-        ErrorKind::ExpectedNodeContent => (before(here), "did not find expected node content".into()),
-        ErrorKind::ExpectedBlockMappingKey => (before(here), "did not find expected key".into()),
-        ErrorKind::ExpectedBlockSequenceEntry => (before(here), "did not find expected '-' indicator".into()),
-        ErrorKind::ExpectedFlowMappingSeparator => (before(here), "did not find expected ',' or '}'".into()),
-        ErrorKind::ExpectedFlowSequenceSeparator => (before(here), "did not find expected ',' or ']'".into()),
-        ErrorKind::UnclosedQuotedScalar => (scanned(here), "found unexpected end of stream".into()),
+        ErrorKind::UnclosedFlowCollection { open } => (last_line(text), unclosed(text, *open)),
+        ErrorKind::SimpleKeyExpected => (behind_key(text, error), "could not find expected ':'".into()),
+        ErrorKind::TabInPlainScalar => {
+            (first_with_tab(text, here), "found a tab character that violates indentation".into())
+        }
+        ErrorKind::TabAtBlockScalarStart => {
+            (first_with_tab(text, here), "found a tab character where an indentation space is expected".into())
+        }
+        ErrorKind::UndeclaredTagHandle => (scanned(here), "found undefined tag handle".into()),
+        // Lines that could be indented have been.
+        ErrorKind::InvalidQuotedScalarIndent => (scanned(here), "found unexpected document indicator".into()),
+        ErrorKind::InvalidQuotedScalarHexEscape => (scanned(here), "did not find expected hexdecimal number".into()),
+        ErrorKind::UnclosedQuotedScalar => {
+            (scanned(line_ends(text.as_bytes()) + 1), "found unexpected end of stream".into())
+        }
         ErrorKind::UnknownQuotedScalarEscape => (scanned(here), "found unknown escape character".into()),
         ErrorKind::UnexpectedCharacter { .. }
         | ErrorKind::TabNotAllowed
@@ -68,8 +82,76 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
             (scanned(here), Message::default().data(problem.unwrap_or(&told)))
         }
     };
+    placed(line, &problem)
+}
+
+/// What Go's parser, which comes after its scanner, expected to find where it went wrong.
+fn missed(error: &ScanError, text: &str) -> Option<&'static str> {
+    const CONTENT: &str = "did not find expected node content";
+    const KEY: &str = "did not find expected key";
+    const ENTRY: &str = "did not find expected '-' indicator";
+    const IN_LIST: &str = "did not find expected ',' or ']'";
+    Some(match error.kind() {
+        ErrorKind::MisplacedFlowCollectionEnd if follows_node(text, error) => KEY,
+        ErrorKind::ExpectedNodeContent
+        | ErrorKind::MisplacedFlowCollectionEnd
+        | ErrorKind::UnexpectedEofBlockMapping
+        | ErrorKind::UnexpectedEofBlockSequence
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::UnexpectedEofImplicitFlowMapping => CONTENT,
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            let line = text.lines().nth(before(error.marker().line()));
+            if line.is_some_and(|line| line.trim_start().starts_with("- ")) { ENTRY } else { KEY }
+        }
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidBlockScalarIndent => KEY,
+        ErrorKind::ExpectedBlockSequenceEntry => ENTRY,
+        ErrorKind::ExpectedFlowMappingSeparator => "did not find expected ',' or '}'",
+        ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::InvalidColonPlacement => IN_LIST,
+        _ => return None,
+    })
+}
+
+/// The problem on a line, or on none for 0.
+pub(super) fn placed(line: usize, problem: &Message) -> Message {
     let place = if line == 0 { String::new() } else { format!("line {line}: ") };
-    Message::ours(format!("yaml: {place}")).then(&problem)
+    Message::ours(format!("yaml: {place}")).then(problem)
+}
+
+/// Where the text goes on behind a key without a colon, in lines counted from 1; a comment counts, and the end of a line
+/// that is not ended belongs to the next.
+fn behind_key(text: &str, error: &ScanError) -> usize {
+    let key = error.marker();
+    let has_comment = text.lines().nth(before(key.line())).is_some_and(|line| line.contains(" #"));
+    let mut lines = text.lines().enumerate().skip(key.line());
+    let goes_on = lines.find(|(_, line)| {
+        let content = line.trim_start_matches(' ');
+        let is_comment = content.starts_with('#');
+        let is_in_column = line.len() - content.len() <= key.col();
+        !content.is_empty() && if is_comment { !has_comment } else { is_in_column }
+    });
+    goes_on.map_or_else(|| last_line(text) + 1, |(index, _)| index + 1)
+}
+
+/// Whether the mistake stands right behind a bracket that ends a list or map.
+fn follows_node(text: &str, error: &ScanError) -> bool {
+    let before = text.chars().take(error.marker().index());
+    before.filter(|char| !char.is_whitespace()).last().is_some_and(|char| matches!(char, ']' | '}'))
+}
+
+/// The first line behind a line that a tab indents.
+fn first_with_tab(text: &str, line: usize) -> usize {
+    let found = text.lines().enumerate().skip(line).find(|(_, line)| line.trim_start_matches(' ').starts_with('\t'));
+    found.map_or(line, |(index, _)| index + 1)
+}
+
+/// The line of the text's end, counted from 0. The end of a line that is not ended belongs to the next.
+fn last_line(text: &str) -> usize {
+    line_ends(text.as_bytes()) + usize::from(!text.ends_with('\n'))
+}
+
+fn lines_before(text: &str, at: usize) -> usize {
+    line_ends(text.as_bytes().get(..at).unwrap_or_default())
 }
 
 /// What is missing at the end of an open flow collection.

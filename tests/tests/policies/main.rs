@@ -17,10 +17,10 @@ mod switching;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use support::{
-    Scene,
+    SOON, Scene,
     manifest::{fake, reads, secret, secret_store, vault, with},
 };
-use tests::{OpenBao, Result};
+use tests::{OpenBao, Result, wait};
 
 /// The spec of an ExternalSecret that reads `password` from the store `store`, with other fields of the target.
 fn targeting(target: &Value) -> Value {
@@ -34,8 +34,17 @@ async fn stored(prefix: &str, password: &str) -> Result<Scene> {
     Ok(scene)
 }
 
+/// Makes the store hold another password, and waits until the controller knows.
 async fn store(scene: &Scene, password: &str) -> Result {
-    scene.apply(&secret_store("store", &fake(&[("password", password)]))).await.map(drop)
+    // The length of the last check, which is never the same twice.
+    let checked = || scene.count("secretstore_reconcile_duration", "store");
+    let before = checked().await?;
+    scene.apply(&secret_store("store", &fake(&[("password", password)]))).await?;
+    wait::until("a check of the store", SOON, || async {
+        let now = checked().await.map_err(|failure| failure.to_string())?;
+        if (now - before).abs() > 0.0 { Ok(()) } else { Err("it was not checked".to_owned()) }
+    })
+    .await
 }
 
 /// Runs every row at once and tells all that failed.

@@ -1,14 +1,15 @@
 //! When values are fetched again: refreshPolicy, refreshInterval, and on demand.
 
 use k8s_openapi::api::core::v1::Secret;
-use serde_json::json;
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
 use tests::{Result, wait};
 
 use crate::support::{
-    SOON, Scene,
+    SOON, Scene, data,
     manifest::{external_secret, with},
 };
-use crate::{store, stored, targeting, vault_with_two};
+use crate::{all, store, stored, targeting, vault_with_two};
 
 /// Changes the value in the store and waits until the controller has looked at the ExternalSecret because of `act`.
 async fn nothing_comes_of(scene: &Scene, name: &str, before: &Secret, act: impl Future<Output = Result>) -> Result {
@@ -16,6 +17,76 @@ async fn nothing_comes_of(scene: &Scene, name: &str, before: &Secret, act: impl 
     act.await?;
     scene.is_looked_at(name, looked_at).await?;
     scene.is_untouched(before).await
+}
+
+/// What makes each policy fetch again, under an interval and under none: a label, the spec, an edit of the Secret, its deletion.
+#[tokio::test]
+async fn policy_and_interval_decide_what_is_noticed() -> Result {
+    let scene = &stored("noticed", "first").await?;
+    let rows = [
+        ("Periodic", "1h", "Owner", [true, true, true, true]),
+        ("Periodic", "0", "Owner", [false, false, true, true]),
+        ("CreatedOnce", "1h", "Owner", [false, false, true, true]),
+        ("CreatedOnce", "0", "Owner", [false, false, true, true]),
+        ("OnChange", "1h", "Owner", [true, true, true, true]),
+        ("OnChange", "0", "Owner", [true, true, true, true]),
+        // Whatever becomes of an orphan, it is not missed.
+        ("Periodic", "1h", "Orphan", [true, true, false, false]),
+        ("CreatedOnce", "0", "Orphan", [false, false, false, false]),
+    ];
+    all(rows.map(|(policy, interval, creation, noticed)| {
+        let name = format!("{policy}-{interval}-{creation}").to_lowercase();
+        (name.clone(), Box::pin(notices(scene, name, [policy, interval, creation], noticed)))
+    }))
+    .await
+}
+
+async fn notices(scene: &Scene, name: String, spec: [&str; 3], noticed: [bool; 4]) -> Result {
+    let [policy, interval, creation] = spec;
+    let times = json!({"refreshPolicy": policy, "refreshInterval": interval});
+    let spec = with(targeting(&json!({"creationPolicy": creation})), &times);
+    scene.apply(&external_secret(&name, &spec)).await?;
+    scene.is_synced(&name).await?;
+    let [label, changed, edit, deletion] = noticed;
+
+    let labels = json!({"metadata": {"labels": {"any": "label"}}});
+    takes_up(scene, &name, label, async { scene.change("ExternalSecret", &name, &labels).await.map(drop) }).await?;
+    let template = json!({"spec": {"target": {"template": {"data": {"password": "{{ .password }}"}}}}});
+    takes_up(scene, &name, changed, async { scene.change("ExternalSecret", &name, &template).await.map(drop) }).await?;
+
+    let looked_at = scene.reconciles(&name).await?;
+    scene.edit_secret(&name, &json!({"data": {"password": "ZWRpdGVk"}})).await?;
+    if edit {
+        scene.holds(&name, &[("password", "first")]).await?;
+    } else {
+        scene.is_looked_at(&name, looked_at).await?;
+        let text = data(&scene.secrets().get(&name).await?).remove("password");
+        assert_eq!(text.as_deref(), Some("edited"), "{name}");
+    }
+    let looked_at = scene.reconciles(&name).await?;
+    scene.delete_secret(&name).await?;
+    if deletion {
+        scene.holds(&name, &[("password", "first")]).await?;
+    } else {
+        scene.is_looked_at(&name, looked_at).await?;
+        assert!(scene.secrets().get_opt(&name).await?.is_none(), "{name}");
+    }
+    Ok(())
+}
+
+/// Whether the ExternalSecret as `act` leaves it is synced, or only looked at.
+async fn takes_up(scene: &Scene, name: &str, is_taken_up: bool, act: impl Future<Output = Result>) -> Result {
+    let version = |object: &DynamicObject| object.data.pointer("/status/syncedResourceVersion").cloned();
+    let api = scene.ours("ExternalSecret");
+    let before: Option<Value> = version(&api.get(name).await?);
+    let looked_at = scene.reconciles(name).await?;
+    act.await?;
+    if is_taken_up {
+        return wait::object(&api, name, "to be synced anew", SOON, |now| version(now) != before).await.map(drop);
+    }
+    scene.is_looked_at(name, looked_at).await?;
+    assert_eq!(version(&api.get(name).await?), before, "{name}");
+    Ok(())
 }
 
 #[tokio::test]
@@ -82,7 +153,7 @@ async fn unchanged_value_is_not_written_again() -> Result {
     let spec = with(targeting(&json!({})), &json!({"refreshInterval": "1s"}));
     scene.apply(&external_secret("app", &spec)).await?;
     let before = scene.holds("app", &[("password", "first")]).await?;
-    let refreshed = |object: &kube::api::DynamicObject| object.data["status"]["refreshTime"].clone();
+    let refreshed = |object: &DynamicObject| object.data["status"]["refreshTime"].clone();
     let first = refreshed(&scene.is_synced("app").await?);
     let external_secrets = scene.ours("ExternalSecret");
     wait::object(&external_secrets, "app", "another refresh", SOON, |object| refreshed(object) != first).await?;

@@ -243,3 +243,34 @@ async fn immutable_target_is_never_changed() -> Result {
     assert_eq!(renewed.immutable, Some(true));
     Ok(())
 }
+
+#[tokio::test]
+async fn target_becomes_immutable_with_the_values_of_the_provider_and_is_then_refused_others() -> Result {
+    let scene = stored("frozen", "first").await?;
+    let immutable = |is: bool| external_secret("app", &targeting(&json!({"immutable": is})));
+    scene.apply(&immutable(false)).await?;
+    scene.holds("app", &[("password", "first")]).await?;
+    store(&scene, "second").await?;
+    scene.apply(&immutable(true)).await?;
+    let frozen = scene.holds("app", &[("password", "second")]).await?;
+    assert_eq!(frozen.immutable, Some(true));
+    scene.is_synced("app").await?;
+
+    // Bookkeeping is no change of the values.
+    let labelled = json!({"metadata": {"labels": {"team": "a"}}});
+    scene.apply(&with(immutable(false), &labelled)).await?;
+    scene.is_synced("app").await?;
+    let labelled_too = scene.secrets().get("app").await?;
+    assert_eq!(labelled_too.labels().get("team").map(String::as_str), Some("a"));
+    assert_eq!((labelled_too.uid(), labelled_too.immutable), (frozen.uid(), Some(true)));
+
+    store(&scene, "third").await?;
+    scene.force_sync("app").await?;
+    let ready = scene.fails("app", "TargetImmutable").await?;
+    says(&ready.message, &["is immutable", "delete the secret"]);
+    scene.is_untouched(&labelled_too).await?;
+    scene.delete_secret("app").await?;
+    let anew = scene.holds("app", &[("password", "third")]).await?;
+    assert_eq!(anew.immutable, None);
+    Ok(())
+}

@@ -4,6 +4,8 @@
 //! Upstream takes such a Secret over without a word. Here it is told by name what is lost, or refused where the operator
 //! runs with `--refuse-adoption`. Names of keys only: never a value.
 
+use std::fmt::Write as _;
+
 use api::{
     external_secret::CreationPolicy,
     hash::owner_label,
@@ -58,7 +60,8 @@ impl Adoption {
         };
         for (what, keys) in [("keys removed", &self.removed), ("keys replaced", &self.replaced)] {
             if !keys.is_empty() {
-                note.push_str(&format!("; {what}: {}", listed(keys)));
+                // Writing to a String cannot fail.
+                let _ = write!(note, "; {what}: {}", listed(keys));
             }
         }
         note

@@ -155,10 +155,10 @@ fn describe(entry: &Entry) -> String {
 fn absent(entry: &Entry) -> Error {
     let message = match &entry.fetch {
         Fetch::Value { remote, .. } | Fetch::Extract(remote) => format!(
-            "{} has no entry \"{}\"{}; create it or correct remoteRef (deletionPolicy Delete or Merge would pass over it)",
+            "{} has no entry \"{}\"{}; create it or correct remoteRef.key (deletionPolicy Delete or Merge would pass over it)",
             entry.store,
             remote.key,
-            remote.property.as_ref().map(|path| format!(" to take property {path:?} from")).unwrap_or_default(),
+            remote.property.as_ref().map(|path| format!(" with a property {path:?}")).unwrap_or_default(),
         ),
         Fetch::Find(_) => format!("{} has nothing at the path of find; correct find.path", entry.store),
     };

@@ -178,7 +178,10 @@ impl Turn<'_> {
             // Known from the refusal of a write, where namespaces are not watched or their watch is late.
             Err(error) if error.code() == Code::NamespaceTerminating => Ok(Next::Rest),
             Err(error) => {
-                self.claim(&plan).await;
+                // Once: whoever takes the label off again shall not be fought over a Secret that is not written.
+                if self.news(&error).is_some() {
+                    self.claim(&plan).await;
+                }
                 self.fail(error).await
             }
         }
@@ -345,21 +348,24 @@ impl Turn<'_> {
 
     /// The status says the error; an event goes with it when the status did not say it already.
     async fn tell_failure(&self, error: &Error) {
+        let Some(after) = self.news(error) else { return };
+        status::publish_failure(self.ctx, self.object, error);
+        if let Err(unwritten) = status::write(self.ctx, self.key, self.uid(), &after).await {
+            tracing::warn!(key = %self.key, "{unwritten}");
+        }
+    }
+
+    /// The status that tells of the error, if it does not already.
+    fn news(&self, error: &Error) -> Option<ExternalSecretStatus> {
         let before: ExternalSecretStatus = self.object.status();
         // The cause of the outage is told already; that others wait for it too is no news.
         if error.code() == Code::BreakerOpen
             && api::condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true())
         {
-            return;
+            return None;
         }
         let after = status::after(&before, &Told::Failed(error.clone()), "", Timestamp::now());
-        if after == before {
-            return;
-        }
-        status::publish_failure(self.ctx, self.object, error);
-        if let Err(unwritten) = status::write(self.ctx, self.key, self.uid(), &after).await {
-            tracing::warn!(key = %self.key, "{unwritten}");
-        }
+        (after != before).then_some(after)
     }
 
     fn note(&self, reason: &str, note: String) {

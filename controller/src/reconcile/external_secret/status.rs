@@ -161,6 +161,31 @@ mod tests {
     }
 
     #[test]
+    fn every_ending_has_upstreams_reason_and_only_a_write_moves_the_binding() {
+        let synced =
+            |binding: Option<&str>| Told::Synced { message: "secret synced", binding: binding.map(Into::into) };
+        let before = after(&ExternalSecretStatus::default(), &synced(Some("old")), "1-x", now());
+        let failed = Told::Failed(Error::fix(Code::SpecInvalid, "no"));
+        for (told, reason, is_ready, binding) in [
+            (synced(Some("new")), "SecretSynced", true, "new"),
+            (synced(None), "SecretSynced", true, "old"),
+            (Told::TargetMissing, "SecretMissing", true, "old"),
+            (Told::Deleted { stays: false }, "SecretDeleted", true, "old"),
+            (Told::Deleted { stays: true }, "SecretDeleted", true, "old"),
+            (failed, "SecretSyncedError", false, "old"),
+        ] {
+            let status = after(&before, &told, "2-x", now());
+            let ready = condition::find(&status.conditions, READY).expect("Ready");
+            assert_eq!((ready.reason.as_str(), ready.is_true()), (reason, is_ready), "{told:?}");
+            assert_eq!(status.binding.map(|binding| binding.name).as_deref(), Some(binding), "{told:?}");
+            let version = if is_ready { "2-x" } else { "1-x" };
+            assert_eq!(status.synced_resource_version.as_deref(), Some(version), "{told:?}");
+        }
+        let stays = after(&before, &Told::Deleted { stays: true }, "2-x", now());
+        assert!(stays.conditions[0].message.ends_with("stays"), "{}", stays.conditions[0].message);
+    }
+
+    #[test]
     fn transition_time_moves_with_the_status_only() {
         let told = |message| Told::Synced { message, binding: None };
         let first = after(&ExternalSecretStatus::default(), &told("a"), "1-x", now());

@@ -101,7 +101,7 @@ pub fn permit(
             continue;
         }
         let Some(standing) = Standing::find(ctx, namespace, store, now) else { continue };
-        if let Verdict::Held { text, news } = ctx.guard.may_remove(standing.seen(ctx, now), &lost) {
+        if let Verdict::Held { text, news } = ctx.guard.may_remove(&standing.seen(ctx, now), &lost) {
             if news {
                 tracing::warn!(store = %store, namespace, "deletions are held: {text}");
                 ctx.pool.announce(&standing.uid);
@@ -130,7 +130,7 @@ pub fn found(ctx: &Ctx, namespace: &str, plan: &Plan, gone: &[usize]) {
         let entries =
             plan.entries.iter().enumerate().filter(|(index, entry)| entry.store == *store && !gone.contains(index));
         let keys: Vec<u64> = entries.map(|(_, entry)| served::entry_of(&entry.fetch)).collect();
-        if ctx.guard.found(standing.seen(ctx, now), &keys) == News::TryAgain {
+        if ctx.guard.found(&standing.seen(ctx, now), &keys) == News::TryAgain {
             ctx.pool.announce(&standing.uid);
         }
     }
@@ -146,7 +146,7 @@ pub fn tell<K>(
 ) -> Option<Condition> {
     let now = Timestamp::now();
     let standing = Standing::of(kind, key.clone(), store, now);
-    let (held, news) = ctx.guard.standing(standing.seen(ctx, now));
+    let (held, news) = ctx.guard.standing(&standing.seen(ctx, now));
     if news == News::TryAgain {
         ctx.pool.announce(&standing.uid);
     }
@@ -191,6 +191,30 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(allows(until, now), expected, "{until}");
+        }
+    }
+
+    #[test]
+    fn missing_entry_is_concerned_when_its_key_would_go_or_may_be_anywhere() {
+        let plan = |template: Option<&str>| {
+            let template = template.map(|text| serde_json::json!({"data": {"x": text}}));
+            let spec = serde_json::from_value(serde_json::json!({
+                "secretStoreRef": {"name": "store"},
+                "target": {"template": template},
+                "data": [{"secretKey": "a", "remoteRef": {"key": "one"}}],
+                "dataFrom": [{"extract": {"key": "two"}}],
+            }));
+            Plan::new("es", &spec.expect("spec")).expect("plan")
+        };
+        let (keys, others) = (["a".to_owned()], ["b".to_owned()]);
+        for (plan, dropped, expected) in [
+            (plan(None), Some(&keys[..]), [true, true]),
+            (plan(None), Some(&others[..]), [true, false]),
+            (plan(None), None, [true, true]),
+            (plan(Some("{{ .a }}")), Some(&others[..]), [true, true]),
+        ] {
+            let concerned: Vec<_> = plan.entries.iter().map(|entry| is_concerned(entry, &plan, dropped)).collect();
+            assert_eq!(concerned, expected, "dataFrom, data: {dropped:?}");
         }
     }
 
