@@ -89,8 +89,8 @@ impl fmt::Display for Call {
 mod tests {
     use super::*;
 
-    fn kubernetes(method: Method, uri: &'static str, body: &[u8]) -> Kind {
-        classify(Server::Kubernetes, &method, &Uri::from_static(uri), body, "team")
+    fn kubernetes(method: &Method, uri: &'static str, body: &[u8]) -> Kind {
+        classify(Server::Kubernetes, method, &Uri::from_static(uri), body, "team")
     }
 
     fn work(kind: Kind) -> String {
@@ -100,19 +100,19 @@ mod tests {
     #[test]
     fn work_is_told_from_learning() {
         let es = "/apis/external-secrets.io/v1/namespaces/team/externalsecrets/db/status?fieldManager=x";
-        assert_eq!(work(kubernetes(Method::PATCH, es, b"")), "PATCH externalsecrets/status db");
-        assert_eq!(work(kubernetes(Method::GET, "/api/v1/namespaces/team/secrets/db", b"")), "GET secrets db");
-        assert_eq!(work(kubernetes(Method::POST, "/api/v1/namespaces/team/secrets?", b"{}")), "POST secrets");
+        assert_eq!(work(kubernetes(&Method::PATCH, es, b"")), "PATCH externalsecrets/status db");
+        assert_eq!(work(kubernetes(&Method::GET, "/api/v1/namespaces/team/secrets/db", b"")), "GET secrets db");
+        assert_eq!(work(kubernetes(&Method::POST, "/api/v1/namespaces/team/secrets?", b"{}")), "POST secrets");
         let watch = "/api/v1/namespaces/team/secrets?watch=true&labelSelector=a";
-        assert_eq!(kubernetes(Method::GET, watch, b""), Kind::News("secrets".to_owned()));
-        assert_eq!(kubernetes(Method::GET, "/api/v1/namespaces", b""), Kind::News("namespaces".to_owned()));
-        assert_eq!(kubernetes(Method::GET, "/version", b""), Kind::Beside);
+        assert_eq!(kubernetes(&Method::GET, watch, b""), Kind::News("secrets".to_owned()));
+        assert_eq!(kubernetes(&Method::GET, "/api/v1/namespaces", b""), Kind::News("namespaces".to_owned()));
+        assert_eq!(kubernetes(&Method::GET, "/version", b""), Kind::Beside);
     }
 
     #[test]
     fn random_parts_are_left_out() {
         let events = "/apis/events.k8s.io/v1/namespaces/team/events";
-        assert_eq!(work(kubernetes(Method::POST, events, br#"{"reason":"Created"}"#)), "POST events Created");
+        assert_eq!(work(kubernetes(&Method::POST, events, br#"{"reason":"Created"}"#)), "POST events Created");
         let read = classify(Server::OpenBao, &Method::GET, &Uri::from_static("/v1/secret/data/team/db"), b"", "team");
         assert_eq!(work(read), "GET secret/data/NAMESPACE/db");
     }

@@ -68,11 +68,11 @@ async fn run(row: Late) -> Result {
     })
     .await?;
     world.at_rest(1.0).await?;
-    row.keeps.check(&world, &kept).await.map_err(|failure| failure.during("before the news"))?;
+    row.keeps.check(&world, kept.as_deref()).await.map_err(|failure| failure.during("before the news"))?;
     world.proxy.thaw(row.frozen);
     world.take(&row.then).await?;
     world.at_rest(1.0).await?;
-    row.keeps.check(&world, &kept).await.map_err(|failure| failure.during("after the news"))
+    row.keeps.check(&world, kept.as_deref()).await.map_err(|failure| failure.during("after the news"))
 }
 
 impl Keeps {
@@ -87,14 +87,15 @@ impl Keeps {
         }
     }
 
-    async fn check(&self, world: &World, kept: &Option<String>) -> Result {
+    async fn check(&self, world: &World, kept: Option<&str>) -> Result {
         let (Self::Secret(name, _) | Self::Absence(name)) = self;
         let there = world.scene.secrets().get_opt(name).await?;
         let fits = match (self, &there) {
             (Self::Absence(_), there) => there.is_none(),
             (Self::Secret(_, entries), Some(there)) => {
                 let data: BTreeMap<_, _> = data(there);
-                there.uid() == *kept && entries.iter().all(|(key, value)| data.get(*key).is_some_and(|it| it == value))
+                there.metadata.uid.as_deref() == kept
+                    && entries.iter().all(|(key, value)| data.get(*key).is_some_and(|it| it == value))
             }
             (Self::Secret(..), None) => false,
         };
