@@ -57,8 +57,11 @@ enum Target {
 const GONE: Cell = Cell::Failed("RemoteSecretMissing");
 const BROKEN: Cell = Cell::Failed("RemoteValueInvalid");
 
+/// By deletionPolicy, what comes of each answer of the provider.
+type Deletions = [(&'static str, [Cell; 3]); 3];
+
 /// For each creationPolicy, under each deletionPolicy, what comes of a provider that has the entry, has it not, or fails.
-const TABLE: [(&str, [(&str, [Cell; 3]); 3]); 5] = {
+const TABLE: [(&str, Deletions); 5] = {
     use Cell::{Deleted, Emptied, Left, Refused, Undeletable, Written};
     [
         (
