@@ -58,6 +58,7 @@ pub enum Code {
     StoreNotAllowed,
     StoreNotFound,
     StoreNotReady,
+    Superseded,
     TargetImmutable,
     TargetInvalid,
     TargetKindUnknown,

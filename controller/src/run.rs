@@ -31,8 +31,9 @@ use crate::{
     ctx::{Ctx, Settings},
     engine::{
         Lane, ObjectKey, Queue,
-        cache::Cache,
+        cache::{Cache, Versioned as _},
         object::Watched,
+        references::Served,
         run::{Reconcile, Workers, run as work},
         stamp::Stamp,
         watch::{FIRST_LIST_PATIENCE, Scope, Synced, follow},
@@ -167,11 +168,12 @@ impl Parts {
         };
         let sources = {
             let (cache, queue) = (cache.clone(), external_secrets.clone());
-            let synced_at = move |user: &ObjectKey| {
-                let status: ExternalSecretStatus = cache.find(user)?.status();
-                status.refresh_time.map(|time| time.0)
+            let served_at = move |user: &ObjectKey| {
+                let object = cache.find(user)?;
+                let status: ExternalSecretStatus = object.status();
+                Some(Served { at: status.refresh_time?.0, version: object.version() })
             };
-            Sources::new(move |user| queue.add(user, Lane::Interactive), synced_at)
+            Sources::new(move |user| queue.add(user, Lane::Interactive), served_at)
         };
         let secret_stores = Queue::new(metrics.engine.queue("secretstore"));
         let cluster_secret_stores = Queue::new(metrics.engine.queue("clustersecretstore"));

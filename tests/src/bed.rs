@@ -30,7 +30,9 @@ use crate::{
     moto::Moto,
     openbao::OpenBao,
     operator::{Binary, Process},
-    ports, tools, wait,
+    ports,
+    proxy::Proxy,
+    tools, wait,
 };
 
 /// `kubectl` talks to one server on this machine; beyond this it hangs.
@@ -241,6 +243,22 @@ impl Bed {
         environment: &[(String, String)],
     ) -> Result<Process> {
         Box::pin(Process::start(self, &self.folder, binary, arguments, environment)).await
+    }
+
+    /// Ends the API server, as a crash does. For a bed of one's own: its other tests would fail.
+    pub async fn stop_api_server(&self) -> Result {
+        self.control_plane.stop_api_server().await
+    }
+
+    /// Starts it again, at the same address and with what it held, and waits until it is ready.
+    pub async fn start_api_server(&self) -> Result {
+        self.control_plane.start_api_server(&self.folder).await
+    }
+
+    /// A proxy for the controller of one namespace: start it with [`Proxy::environment`], and let its stores name
+    /// [`Proxy::store`].
+    pub async fn proxy(&self, namespace: &str) -> Result<Proxy> {
+        Box::pin(Proxy::start(self, &self.folder, namespace)).await
     }
 
     /// OpenBao, started with the first call.

@@ -45,8 +45,12 @@ pub struct ControlPlane {
     admin: Config,
     controllers_kubeconfig: PathBuf,
     controllers: Mutex<Leashed>,
-    /// Held, not used: they end with this value, the API server before etcd.
-    _servers: [Leashed; 2],
+    api_server: Mutex<Leashed>,
+    /// How to start it again, at the same port.
+    api_server_arguments: Vec<String>,
+    administrator: String,
+    /// Held, not used: it ends with this value, after the API server.
+    _etcd: Leashed,
 }
 
 impl ControlPlane {
@@ -55,7 +59,8 @@ impl ControlPlane {
         let certificates = Certificates::create(folder)?;
         let tokens = Tokens::create(folder)?;
         let (etcd_url, etcd) = retried(|| start_etcd(folder)).await?;
-        let (server, api_server) = retried(|| start_api_server(folder, &certificates, &tokens, &etcd_url)).await?;
+        let (server, api_server_arguments, api_server) =
+            retried(|| start_api_server(folder, &certificates, &tokens, &etcd_url)).await?;
         let admin_kubeconfig = folder.path().join("admin.kubeconfig");
         let access = |token| Access { server: &server, ca_pem: &certificates.ca_pem, token };
         access(&tokens.admin).write(&admin_kubeconfig)?;
@@ -71,7 +76,10 @@ impl ControlPlane {
             audit_log: folder.log("audit"),
             controllers_kubeconfig,
             controllers: Mutex::new(controllers),
-            _servers: [api_server, etcd],
+            api_server: Mutex::new(api_server),
+            api_server_arguments,
+            administrator: tokens.admin,
+            _etcd: etcd,
             server,
             certificates,
             admin_kubeconfig,
@@ -85,6 +93,18 @@ impl ControlPlane {
         controllers.kill()?;
         *controllers = start_controllers(folder, &self.certificates, &self.controllers_kubeconfig)?;
         Ok(())
+    }
+
+    /// Ends the API server, as a crash does.
+    pub async fn stop_api_server(&self) -> Result {
+        self.api_server.lock().await.kill().map(drop)
+    }
+
+    /// Starts it again where it was, with what it held.
+    pub async fn start_api_server(&self, folder: &Folder) -> Result {
+        let mut api_server = self.api_server.lock().await;
+        *api_server = launch_api_server(folder, &self.api_server_arguments)?;
+        answering(&mut api_server, &self.server, &self.certificates, &self.administrator).await
     }
 
     /// How the administrator reaches the API server.
@@ -148,25 +168,30 @@ async fn start_api_server(
     certificates: &Certificates,
     tokens: &Tokens,
     etcd: &str,
-) -> Result<(String, Leashed)> {
+) -> Result<(String, Vec<String>, Leashed)> {
     let port = ports::free()?;
     let mut arguments = api_server_arguments(folder, certificates, tokens)?;
     arguments.push(format!("--etcd-servers={etcd}"));
     arguments.push(format!("--secure-port={port}"));
-    let mut api_server = Leashed::start(Launch {
+    let mut api_server = launch_api_server(folder, &arguments)?;
+    let server = format!("https://127.0.0.1:{port}");
+    answering(&mut api_server, &server, certificates, &tokens.admin).await?;
+    Ok((server, arguments, api_server))
+}
+
+fn launch_api_server(folder: &Folder, arguments: &[String]) -> Result<Leashed> {
+    Leashed::start(Launch {
         program: &tools::tool("kube-apiserver")?,
-        arguments,
+        arguments: arguments.to_vec(),
         environment: Vec::new(),
         log: folder.log("kube-apiserver"),
-    })?;
-    let server = format!("https://127.0.0.1:{port}");
+    })
+}
+
+async fn answering(api_server: &mut Leashed, server: &str, certificates: &Certificates, token: &str) -> Result {
     let http = http_client::new(Some(&certificates.ca_pem))?;
     let ready = format!("{server}/readyz");
-    wait_for_server("kube-apiserver", &mut api_server, || {
-        http_client::answers(http.get(&ready).bearer_auth(&tokens.admin))
-    })
-    .await?;
-    Ok((server, api_server))
+    wait_for_server("kube-apiserver", api_server, || http_client::answers(http.get(&ready).bearer_auth(token))).await
 }
 
 fn api_server_arguments(folder: &Folder, certificates: &Certificates, tokens: &Tokens) -> Result<Vec<String>> {

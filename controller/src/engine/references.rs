@@ -34,7 +34,16 @@ pub struct References<U> {
     served_at: Box<ServedAt<U>>,
 }
 
-type ServedAt<U> = dyn Fn(&U) -> Option<Timestamp> + Send + Sync;
+type ServedAt<U> = dyn Fn(&U) -> Option<Served> + Send + Sync;
+
+/// A user as it was served last.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    /// In whole seconds, as its status says.
+    pub at: Timestamp,
+    /// Its resource version: that of the status, or newer.
+    pub version: u64,
+}
 
 struct Index<U> {
     objects: HashMap<ObjectKey, Object<U>>,
@@ -65,7 +74,7 @@ const ANY: u64 = u64::MAX;
 impl<U: Clone + Eq + Hash + Send + Sync + 'static> References<U> {
     pub fn new(
         wake: impl Fn(&U) + Send + Sync + 'static,
-        served_at: impl Fn(&U) -> Option<Timestamp> + Send + Sync + 'static,
+        served_at: impl Fn(&U) -> Option<Served> + Send + Sync + 'static,
     ) -> Self {
         let index = Index { objects: HashMap::new(), users: HashMap::new(), listing: false };
         Self {
@@ -191,8 +200,11 @@ impl<U: Clone + Eq + Hash + Send + Sync + 'static> References<U> {
     }
 
     /// What a user knew of an object before this process told it anything.
+    /// What a user knew of an object before this process told it anything. Within one second the versions decide: an edit
+    /// just after the service must not be lost when the process that was told of it dies.
     fn known(&self, user: &U, current: Current) -> u64 {
-        let was_served_since = (self.served_at)(user).is_some_and(|served_at| served_at >= current.changed_at);
+        let was_served_since = (self.served_at)(user)
+            .is_some_and(|served| (served.at, served.version) > (current.changed_at, current.version));
         if was_served_since { current.version } else { NEVER }
     }
 

@@ -53,7 +53,11 @@ impl Scene {
 
     /// A scene whose controllers the test starts itself.
     pub async fn without_controller(prefix: &str) -> Result<Self> {
-        let bed = Bed::shared().await?;
+        Self::without_controller_in(Bed::shared().await?, prefix).await
+    }
+
+    /// The same in a bed that is not everybody's.
+    pub async fn without_controller_in(bed: &'static Bed, prefix: &str) -> Result<Self> {
         bed.install().await?;
         Ok(Self { bed, controller: None, namespace: bed.namespace(prefix).await?, client: bed.admin()? })
     }

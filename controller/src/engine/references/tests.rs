@@ -22,7 +22,7 @@ fn scene(served: &[&'static str]) -> Scene {
     let (sink, served) = (woken.clone(), served.to_vec());
     let references = References::new(
         move |user| sink.lock().expect("lock").push(*user),
-        move |user| served.contains(user).then(|| SERVED.parse().expect("a time")),
+        move |user| served.contains(user).then(|| Served { at: SERVED.parse().expect("a time"), version: 60 }),
     );
     Scene { references, woken }
 }
@@ -94,6 +94,15 @@ fn edit_while_no_process_ran_is_noticed_by_its_time() {
     scene.listed(&[("map", 5, AFTER)]);
     assert_eq!(scene.woken(), ["a"]);
     assert!(scene.references.is_outdated(&"a"));
+}
+
+#[test]
+fn edit_in_the_second_of_the_last_service_is_noticed_by_its_version() {
+    let scene = scene(&["a", "b"]);
+    scene.references.set(&"a", vec![key("before")]);
+    scene.references.set(&"b", vec![key("after")]);
+    scene.listed(&[("before", 59, SERVED), ("after", 61, SERVED)]);
+    assert_eq!(scene.woken(), ["b"]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub async fn run(ctx: &Ctx, key: &ObjectKey, object: &Watched<ExternalSecret>) -
             name: key.name().to_owned(),
             uid: object.meta.uid.clone().unwrap_or_default(),
         };
-        removal::delete_owned(ctx, &author, spec.target.name.as_deref().unwrap_or(key.name()), || Ok(())).await?;
+        removal::delete_owned(ctx, &author, spec.target.name.as_deref().unwrap_or(key.name()), || Ok(()), None).await?;
     }
     let rest: Vec<_> = finalizers.iter().filter(|name| *name != ES_FINALIZER).collect();
     let patch = json!({"metadata": {

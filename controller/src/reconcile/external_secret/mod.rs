@@ -11,6 +11,7 @@ mod cleanup;
 mod desired;
 mod fetch;
 pub mod generic;
+mod knowledge;
 mod missing;
 mod refresh;
 mod removal;
@@ -42,6 +43,7 @@ use kube::runtime::events::EventType;
 
 use self::{
     desired::{Author, Desired},
+    knowledge::Knowledge,
     missing::Missing,
     refresh::{Due, Seen},
     removal::Removal,
@@ -64,6 +66,9 @@ use crate::{
 
 /// When to look again at a store whose first check is under way. Its end wakes its users, so this is for an event that was missed.
 const FIRST_CHECK: Duration = Duration::from_secs(10);
+
+/// When to look again at an object that is newer than the watch has shown. The event wakes it, so this is for one that was missed.
+const NEWS: Duration = Duration::from_secs(10);
 
 /// When to try again while too many slow templates are rendered: about as long as one of them takes.
 const CROWDED: Duration = Duration::from_secs(1);
@@ -192,6 +197,8 @@ impl Turn<'_> {
             Err(error) if error.code() == Code::StoreNotReady && error.class() == Class::Retry => {
                 Ok(Next::After(FIRST_CHECK))
             }
+            // The event of the change is on its way, and brings the next turn.
+            Err(error) if error.code() == Code::Superseded => Ok(Next::After(NEWS)),
             // Known from the refusal of a write, where namespaces are not watched or their watch is late.
             Err(error) if error.code() == Code::NamespaceTerminating => Ok(Next::Rest),
             Err(error) => {
@@ -234,6 +241,7 @@ impl Turn<'_> {
 
     /// `settled`: spec and metadata are as they were at the last write. Returns also what the templates came from.
     async fn refresh(&self, plan: &Plan, place: &Place, settled: bool) -> Result<(Told, sources::Seen), Error> {
+        let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
         let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since).await?;
         if let Some(news) = self.missing.news(self.key, &fetched.missing) {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
@@ -242,7 +250,7 @@ impl Turn<'_> {
         if fetched.values.is_empty() {
             match plan.target.deletion {
                 DeletionPolicy::Delete => {
-                    return Ok((self.delete(plan, &fetched.gone).await?, sources::Seen::default()));
+                    return Ok((self.delete(plan, &fetched.gone, &knowledge).await?, sources::Seen::default()));
                 }
                 DeletionPolicy::Retain => {
                     self.claim(plan).await;
@@ -254,7 +262,7 @@ impl Turn<'_> {
         }
         let (content, metadata, seen) = self.content(plan, place, fetched.values).await?;
         let permit = |dropped: &[String]| self.permit(plan, &fetched.gone, Some(dropped));
-        Ok((self.write(plan, content, metadata, settled, permit).await?, seen))
+        Ok((self.write(plan, content, metadata, settled, permit, &knowledge).await?, seen))
     }
 
     async fn write(
@@ -264,6 +272,7 @@ impl Turn<'_> {
         metadata: Metadata,
         settled: bool,
         permit: impl Fn(&[String]) -> Result<(), Error>,
+        knowledge: &Knowledge<'_>,
     ) -> Result<Told, Error> {
         let desired = Desired {
             author: self.author(),
@@ -272,7 +281,7 @@ impl Turn<'_> {
             immutable: plan.target.immutable,
             content,
         };
-        let written = target::write(self.ctx, desired, metadata, settled, permit).await?;
+        let written = target::write(self.ctx, desired, metadata, settled, permit, knowledge).await?;
         let name = &plan.target.name;
         match written {
             Written::Created => self.note(event_reason::CREATED, format!("secret \"{name}\" created")),
@@ -292,7 +301,7 @@ impl Turn<'_> {
             Written::Missing => return Ok(Told::TargetMissing),
         }
         if plan.target.creation == api::external_secret::CreationPolicy::Owner {
-            for renamed in removal::delete_renamed(self.ctx, &self.author(), name).await? {
+            for renamed in removal::delete_renamed(self.ctx, &self.author(), name, knowledge).await? {
                 self.note(event_reason::DELETED, format!("secret \"{renamed}\" deleted: the target is now \"{name}\""));
             }
         }
@@ -321,7 +330,7 @@ impl Turn<'_> {
     }
 
     /// Nothing is left at the provider and deletionPolicy is Delete.
-    async fn delete(&self, plan: &Plan, gone: &[usize]) -> Result<Told, Error> {
+    async fn delete(&self, plan: &Plan, gone: &[usize], knowledge: &Knowledge<'_>) -> Result<Told, Error> {
         if plan.target.creation != api::external_secret::CreationPolicy::Owner {
             return Err(Error::fix(
                 Code::SpecInvalid,
@@ -330,7 +339,7 @@ impl Turn<'_> {
         }
         let name = &plan.target.name;
         let permit = || self.permit(plan, gone, None);
-        let removal = removal::delete_owned(self.ctx, &self.author(), name, permit).await?;
+        let removal = removal::delete_owned(self.ctx, &self.author(), name, permit, Some(knowledge)).await?;
         match removal {
             Removal::Deleted => {
                 let note = format!("secret \"{name}\" deleted: the provider has no data and deletionPolicy=Delete");

@@ -11,7 +11,7 @@ use kube::{
     api::{DeleteParams, Preconditions},
 };
 
-use super::desired::Author;
+use super::{desired::Author, knowledge::Knowledge};
 use crate::{
     ctx::Ctx,
     engine::ObjectKey,
@@ -30,12 +30,17 @@ pub enum Removal {
 }
 
 /// Deletes the Secrets that this ExternalSecret created under other names than `target`; returns their names.
-pub async fn delete_renamed(ctx: &Ctx, author: &Author, target: &str) -> Result<Vec<String>, Error> {
+pub async fn delete_renamed(
+    ctx: &Ctx,
+    author: &Author,
+    target: &str,
+    knowledge: &Knowledge<'_>,
+) -> Result<Vec<String>, Error> {
     let label = owner_label(&author.namespace, &author.name);
     let is_old = |secret: &Managed| Ok(is_owned(secret, author) && secret.created_by.as_ref() == Some(&label));
     let mut deleted = Vec::new();
     for key in ctx.managed.created_by(&author.namespace, &label) {
-        if key.name() != target && delete_if(ctx, &key, is_old).await? == Removal::Deleted {
+        if key.name() != target && delete_if(ctx, &key, is_old, Some(knowledge)).await? == Removal::Deleted {
             deleted.push(key.name().to_owned());
         }
     }
@@ -43,16 +48,17 @@ pub async fn delete_renamed(ctx: &Ctx, author: &Author, target: &str) -> Result<
 }
 
 /// Deletes the target when its controlling owner is this ExternalSecret. `permit` is asked when there is something to
-/// delete, and its error is returned.
+/// delete, and its error is returned; so is `knowledge`, where what was decided on can have changed.
 pub async fn delete_owned(
     ctx: &Ctx,
     author: &Author,
     target: &str,
     permit: impl Fn() -> Result<(), Error>,
+    knowledge: Option<&Knowledge<'_>>,
 ) -> Result<Removal, Error> {
     let key = ObjectKey::new(&author.namespace, target);
     let holds = |secret: &Managed| if is_owned(secret, author) { permit().map(|()| true) } else { Ok(false) };
-    delete_if(ctx, &key, holds).await
+    delete_if(ctx, &key, holds, knowledge).await
 }
 
 fn is_owned(secret: &Managed, author: &Author) -> bool {
@@ -67,6 +73,7 @@ async fn delete_if(
     ctx: &Ctx,
     key: &ObjectKey,
     holds: impl Fn(&Managed) -> Result<bool, Error>,
+    knowledge: Option<&Knowledge<'_>>,
 ) -> Result<Removal, Error> {
     let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), key.namespace());
     let act = |doing: &str| format!("{doing} secret {key}");
@@ -83,6 +90,9 @@ async fn delete_if(
         };
         if !holds(&seen)? {
             return Ok(Removal::NotOurs);
+        }
+        if let Some(knowledge) = knowledge {
+            knowledge.confirm_with_stores().await?;
         }
         let params = DeleteParams { preconditions: Some(very(&seen)), ..DeleteParams::default() };
         match secrets.delete(key.name(), &params).await {

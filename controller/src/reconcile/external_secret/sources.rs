@@ -5,12 +5,11 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::engine::{
     ObjectKey,
-    references::{References, Versions},
+    references::{References, Served, Versions},
 };
 
 /// See the module documentation.
@@ -27,14 +26,14 @@ pub struct Seen {
 }
 
 impl Sources {
-    /// `wake` is called with an ExternalSecret whose templates have changed; `synced_at` tells its last refresh.
+    /// `wake` is called with an ExternalSecret whose templates have changed; `served_at` tells its last refresh.
     pub fn new(
         wake: impl Fn(&ObjectKey) + Clone + Send + Sync + 'static,
-        synced_at: impl Fn(&ObjectKey) -> Option<Timestamp> + Clone + Send + Sync + 'static,
+        served_at: impl Fn(&ObjectKey) -> Option<Served> + Clone + Send + Sync + 'static,
     ) -> Self {
         Self {
-            config_maps: Arc::new(References::new(wake.clone(), synced_at.clone())),
-            secrets: Arc::new(References::new(wake, synced_at)),
+            config_maps: Arc::new(References::new(wake.clone(), served_at.clone())),
+            secrets: Arc::new(References::new(wake, served_at)),
         }
     }
 

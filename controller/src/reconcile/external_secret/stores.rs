@@ -9,6 +9,7 @@ use api::{
     store::{SecretStoreSpec, StoreStatus, may_use},
 };
 
+use super::knowledge::Version;
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, cache::Versioned as _, object::Watched},
@@ -87,6 +88,16 @@ struct Found {
     spec: Arc<SecretStoreSpec>,
     ready: bool,
     why_not_ready: Option<String>,
+}
+
+/// The store in the version that the watch shows, usable or not.
+pub fn version(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Option<Version> {
+    Some(match store.kind {
+        StoreKind::SecretStore => Version::from(&ctx.secret_stores.find(&ObjectKey::new(namespace, &store.name))?.meta),
+        StoreKind::ClusterSecretStore => {
+            Version::from(&ctx.cluster_secret_stores.find(&ObjectKey::new("", &store.name))?.meta)
+        }
+    })
 }
 
 fn look_up(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Option<Found> {

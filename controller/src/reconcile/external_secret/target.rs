@@ -18,6 +18,7 @@ use super::{
     adoption::Adoption,
     claim,
     desired::{self, Author, Desired},
+    knowledge::Knowledge,
 };
 use crate::{
     ctx::Ctx,
@@ -57,6 +58,7 @@ pub async fn write(
     metadata: Metadata,
     settled: bool,
     permit: impl Fn(&[String]) -> Result<(), Error>,
+    knowledge: &Knowledge<'_>,
 ) -> Result<Written, Error> {
     let key = ObjectKey::new(&desired.author.namespace, &desired.target);
     let wanted = desired.beside_data();
@@ -80,9 +82,15 @@ pub async fn write(
     };
     for _ in 0..ATTEMPTS {
         let attempt = match &existing {
-            Some(existing) => patch(ctx, &secrets, &desired, existing, wanted, &permit).await,
+            Some(existing) => patch(ctx, &secrets, &desired, existing, wanted, &permit, knowledge).await,
             None if desired.creation == CreationPolicy::Merge => return Ok(Written::Missing),
-            None => create(ctx, &secrets, &desired, wanted).await,
+            None => {
+                // It was there before: it may be gone because the ExternalSecret is, or is about something else now.
+                if settled {
+                    knowledge.confirm().await?;
+                }
+                create(ctx, &secrets, &desired, wanted).await
+            }
         };
         match attempt {
             Err(error) if error.code() == Code::KubernetesConflict => {}
@@ -123,6 +131,7 @@ async fn patch(
     existing: &Secret,
     wanted: u64,
     permit: impl Fn(&[String]) -> Result<(), Error>,
+    knowledge: &Knowledge<'_>,
 ) -> Result<Written, Error> {
     let Some(patch) = desired.patch(existing)? else {
         ctx.managed.record(existing, Some(wanted));
@@ -131,6 +140,9 @@ async fn patch(
     let dropped = desired::dropped(&patch);
     if !dropped.is_empty() {
         permit(&dropped)?;
+        knowledge.confirm_with_stores().await?;
+    } else if !is_as_left(existing, desired) {
+        knowledge.confirm().await?;
     }
     let adoption = Adoption::of(desired, existing);
     if ctx.settings.refuse_adoption
@@ -143,6 +155,13 @@ async fn patch(
     let patched = patched.map_err(|error| unwritten(&act("updating", desired), &error))?;
     ctx.managed.record(&patched, Some(wanted));
     Ok(Written::Updated(adoption))
+}
+
+/// Whether nobody else had a hand in the Secret since this ExternalSecret wrote it.
+fn is_as_left(existing: &Secret, desired: &Desired) -> bool {
+    let known = Managed::from(existing);
+    let owned = desired.creation != CreationPolicy::Owner || known.owner_uid.as_ref() == Some(&desired.author.uid);
+    known.intact && owned
 }
 
 /// All annotations of the ExternalSecret, kubectl's included.
