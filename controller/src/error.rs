@@ -22,9 +22,20 @@ pub enum Class {
     Bug,
 }
 
-/// What went wrong, as a word that stays the same between releases. It opens every message.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Code {
+/// Declares the codes, and the list of all of them that the documentation is checked against.
+macro_rules! codes {
+    ($($code:ident),* $(,)?) => {
+        /// What went wrong, as a word that stays the same between releases. It opens every message;
+        /// `docs/troubleshooting.md` explains each.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum Code { $($code),* }
+
+        #[cfg(test)]
+        const CODES: &[Code] = &[$(Code::$code),*];
+    };
+}
+
+codes! {
     AdoptionRefused,
     AwsAccessDenied,
     AwsCredentialsInvalid,
@@ -230,6 +241,15 @@ mod tests {
             "secrets \"s\" is forbidden: unable to create new content in namespace n because it is being terminated";
         assert_eq!(status(going), Code::NamespaceTerminating);
         assert_eq!(status("User \"x\" cannot create resource \"secrets\""), Code::KubernetesForbidden);
+    }
+
+    #[test]
+    fn page_for_users_explains_every_code_and_no_other() {
+        let page = include_str!("../../docs/troubleshooting.md");
+        let rows = page.lines().skip_while(|line| *line != "## Codes");
+        let told = rows.filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(code, _)| code.to_owned());
+        let codes = CODES.iter().map(ToString::to_string);
+        assert_eq!(told.collect::<Vec<_>>(), codes.collect::<Vec<_>>(), "docs/troubleshooting.md, in this order");
     }
 
     #[test]
