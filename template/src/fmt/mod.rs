@@ -98,6 +98,14 @@ pub(crate) fn sprintln(args: &[Value], limit: usize) -> Result<Vec<u8>, Message>
     printer.sink.finish()
 }
 
+/// One value as `%#v` shows it.
+pub(crate) fn go_syntax(value: &Value, limit: usize) -> Result<Vec<u8>, Message> {
+    let mut printer = Printer::new(limit);
+    printer.flags = Flags { source: true, ..Flags::default() };
+    printer.print(value, 'v');
+    printer.sink.finish()
+}
+
 /// One value under one verb without flags.
 pub(crate) fn print_verb(value: &Value, verb: char, limit: usize) -> Result<Vec<u8>, Message> {
     let mut printer = Printer::new(limit);

@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
 use crate::fmt::float::format_float;
+use crate::fmt::go_syntax;
 use crate::funcs::copied;
 use crate::value::{Elem, List, Map, UintKind, Value};
 
@@ -53,8 +54,18 @@ pub(super) enum Numbers {
     Exact,
 }
 
+/// A collection that is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Open {
+    pub(super) is_map: bool,
+    /// Whether it is written in `[…]` or `{…}`.
+    pub(super) in_brackets: bool,
+}
+
+/// Bytes of a value in an error text.
+const MOST_SHOWN: usize = 64 << 10;
 /// What the parser takes for an event, in steps.
-const STEPS_PER_EVENT: usize = 4;
+const STEPS_PER_EVENT: usize = 6;
 
 /// Turns the events of a parser into values.
 pub(super) struct Reader<'r, 'o> {
@@ -66,10 +77,14 @@ pub(super) struct Reader<'r, 'o> {
     line: usize,
     /// Characters of the text.
     length: usize,
+    /// Characters before the last event.
+    start: usize,
     /// Columns before the last event, which are the indentation of a block scalar.
     indent: usize,
     /// Whether the last event ends where the text does.
     is_last: bool,
+    /// The collections around the next event, from outside in.
+    open: Vec<Open>,
 }
 
 impl<'r, 'o> Reader<'r, 'o> {
@@ -84,8 +99,10 @@ impl<'r, 'o> Reader<'r, 'o> {
             anchors: HashMap::new(),
             line: 1,
             length: text.chars().count(),
+            start: 0,
             indent: 0,
             is_last: false,
+            open: Vec::new(),
         }
     }
 
@@ -118,13 +135,22 @@ impl<'r, 'o> Reader<'r, 'o> {
             None => Ok(Event::StreamEnd),
             Some(Ok((event, span))) => {
                 self.line = span.start.line();
+                self.start = span.start.index();
                 self.indent = span.start.col();
                 self.is_last = span.end.index() >= self.length;
+                // Only a collection in brackets begins with a sign of its own.
+                let in_brackets = span.end.index() > span.start.index();
+                match event {
+                    Event::MappingStart(..) => self.open.push(Open { is_map: true, in_brackets }),
+                    Event::SequenceStart(..) => self.open.push(Open { is_map: false, in_brackets }),
+                    Event::MappingEnd | Event::SequenceEnd => drop(self.open.pop()),
+                    _ => {}
+                }
                 Ok(event)
             }
             Some(Err(error)) => {
                 self.line = error.marker().line();
-                Err(Problem::Syntax(problem::worded(&error, self.text)))
+                Err(Problem::Syntax(problem::worded(&error, self.text, self.open.last().copied())))
             }
         }
     }
@@ -137,8 +163,7 @@ impl<'r, 'o> Reader<'r, 'o> {
                 return copied(self.context, value).map_err(Problem::Limit);
             }
             Event::UnresolvedAlias(name) => {
-                let message = Message::plain("yaml: unknown anchor '").data(name.as_bytes()).text("' referenced");
-                return Err(Problem::Meaning(message));
+                return Err(problem::unknown_alias(&name, self.line));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let text = self.without_absent_line_end(text, style);
@@ -176,6 +201,13 @@ impl<'r, 'o> Reader<'r, 'o> {
         last.len() > self.indent || last.contains(|char| char != ' ')
     }
 
+    /// Whether a key has no text at all, not even a question mark before it, which Go takes for a mistake.
+    fn is_absent(&self, key: &Event<'_>) -> bool {
+        let is_empty = matches!(key, Event::Scalar(text, ScalarStyle::Plain, 0, None) if text.is_empty());
+        let in_braces = self.open.last().is_some_and(|open| open.in_brackets && open.is_map);
+        is_empty && !in_braces && self.text.chars().nth(self.start) == Some(':')
+    }
+
     /// Keeps the value of an anchor, where 0 means none, for the aliases of it.
     pub(super) fn remember(&mut self, anchor: usize, value: &Value) {
         if anchor != 0 {
@@ -203,13 +235,19 @@ impl<'r, 'o> Reader<'r, 'o> {
                 break;
             }
             let merges = is_merge(&event);
+            let key_line = self.line;
+            let is_absent = self.is_absent(&event);
             let key = self.node(event)?;
+            if is_absent {
+                return Err(Problem::Syntax(problem::no_key(key_line, self.open.last().copied())));
+            }
             let event = self.event()?;
             let value = self.node(event)?;
             if merges {
                 inherited.extend(sources(value)?);
             } else {
-                entries.insert(key_text(&key)?, value);
+                let key = key_text(&key).map_err(|problem| bad_key(&key, &value, problem))?;
+                entries.insert(key, value);
             }
         }
         // Own keys win over merged ones, and earlier sources over later ones.
@@ -255,7 +293,9 @@ fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Resul
             Scalar::Timestamp | Scalar::Merge | Scalar::Str => false,
         };
         if !fits {
-            let message = Message::plain("yaml: cannot decode `").data(text).text(format!("` as a !!{known}"));
+            let meant = tag_of(resolve(text));
+            let message = Message::ours(format!("yaml: cannot decode !!{meant} `")).data(text);
+            let message = message.text(format!("` as a !!{known}"));
             return Err(Problem::Meaning(message));
         }
         return resolved(text, numbers);
@@ -287,6 +327,34 @@ fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {
         }
         Scalar::Timestamp | Scalar::Merge | Scalar::Str => Value::text(text),
     })
+}
+
+/// The name of the tag that a plain scalar has by itself.
+fn tag_of(scalar: Scalar) -> &'static str {
+    match scalar {
+        Scalar::Null => "null",
+        Scalar::Bool(_) => "bool",
+        Scalar::Int(_) | Scalar::Uint(_) => "int",
+        Scalar::Float(_) => "float",
+        Scalar::Merge => "merge",
+        Scalar::Timestamp | Scalar::Str => "str",
+    }
+}
+
+/// Why a key is none: a collection for the parser, `null` only for JSON, which tells the value as well.
+fn bad_key(key: &Value, value: &Value, problem: Problem) -> Problem {
+    // The decoder of YAML has maps of any keys, ours have texts.
+    let shown = |value: &Value| {
+        let text = go_syntax(value, MOST_SHOWN)?;
+        Ok(String::from_utf8_lossy(&text).replace("map[string]interface {}{", "map[interface {}]interface {}{"))
+    };
+    let worded = match key {
+        Value::Nil => shown(value)
+            .map(|value| Message::plain("unsupported map key of type: %!s(<nil>), key: <nil>, value: ").data(value)),
+        Value::List(_) | Value::Map(_) => shown(key).map(|key| Message::plain("yaml: invalid map key: ").data(key)),
+        _ => return problem,
+    };
+    worded.map_or_else(Problem::Limit, Problem::Meaning)
 }
 
 /// A key as text.
