@@ -159,7 +159,7 @@ impl<'r, 'o> Reader<'r, 'o> {
     pub(super) fn node(&mut self, event: Event<'r>) -> Result<Value, Problem> {
         let (anchor, value) = match event {
             Event::Alias(anchor) => {
-                let value = self.anchors.get(&anchor).unwrap_or(&Value::Nil);
+                let Some(value) = self.anchors.get(&anchor) else { return Err(self.contains_itself()) };
                 return copied(self.context, value).map_err(Problem::Limit);
             }
             Event::UnresolvedAlias(name) => {
@@ -203,9 +203,24 @@ impl<'r, 'o> Reader<'r, 'o> {
 
     /// Whether a key has no text at all, not even a question mark before it, which Go takes for a mistake.
     fn is_absent(&self, key: &Event<'_>) -> bool {
-        let is_empty = matches!(key, Event::Scalar(text, ScalarStyle::Plain, 0, None) if text.is_empty());
+        // The parser writes a tilde for what is not there.
+        let is_null =
+            matches!(key, Event::Scalar(text, ScalarStyle::Plain, 0, None) if matches!(text.as_ref(), "" | "~"));
+        let is_empty = is_null && self.text.chars().nth(self.start) != Some('~');
         let in_braces = self.open.last().is_some_and(|open| open.in_brackets && open.is_map);
-        is_empty && !in_braces && self.text.chars().nth(self.start) == Some(':')
+        if !is_empty || in_braces {
+            return false;
+        }
+        let before: String = self.text.chars().take(self.start.saturating_add(1)).collect();
+        !before.trim_end().trim_end_matches(':').trim_end().ends_with('?')
+    }
+
+    /// That the last alias stands within the value of its anchor, which has none so far.
+    fn contains_itself(&self) -> Problem {
+        let name: String = self.text.chars().skip(self.start).skip_while(|&char| char == '*').collect();
+        let end = name.find(|char| !problem::is_word(char)).unwrap_or(name.len());
+        let name = &name.as_bytes()[..end];
+        Problem::Meaning(Message::plain("yaml: anchor '").data(name).text("' value contains itself"))
     }
 
     /// Keeps the value of an anchor, where 0 means none, for the aliases of it.

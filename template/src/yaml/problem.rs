@@ -76,13 +76,19 @@ fn wrong_directive_line(line: &str) -> Option<&'static str> {
     match (name, rest.split_ascii_whitespace().next()) {
         ("YAML", Some("1.1")) | ("TAG", _) => None,
         ("YAML", None) => Some("yaml: did not find expected version number"),
+        ("YAML", Some(version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some("yaml: did not find expected digit or '.' character")
+        }
+        ("YAML", Some(version)) if version.starts_with("1.1.") => {
+            Some("yaml: did not find expected comment or line break")
+        }
         ("YAML", _) => Some("yaml: found incompatible YAML document"),
         _ => Some("yaml: found unknown directive name"),
     }
 }
 
 /// A character of names: of directives, anchors and aliases.
-fn is_word(char: char) -> bool {
+pub(super) fn is_word(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | '-')
 }
 
@@ -128,13 +134,20 @@ pub(super) fn worded(error: &ScanError, text: &str, open: Option<Open>) -> Messa
         ErrorKind::MismatchedFlowCollectionEnd { open, .. } => {
             (before(here), missing(Some(Open { is_map: *open == '{', in_brackets: true })))
         }
-        ErrorKind::ExpectedBlockMappingKey => (before(here), "did not find expected key".into()),
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidBlockScalarIndent => {
+            (before(here), "did not find expected key".into())
+        }
         ErrorKind::ExpectedBlockSequenceEntry => (before(here), "did not find expected '-' indicator".into()),
+        // A pair within a list needs no braces of its own.
+        ErrorKind::ExpectedFlowMappingSeparator if open.is_some_and(|open| !open.in_brackets) => {
+            (before(here), "did not find expected ',' or ']'".into())
+        }
         ErrorKind::ExpectedFlowMappingSeparator => (before(here), "did not find expected ',' or '}'".into()),
         ErrorKind::ExpectedFlowSequenceSeparator => (before(here), "did not find expected ',' or ']'".into()),
         ErrorKind::SimpleKeyExpected => (after_key(text, here), "could not find expected ':'".into()),
         ErrorKind::UnclosedQuotedScalar => end_of_stream(text),
         ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            let open = open.or_else(|| bracket_before(error, text));
             if opens_quote(error, text) { end_of_stream(text) } else { (before(here), missing(open)) }
         }
         ErrorKind::UnknownQuotedScalarEscape => (scanned(here), "found unknown escape character".into()),
@@ -151,6 +164,20 @@ pub(super) fn worded(error: &ScanError, text: &str, open: Option<Open>) -> Messa
         | ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".into()),
+        // Within quotes Go does not mind the indentation, only the end.
+        ErrorKind::InvalidQuotedScalarIndent if marks_document(text.lines().nth(before(here)).unwrap_or_default()) => {
+            (scanned(here), "found unexpected document indicator".into())
+        }
+        ErrorKind::InvalidQuotedScalarIndent => end_of_stream(text),
+        // These two are marked where the scalar begins.
+        ErrorKind::TabAtBlockScalarStart => {
+            (here + 1, "found a tab character where an indentation space is expected".into())
+        }
+        ErrorKind::TabInPlainScalar => (here + 1, "found a tab character that violates indentation".into()),
+        ErrorKind::InvalidTagEscape => (scanned(here), "did not find URI escaped octet".into()),
+        ErrorKind::UndeclaredTagHandle => (before(here), "found undefined tag handle".into()),
+        ErrorKind::ExpectedDocumentStart => (before(here), "did not find expected <document start>".into()),
+        ErrorKind::DuplicateVersionDirective => (before(here), "found duplicate %YAML directive".into()),
         ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".into()),
         kind => {
             // What was being read when it happened is not told, and the rest may quote the text.
@@ -203,8 +230,24 @@ fn after_key(text: &str, line: usize) -> usize {
 
 /// The first line after `line` that begins or ends a document.
 fn marked_line(text: &str, line: usize) -> usize {
-    let marks = |line: &str| line.starts_with("---") || line.starts_with("...");
-    text.lines().enumerate().skip(line).find(|(_, line)| marks(line)).map_or(line, |(at, _)| at + 1)
+    text.lines().enumerate().skip(line).find(|(_, line)| marks_document(line)).map_or(line, |(at, _)| at + 1)
+}
+
+/// Whether a document begins or ends with a line.
+fn marks_document(line: &str) -> bool {
+    line.starts_with("---") || line.starts_with("...")
+}
+
+/// The collection that the text itself opens before a mistake that comes ahead of its event.
+fn bracket_before(error: &ScanError, text: &str) -> Option<Open> {
+    let mut before = text.chars().take(error.marker().index());
+    let first = before.find(|char| !char.is_whitespace());
+    match first {
+        Some('[') => Some(Open { is_map: false, in_brackets: true }),
+        Some('{') => Some(Open { is_map: true, in_brackets: true }),
+        Some('-') => Some(Open { is_map: false, in_brackets: false }),
+        _ => Some(Open { is_map: true, in_brackets: false }),
+    }
 }
 
 /// What is missing at the end of an open flow collection.

@@ -87,7 +87,7 @@ fn random_templates_render_as_in_go() {
     let not_compared =
         exempt.iter().filter(|(reason, _)| !reason.is_compared_in_part()).map(|(_, all)| all.len()).sum::<usize>();
     assert!(
-        not_compared * MOST_EXEMPT <= done.max(5 * MOST_EXEMPT),
+        not_compared * MOST_EXEMPT <= done.max(10 * MOST_EXEMPT),
         "{not_compared} of {done} cases are not compared; EXEMPT=10 shows them"
     );
     assert_eq!(total, 0, "templates render otherwise than in Go; SEED={seed}");
