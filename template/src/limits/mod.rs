@@ -48,7 +48,7 @@ impl Default for Limits {
             output_bytes: 4 << 20,
             value_bytes: 4 << 20,
             total_bytes: 32 << 20,
-            expensive_calls: 16,
+            expensive_calls: 15,
             deadline: Duration::from_secs(5),
         }
     }

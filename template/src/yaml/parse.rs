@@ -254,7 +254,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             let is_absent = self.is_absent(&event);
             let key = self.node(event)?;
             if is_absent {
-                return Err(Problem::Syntax(problem::no_key(key_line, self.open.last().copied())));
+                return Err(Problem::Syntax(problem::no_key(key_line, &self.open)));
             }
             let event = self.event()?;
             let value = self.node(event)?;

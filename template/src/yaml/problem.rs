@@ -102,9 +102,16 @@ pub(super) fn unknown_alias(name: &str, line: usize) -> Problem {
     Problem::Meaning(Message::plain("yaml: unknown anchor '").data(&name.as_bytes()[..end]).text("' referenced"))
 }
 
-/// That a value has no key before its colon.
-pub(super) fn no_key(line: usize, open: Option<Open>) -> Message {
-    at(before(line), &missing(open))
+/// That a value has no key before its colon, in the last of the collections that are open.
+pub(super) fn no_key(line: usize, open: &[Open]) -> Message {
+    let problem = match open {
+        // A pair within a list in brackets.
+        [.., Open { in_brackets: true, .. }, Open { in_brackets: false, .. }] => {
+            "did not find expected node content".into()
+        }
+        _ => missing(open.last().copied()),
+    };
+    at(before(line), &problem)
 }
 
 /// What is missing where a collection neither goes on nor ends.
