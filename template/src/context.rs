@@ -1,7 +1,6 @@
 //! What one render carries along: its budget, its options, and what must be undone at its end.
 
-use std::cell::Cell;
-use std::collections::HashMap;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
@@ -34,9 +33,9 @@ pub(crate) struct Context<'o> {
     steps: Cell<u64>,
     bytes: Cell<usize>,
     expensive: Cell<usize>,
-    depth: Rc<Cell<u32>>,
+    depth: OnceCell<Rc<Cell<u32>>>,
     changed: Vec<Map>,
-    regexes: HashMap<Vec<u8>, Rc<Pattern>>,
+    regexes: Vec<(Vec<u8>, Rc<Pattern>)>,
 }
 
 /// Counts one level of a recursion through maps, until dropped.
@@ -56,9 +55,9 @@ impl<'o> Context<'o> {
             steps: Cell::new(0),
             bytes: Cell::new(0),
             expensive: Cell::new(0),
-            depth: Rc::default(),
+            depth: OnceCell::new(),
             changed: Vec::new(),
-            regexes: HashMap::new(),
+            regexes: Vec::new(),
         }
     }
 
@@ -111,7 +110,7 @@ impl<'o> Context<'o> {
 
     /// Charges work that goes over so many bytes.
     pub(crate) fn spend_on_bytes(&self, bytes: usize) -> Result<(), Message> {
-        self.spend(bytes / BYTES_PER_STEP)
+        if bytes < BYTES_PER_STEP { Ok(()) } else { self.spend(bytes / BYTES_PER_STEP) }
     }
 
     /// Refuses a string that would become too long, before it is made.
@@ -147,22 +146,23 @@ impl<'o> Context<'o> {
 
     /// The compiled pattern, compiled once per render.
     pub(crate) fn regex(&mut self, pattern: &[u8]) -> Result<Rc<Pattern>, Message> {
-        if let Some(known) = self.regexes.get(pattern) {
+        if let Some((_, known)) = self.regexes.iter().find(|(known, _)| known == pattern) {
             return Ok(Rc::clone(known));
         }
         let charge = |weight: usize| self.spend(STEPS_PER_COMPILE.saturating_mul(weight));
         let compiled = Rc::new(Pattern::compile(pattern, charge)?);
         if self.regexes.len() < KEPT_PATTERNS {
-            self.regexes.insert(pattern.to_vec(), Rc::clone(&compiled));
+            self.regexes.push((pattern.to_vec(), Rc::clone(&compiled)));
         }
         Ok(compiled)
     }
 
     /// Goes one level deeper in a recursion through maps, which can contain themselves.
     pub(crate) fn nest(&self) -> Result<Nested, Message> {
-        self.depth.set(self.depth.get() + 1);
-        let nested = Nested(Rc::clone(&self.depth));
-        if self.depth.get() > MAX_DEPTH { Err(too_deep()) } else { Ok(nested) }
+        let depth = self.depth.get_or_init(Rc::default);
+        depth.set(depth.get() + 1);
+        let nested = Nested(Rc::clone(depth));
+        if depth.get() > MAX_DEPTH { Err(too_deep()) } else { Ok(nested) }
     }
 
     /// Remembers a map that was changed in place. It may contain itself by now and would never be freed.

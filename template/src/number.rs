@@ -29,21 +29,19 @@ pub(crate) fn parse_int_or_limit(text: &[u8], base: u32) -> i64 {
 /// An unsigned integer without sign; base 0 as in [`parse_int`].
 pub(crate) fn parse_uint(text: &[u8], base: u32) -> Option<u64> {
     if base != 0 {
-        return digits(text, base);
+        return digits(text.iter().copied(), base);
     }
-    let lower: Vec<u8> = text.iter().take(2).map(u8::to_ascii_lowercase).collect();
-    let (base, prefix) = match lower.as_slice() {
-        b"0x" => (16, 2),
-        b"0o" => (8, 2),
-        b"0b" => (2, 2),
-        [b'0', _] => (8, 1),
+    let (base, prefix) = match text {
+        [b'0', b'x' | b'X', ..] => (16, 2),
+        [b'0', b'o' | b'O', ..] => (8, 2),
+        [b'0', b'b' | b'B', ..] => (2, 2),
+        [b'0', _, ..] => (8, 1),
         _ => (10, 0),
     };
     if !underscores_ok(text, prefix) {
         return None;
     }
-    let plain: Vec<u8> = text[prefix..].iter().copied().filter(|&byte| byte != b'_').collect();
-    digits(&plain, base)
+    digits(text[prefix..].iter().copied().filter(|&byte| byte != b'_'), base)
 }
 
 /// A float; `_` may stand between digits.
@@ -66,14 +64,11 @@ pub(crate) fn parse_float(text: &[u8]) -> Option<f64> {
     (value.is_finite() || named).then_some(value)
 }
 
-fn digits(text: &[u8], base: u32) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |value, &byte| {
-        let digit = char::from(byte).to_digit(base)?;
-        value.checked_mul(u64::from(base))?.checked_add(u64::from(digit))
-    })
+/// The number that the digits make, if there are any and nothing else.
+fn digits(mut text: impl Iterator<Item = u8>, base: u32) -> Option<u64> {
+    let digit = |byte: u8| char::from(byte).to_digit(base).map(u64::from);
+    let first = digit(text.next()?)?;
+    text.try_fold(first, |value, byte| value.checked_mul(u64::from(base))?.checked_add(digit(byte)?))
 }
 
 /// Whether each underscore of a float stands between digits, of which the prefix is one.

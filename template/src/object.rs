@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::data::Bytes;
 use crate::funcs::{Function, methods};
 use crate::semver::Version;
-use crate::time::{MONTHS, Time, WEEKDAYS, duration_text};
+use crate::time::{MONTHS, Time, WEEKDAYS, Zone, duration_text};
 use crate::value::Map;
 use crate::value::Value;
 
@@ -18,6 +18,8 @@ pub(crate) enum Object {
         pointer: bool,
     },
     Time(Time),
+    /// `*time.Location`
+    Location(Zone),
     /// Nanoseconds.
     Duration(i64),
     /// From 1.
@@ -37,6 +39,7 @@ impl Object {
             Self::Version { pointer: true, .. } => "*semver.Version",
             Self::Version { pointer: false, .. } => "semver.Version",
             Self::Time(_) => "time.Time",
+            Self::Location(_) => "*time.Location",
             Self::Duration(_) => "time.Duration",
             Self::Month(_) => "time.Month",
             Self::Weekday(_) => "time.Weekday",
@@ -46,7 +49,7 @@ impl Object {
 
     pub(crate) fn kind_name(&self) -> &'static str {
         match self {
-            Self::Version { pointer: true, .. } => "ptr",
+            Self::Version { pointer: true, .. } | Self::Location(_) => "ptr",
             Self::Version { pointer: false, .. } | Self::Time(_) | Self::Certificate { .. } => "struct",
             Self::Duration(_) => "int64",
             Self::Month(_) | Self::Weekday(_) => "int",
@@ -56,7 +59,7 @@ impl Object {
     /// What `if` makes of the value.
     pub(crate) fn is_true(&self) -> bool {
         match self {
-            Self::Version { .. } | Self::Time(_) | Self::Certificate { .. } => true,
+            Self::Version { .. } | Self::Time(_) | Self::Location(_) | Self::Certificate { .. } => true,
             Self::Duration(_) | Self::Month(_) | Self::Weekday(_) => self.number() != Some(0),
         }
     }
@@ -66,6 +69,7 @@ impl Object {
         match (self, other) {
             (Self::Version { pointer: true, .. }, _) => false,
             (Self::Time(left), Self::Time(right)) => left.order(right).is_eq() && left.zone.is_shared_with(&right.zone),
+            (Self::Location(left), Self::Location(right)) => left.is_shared_with(right),
             _ => self.deep_equals(other),
         }
     }
@@ -76,7 +80,8 @@ impl Object {
             (Self::Version { version: left, .. }, Self::Version { version: right, .. }) => {
                 left == right && self.type_name() == other.type_name()
             }
-            (Self::Time(_), Self::Time(_)) => self.to_string() == other.to_string(),
+            (Self::Time(left), Self::Time(right)) => left.is_alike(right),
+            (Self::Location(left), Self::Location(right)) => left.is_alike(right),
             (Self::Certificate { .. }, Self::Certificate { .. }) => self.fields() == other.fields(),
             _ => self.number().is_some() && self.number() == other.number() && self.type_name() == other.type_name(),
         }
@@ -85,7 +90,7 @@ impl Object {
     /// The integer that the type is made of, if it is.
     pub(crate) fn number(&self) -> Option<i64> {
         match self {
-            Self::Version { .. } | Self::Time(_) | Self::Certificate { .. } => None,
+            Self::Version { .. } | Self::Time(_) | Self::Location(_) | Self::Certificate { .. } => None,
             Self::Duration(nanoseconds) => Some(*nanoseconds),
             Self::Month(number) | Self::Weekday(number) => Some(i64::from(*number)),
         }
@@ -116,12 +121,27 @@ impl Object {
         }))
     }
 
-    /// The text in JSON, where it is not the same as the object's own.
-    pub(crate) fn json_text(&self) -> String {
+    /// The text that the object is in JSON; none is an empty object there. Fails with the reason why JSON has no such value.
+    pub(crate) fn json_text(&self) -> Result<Option<String>, String> {
         match self {
-            Self::Time(time) => crate::text::lossy(&time.format(b"2006-01-02T15:04:05.999999999Z07:00")),
-            other => other.to_string(),
+            Self::Time(time) => match time.marshal_text() {
+                Ok(text) => Ok(Some(crate::text::lossy(&text))),
+                Err(problem) => Err(format!("Time.MarshalJSON: {problem}")),
+            },
+            Self::Location(_) => Ok(None),
+            other => Ok(Some(other.to_string())),
         }
+    }
+
+    /// Whether Go keeps a field of that name to the package of the type.
+    pub(crate) fn hides(&self, name: &str) -> bool {
+        let hidden: &[&str] = match self {
+            Self::Version { .. } => &["major", "minor", "patch", "pre", "metadata", "original"],
+            Self::Time(_) => &["wall", "ext", "loc"],
+            Self::Location(_) => &["name", "zone", "tx", "extend", "cacheStart", "cacheEnd", "cacheZone"],
+            Self::Duration(_) | Self::Month(_) | Self::Weekday(_) | Self::Certificate { .. } => &[],
+        };
+        hidden.contains(&name)
     }
 
     /// Why Go does not call a method that the type does have: it has more results than a template can take. None of
@@ -145,17 +165,18 @@ impl Object {
 
     /// The method of that name. It is called with the object as first argument, which its signature does not count.
     pub(crate) fn method(&self, name: &str) -> Option<&'static Function> {
-        let table = match self {
-            Self::Version { .. } => methods::VERSION,
-            Self::Time(_) => methods::TIME,
-            Self::Duration(_) => methods::DURATION,
-            Self::Month(_) | Self::Weekday(_) => methods::NAMED_NUMBER,
+        let tables: &[&[Function]] = match self {
+            Self::Version { .. } => &[methods::VERSION],
+            Self::Time(_) => &[methods::TIME, methods::TIME_ZONES, methods::TIME_ENCODINGS],
+            Self::Location(_) => &[methods::LOCATION],
+            Self::Duration(_) => &[methods::DURATION],
+            Self::Month(_) | Self::Weekday(_) => &[methods::NAMED_NUMBER],
             Self::Certificate { .. } => &[],
         };
         if matches!(self, Self::Version { pointer: false, .. }) && methods::VERSION_POINTER_ONLY.contains(&name) {
             return None;
         }
-        table.iter().find(|method| method.name == name)
+        tables.iter().copied().flatten().find(|method| method.name == name)
     }
 }
 
@@ -167,6 +188,7 @@ impl fmt::Display for Object {
         match self {
             Self::Version { version, .. } => version.fmt(f),
             Self::Time(time) => time.fmt(f),
+            Self::Location(zone) => f.write_str(zone.name()),
             Self::Duration(nanoseconds) => f.write_str(&duration_text(*nanoseconds)),
             Self::Month(number) => match name(&MONTHS, number.checked_sub(1)) {
                 Some(name) => f.write_str(&name),

@@ -5,7 +5,6 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::ast::Program;
-use crate::bytes::Bytes;
 use crate::data::Data;
 use crate::error::{Error, Phase, Position};
 use crate::exec::execute;
@@ -15,7 +14,6 @@ use crate::parse::parse;
 /// A parsed template. Its text is overwritten when it is dropped: it may come from a Secret.
 pub struct Template {
     name: Zeroizing<String>,
-    text: Bytes,
     program: Program,
 }
 
@@ -32,19 +30,19 @@ impl Template {
             let position = Position { line: refusal.line, column: None };
             Error::new(Phase::Parse, prefix, Some(position), &refusal.message)
         })?;
-        Ok(Self { name: Zeroizing::new(name.to_owned()), text: text.into(), program })
+        Ok(Self { name: Zeroizing::new(name.to_owned()), program })
     }
 
     /// Renders the template over `data`. Blocks the thread, at most for [`Limits::deadline`].
     pub fn render(&self, data: &Data, options: &Options) -> Result<Vec<u8>, Error> {
-        execute(&self.program, &self.name, &self.text, data, options)
+        execute(&self.program, &self.name, data, options)
     }
 }
 
 /// Shows the name only: a template may come from a Secret.
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Template").field("bytes", &self.text.len()).finish_non_exhaustive()
+        f.debug_struct("Template").field("bytes", &self.program.text.len()).finish_non_exhaustive()
     }
 }
 

@@ -1,10 +1,11 @@
 //! Go's string and character literals.
 
+use crate::data::Bytes;
 use crate::error::Message;
 use crate::text::{first_rune, push_char};
 
 /// The bytes that a quoted literal stands for: `"…"` with escapes or `` `…` `` without.
-pub(crate) fn unquote(literal: &[u8]) -> Result<Vec<u8>, Message> {
+pub(crate) fn unquote(literal: &[u8]) -> Result<Bytes, Message> {
     let invalid = || Message::plain("invalid syntax");
     let (&quote, rest) = literal.split_first().ok_or_else(invalid)?;
     let (&last, mut body) = rest.split_last().ok_or_else(invalid)?;
@@ -13,7 +14,9 @@ pub(crate) fn unquote(literal: &[u8]) -> Result<Vec<u8>, Message> {
     }
     match quote {
         // Raw strings lose carriage returns, as in Go source files.
-        b'`' => Ok(body.iter().copied().filter(|&byte| byte != b'\r').collect()),
+        b'`' if !body.contains(&b'\r') => Ok(body.into()),
+        b'`' => Ok(body.iter().copied().filter(|&byte| byte != b'\r').collect::<Vec<u8>>().into()),
+        b'"' if body.iter().all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(byte)) => Ok(body.into()),
         b'"' => {
             let mut out = Vec::with_capacity(body.len());
             while !body.is_empty() {
@@ -24,7 +27,7 @@ pub(crate) fn unquote(literal: &[u8]) -> Result<Vec<u8>, Message> {
                 }
                 body = tail;
             }
-            Ok(out)
+            Ok(out.into())
         }
         _ => Err(invalid()),
     }

@@ -103,7 +103,7 @@ impl Url {
 }
 
 /// User and password as they stand in a URL: decoded and encoded again.
-pub(crate) fn userinfo(text: &[u8]) -> Result<Vec<u8>, Message> {
+fn userinfo(text: &[u8]) -> Result<Vec<u8>, Message> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(byte);
     if !text.iter().all(allowed) {
         return Err("net/url: invalid userinfo".into());

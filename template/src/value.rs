@@ -48,6 +48,8 @@ pub(crate) enum Elem {
     Any,
     Str,
     Int,
+    /// `uint8`: what methods encode, which Go shows as text in many places.
+    Byte,
     /// `[]interface {}`, the chunks of `chunk`.
     List,
 }
@@ -172,6 +174,21 @@ impl List {
         Self { elem: Elem::Int, items: Rc::new(items.into_iter().map(Value::int).collect()), depth: 1 }
     }
 
+    /// A list of `uint8`.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let byte = |byte: &u8| Value::Uint(UintKind::Uint8, u64::from(*byte));
+        Self { elem: Elem::Byte, items: Rc::new(bytes.iter().map(byte).collect()), depth: 1 }
+    }
+
+    /// The bytes of a list of `uint8`; none of any other list.
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
+        let byte = |item: &Value| match item {
+            Value::Uint(_, byte) => u8::try_from(*byte).ok(),
+            _ => None,
+        };
+        if self.elem == Elem::Byte { self.items.iter().map(byte).collect() } else { None }
+    }
+
     /// Go's nil for a list: empty, and null in JSON.
     pub(crate) fn nil(elem: Elem) -> Self {
         Self { elem, items: Rc::default(), depth: 0 }
@@ -198,6 +215,7 @@ impl List {
             Elem::Any => "[]interface {}",
             Elem::Str => "[]string",
             Elem::Int => "[]int",
+            Elem::Byte => "[]uint8",
             Elem::List => "[][]interface {}",
         }
     }

@@ -24,24 +24,27 @@ impl<'p> Machine<'p, '_, '_> {
         if matches!(function.name, "and" | "or") && object.is_none() {
             return self.short_circuit(function.name == "or", args, last);
         }
-        let mut values: Vec<Value> = Vec::with_capacity(args.len() + 2);
-        values.extend(object);
+        let begin = self.stack.len();
+        self.stack.extend(object);
         for (index, arg) in args.iter().enumerate() {
-            values.push(self.argument(function.param(index), arg)?);
+            let value = self.argument(function.param(index), arg)?;
+            self.stack.push(value);
         }
         if let Some(last) = last {
-            values.push(check(last, function.param(args.len()))?);
+            self.stack.push(check(last, function.param(args.len()))?);
         }
-        for value in &values {
+        let values = self.stack.get(begin..).unwrap_or_default();
+        for value in values {
             if let Value::Str(bytes) = value {
                 self.context.spend_on_bytes(bytes.len())?;
             }
         }
         let result = if function.name == "call" {
-            Err(not_callable(args.first(), values.first()))
+            Err(not_callable(args.first().map(|arg| self.program.expr_source(arg)), values.first()))
         } else {
             function.call(self.context, values).and_then(|value| self.context.account(&value).map(|()| value))
         };
+        self.stack.truncate(begin);
         match result {
             Ok(value) => Ok(Operand { value, any: function.returns_any() }),
             Err(message) => {
@@ -91,14 +94,14 @@ fn written(args: &[Expr]) -> Option<Message> {
 }
 
 /// No value that a template can hold is a function.
-fn not_callable(arg: Option<&Expr>, value: Option<&Value>) -> Message {
+fn not_callable(arg: Option<String>, value: Option<&Value>) -> Message {
     match value {
         None | Some(Value::Nil) => "call of nil".into(),
         Some(value) => {
             // Piped in, it has no source, and Go shows a text, but only the type of anything else.
             let start = Message::plain("non-function ");
             let named = match (arg, value) {
-                (Some(arg), _) => start.source(arg.source()),
+                (Some(arg), _) => start.source(arg),
                 (None, Value::Str(_)) => start.data(print_verb(value, 'v', SHOWN_BYTES).unwrap_or_default()),
                 (None, _) => start.words(format!("<{} Value>", value.type_name())),
             };

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 
 use super::{At, Machine, Operand, constant};
-use crate::ast::{Command, Expr, Number, Pipe, Term};
+use crate::ast::{Command, Expr, Number, Numeric, Pipe, Span, Term};
 use crate::error::Message;
 use crate::funcs::Type;
 use crate::object::Object;
+use crate::text::lossy;
 use crate::value::{UintKind, Value};
 
 impl<'p> Machine<'p, '_, '_> {
@@ -14,14 +15,15 @@ impl<'p> Machine<'p, '_, '_> {
     pub(super) fn pipeline(&mut self, pipe: &'p Pipe) -> Result<Operand, Message> {
         self.at = At::Pipe(pipe);
         let mut last: Option<Operand> = None;
-        for command in &pipe.commands {
+        for command in self.program.commands(pipe) {
             let mut value = self.command(command, last.take())?;
             // What lies in an interface stands for itself from here on.
             value.any = false;
             last = Some(value);
         }
         let value = last.unwrap_or_else(Operand::absent);
-        for name in &pipe.decl {
+        for &name in pipe.decl.names() {
+            let name = self.program.text(name);
             if pipe.assigns {
                 self.assign(name, value.clone())?;
             } else {
@@ -32,25 +34,25 @@ impl<'p> Machine<'p, '_, '_> {
     }
 
     /// Gives a visible variable a new value.
-    pub(super) fn assign(&mut self, name: &str, value: Operand) -> Result<(), Message> {
+    pub(super) fn assign(&mut self, name: &[u8], value: Operand) -> Result<(), Message> {
         match self.variables[self.base..].iter_mut().rev().find(|(known, _)| *known == name) {
             Some((_, slot)) => {
                 *slot = value;
                 Ok(())
             }
-            None => Err(Message::plain("undefined variable: ").source(name)),
+            None => Err(undefined(name)),
         }
     }
 
-    fn variable(&self, name: &str) -> Result<Operand, Message> {
+    fn variable(&self, name: Span) -> Result<Operand, Message> {
+        let name = self.program.text(name);
         let found = self.variables[self.base..].iter().rev().find(|(known, _)| *known == name);
-        found.map(|(_, value)| value.clone()).ok_or_else(|| Message::plain("undefined variable: ").source(name))
+        found.map(|(_, value)| value.clone()).ok_or_else(|| undefined(name))
     }
 
     fn command(&mut self, command: &'p Command, last: Option<Operand>) -> Result<Operand, Message> {
         self.context.spend(1)?;
-        let Some(first) = command.args.first() else { return Err("empty command".into()) };
-        let args = command.args.get(1..).unwrap_or_default();
+        let Some((first, args)) = self.program.args(command).split_first() else { return Err("empty command".into()) };
         match &first.term {
             Term::Field(_) | Term::Chain { .. } => return self.path(first, args, last),
             Term::Function(function) => {
@@ -58,7 +60,7 @@ impl<'p> Machine<'p, '_, '_> {
                 return self.call(function, At::Command(command), None, args, last);
             }
             Term::Pipe(pipe) => {
-                no_arguments(first, args, last.as_ref())?;
+                self.no_arguments(first, args, last.as_ref())?;
                 return self.pipeline(pipe);
             }
             Term::Variable { fields, .. } if !fields.is_empty() => return self.path(first, args, last),
@@ -66,11 +68,11 @@ impl<'p> Machine<'p, '_, '_> {
         }
         self.at = At::Expr(first);
         if let Term::Variable { name, .. } = &first.term {
-            let value = self.variable(name)?;
-            no_arguments(first, args, last.as_ref())?;
+            let value = self.variable(*name)?;
+            self.no_arguments(first, args, last.as_ref())?;
             return Ok(value);
         }
-        no_arguments(first, args, last.as_ref())?;
+        self.no_arguments(first, args, last.as_ref())?;
         match &first.term {
             Term::Nil => Err("nil is not a command".into()),
             _ => self.plain(first),
@@ -81,17 +83,20 @@ impl<'p> Machine<'p, '_, '_> {
     fn path(&mut self, expr: &'p Expr, args: &'p [Expr], last: Option<Operand>) -> Result<Operand, Message> {
         self.at = At::Expr(expr);
         match &expr.term {
-            Term::Field(names) => self.fields(expr, self.dot.clone(), names, args, last),
+            Term::Field(fields) => self.fields(expr, self.dot.clone(), self.program.text(*fields), args, last),
             Term::Variable { name, fields } => {
-                let value = self.variable(name)?;
-                self.fields(expr, value, fields, args, last)
+                let value = self.variable(*name)?;
+                self.fields(expr, value, self.program.text(*fields), args, last)
             }
             Term::Chain { base, fields } => {
+                let Some(base) = self.program.base(*base) else { return Err("empty command".into()) };
                 if matches!(base.term, Term::Nil) {
-                    return Err(Message::plain("indirection through explicit nil in ").source(expr.source()));
+                    return Err(
+                        Message::plain("indirection through explicit nil in ").source(self.program.expr_source(expr))
+                    );
                 }
                 let value = self.operand(base)?;
-                self.fields(expr, value, fields, args, last)
+                self.fields(expr, value, self.program.text(*fields), args, last)
             }
             _ => self.plain(expr),
         }
@@ -103,7 +108,7 @@ impl<'p> Machine<'p, '_, '_> {
         match &expr.term {
             Term::Field(_) | Term::Chain { .. } => self.path(expr, &[], None),
             Term::Variable { fields, .. } if !fields.is_empty() => self.path(expr, &[], None),
-            Term::Variable { name, .. } => self.variable(name),
+            Term::Variable { name, .. } => self.variable(*name),
             Term::Pipe(pipe) => self.pipeline(pipe),
             Term::Function(function) => self.call(function, At::Expr(expr), None, &[], None),
             _ => self.plain(expr),
@@ -126,29 +131,36 @@ impl<'p> Machine<'p, '_, '_> {
 
     /// A constant of the type `wanted`.
     fn literal(&self, wanted: Type, expr: &'p Expr) -> Result<Value, Message> {
-        let expected = |what: &str| Err(Message::plain("expected ").words(what).text("; found ").source(expr.source()));
+        let expected = |what: &str| {
+            Err(Message::plain("expected ").words(what).text("; found ").source(self.program.expr_source(expr)))
+        };
         match (wanted, &expr.term) {
             (Type::Any | Type::Reflect, _) => self.plain(expr).map(|operand| operand.value),
             (Type::Bool, Term::Bool(value)) => Ok(Value::Bool(*value)),
             (Type::Bool, _) => expected("bool"),
             (Type::Str, Term::Str { value, .. }) => Ok(Value::Str(value.clone())),
             (Type::Str, _) => expected("string"),
-            (Type::Int, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int(*value)),
-            (Type::Int64, Term::Number(Number { int: Some(value), .. })) => Ok(Value::int64(*value)),
-            (Type::Object("time.Duration"), Term::Number(Number { int: Some(value), .. })) => {
-                Ok(Value::Object(Rc::new(Object::Duration(*value))))
+            (Type::Int | Type::Int64 | Type::Object("time.Duration"), Term::Number(number)) => {
+                match (wanted, number.value.int()) {
+                    (_, None) => expected("integer"),
+                    (Type::Int, Some(value)) => Ok(Value::int(value)),
+                    (Type::Int64, Some(value)) => Ok(Value::int64(value)),
+                    (_, Some(value)) => Ok(Value::Object(Rc::new(Object::Duration(value)))),
+                }
             }
             (Type::Int | Type::Int64 | Type::Object("time.Duration"), _) => expected("integer"),
-            (Type::Uint32, Term::Number(number)) => match number.unsigned() {
+            (Type::Uint32, Term::Number(number)) => match number.value.uint() {
                 // Go keeps the low bits of what does not fit.
                 Some(value) => Ok(Value::Uint(UintKind::Uint64, value & u64::from(u32::MAX))),
                 None => expected("unsigned integer"),
             },
             (Type::Uint32, _) => expected("unsigned integer"),
-            (Type::Float, Term::Number(Number { float: Some(value), .. })) => Ok(Value::Float(*value)),
+            (Type::Float, Term::Number(number)) => {
+                number.value.float().map_or_else(|| expected("float"), |value| Ok(Value::Float(value)))
+            }
             (Type::Float, _) => expected("float"),
             _ => Err(Message::plain("can't handle ")
-                .source(expr.source())
+                .source(self.program.expr_source(expr))
                 .text(" for arg of type ")
                 .words(wanted.name())),
         }
@@ -160,9 +172,29 @@ impl<'p> Machine<'p, '_, '_> {
             Term::Dot => Ok(self.dot.clone()),
             Term::Bool(value) => Ok(Operand::typed(Value::Bool(*value))),
             Term::Str { value, .. } => Ok(constant(value)),
-            Term::Number(number) => ideal(number).map(Operand::typed),
-            _ => Err(Message::plain("can't evaluate ").source(expr.source())),
+            Term::Number(number) => self.ideal(number).map(Operand::typed),
+            _ => Err(Message::plain("can't evaluate ").source(self.program.expr_source(expr))),
         }
+    }
+
+    /// What a number means where no type is asked for.
+    fn ideal(&self, number: &Number) -> Result<Value, Message> {
+        match (number.value, number.value.int()) {
+            (Numeric::Complex(real, imaginary), _) => Ok(Value::Complex(real, imaginary)),
+            (value, Some(int)) => {
+                let float = value.float().filter(|_| number.looks_float);
+                Ok(float.map_or(Value::int(int), Value::Float))
+            }
+            (Numeric::Float(float), None) if number.looks_float => Ok(Value::Float(float)),
+            _ => Err(Message::default().source(lossy(self.program.text(number.literal))).text(" overflows int")),
+        }
+    }
+
+    fn no_arguments(&self, expr: &Expr, args: &[Expr], last: Option<&Operand>) -> Result<(), Message> {
+        if args.is_empty() && last.is_none() {
+            return Ok(());
+        }
+        Err(Message::plain("can't give argument to non-function ").source(self.program.expr_source(expr)))
     }
 }
 
@@ -187,24 +219,6 @@ pub(super) fn check(operand: Operand, wanted: Type) -> Result<Value, Message> {
     Err(Message::ours(format!("wrong type for value; expected {}; got {got}", wanted.name())))
 }
 
-/// What a number means where no type is asked for.
-fn ideal(number: &Number) -> Result<Value, Message> {
-    let literal = number.literal.as_str();
-    let is_hex = (literal.starts_with("0x") || literal.starts_with("0X")) && !literal.contains(['p', 'P']);
-    let looks_float = !is_hex && !literal.starts_with('\'') && literal.contains(['.', 'e', 'E', 'p', 'P']);
-    if let Some((real, imaginary)) = number.complex {
-        return Ok(Value::Complex(real, imaginary));
-    }
-    match (number.float, number.int) {
-        (Some(float), _) if looks_float => Ok(Value::Float(float)),
-        (_, Some(int)) => Ok(Value::int(int)),
-        _ => Err(Message::default().source(literal).text(" overflows int")),
-    }
-}
-
-fn no_arguments(expr: &Expr, args: &[Expr], last: Option<&Operand>) -> Result<(), Message> {
-    if args.is_empty() && last.is_none() {
-        return Ok(());
-    }
-    Err(Message::plain("can't give argument to non-function ").source(expr.source()))
+fn undefined(name: &[u8]) -> Message {
+    Message::plain("undefined variable: ").source(lossy(name))
 }

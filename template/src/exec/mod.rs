@@ -5,13 +5,13 @@
 
 use zeroize::Zeroizing;
 
-use crate::ast::{Branch, Call, Command, Expr, ListId, Node, Pipe, Program};
+use crate::ast::{Branch, Call, Command, Expr, Node, Pipe, Program, Span};
 use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::data::{Bytes, Data};
 use crate::error::{Error, Message, Phase, Position};
 use crate::fmt::quote::quoted_text;
-use crate::fmt::sprint;
+use crate::fmt::{Decimal, sprint};
 use crate::limits::Options;
 use crate::text::{line_ends, lossy};
 use crate::value::{Map, Value};
@@ -23,6 +23,8 @@ mod range;
 
 use range::Turns;
 
+/// Variables at the same time in most templates.
+const USUAL_VARIABLES: usize = 8;
 /// Shown of a value in the exact text of an error; the rest would help nobody.
 const SHOWN_BYTES: usize = 1 << 16;
 
@@ -75,32 +77,29 @@ enum Frame<'p> {
     Call { name: &'p [u8], base: usize, dot: Operand, at: At<'p> },
 }
 
-/// Runs the template `name` of `program`, whose text is `text`.
-pub(crate) fn execute(
-    program: &Program,
-    name: &str,
-    text: &[u8],
-    data: &Data,
-    options: &Options,
-) -> Result<Vec<u8>, Error> {
+/// Runs `program`, which errors and the template itself call `name`.
+pub(crate) fn execute(program: &Program, name: &str, data: &Data, options: &Options) -> Result<Vec<u8>, Error> {
     let mut context = Context::new(options);
     let dot = Operand::typed(Value::Map(Map::of_data(data)));
     let mut machine = Machine {
         program,
         context: &mut context,
+        name: name.as_bytes(),
         template: name.as_bytes(),
         at: At::Nothing,
-        variables: vec![("$", dot.clone())],
+        variables: Vec::with_capacity(USUAL_VARIABLES),
         base: 0,
         dot,
+        stack: Vec::new(),
         frames: Vec::new(),
         calls: 0,
-        output: Buffer::default(),
+        output: Buffer::with_capacity(program.text.len().min(options.limits.output_bytes)),
     };
-    match machine.run(name.as_bytes()) {
+    machine.variables.push((b"$", machine.dot.clone()));
+    match machine.run() {
         Ok(()) => Ok(machine.output.finish()),
         Err(message) => {
-            let (prefix, position) = machine.place(name, text);
+            let (prefix, position) = machine.place(name);
             Err(Error::new(Phase::Execute, prefix, position, &message))
         }
     }
@@ -109,23 +108,25 @@ pub(crate) fn execute(
 struct Machine<'p, 'c, 'o> {
     program: &'p Program,
     context: &'c mut Context<'o>,
+    /// The name of the outermost template.
+    name: &'p [u8],
     /// The name of the template that runs.
     template: &'p [u8],
     at: At<'p>,
-    variables: Vec<(&'p str, Operand)>,
+    variables: Vec<(&'p [u8], Operand)>,
     /// Where the variables of the running template begin.
     base: usize,
     dot: Operand,
+    /// The arguments of the calls under way, those of the innermost last.
+    stack: Vec<Value>,
     frames: Vec<Frame<'p>>,
     calls: usize,
     output: Buffer,
 }
 
 impl<'p> Machine<'p, '_, '_> {
-    fn run(&mut self, name: &[u8]) -> Result<(), Message> {
-        let root = self.program.trees.get(name).copied();
-        let root = root.ok_or_else(|| Message::plain("template is empty; give it a text"))?;
-        self.enter(root);
+    fn run(&mut self) -> Result<(), Message> {
+        self.enter(self.program.root);
         while let Some(frame) = self.frames.last_mut() {
             match frame {
                 Frame::List { nodes, next } => {
@@ -147,10 +148,10 @@ impl<'p> Machine<'p, '_, '_> {
     fn statement(&mut self, node: &'p Node) -> Result<(), Message> {
         self.context.spend(1)?;
         match node {
-            Node::Text(text) => self.write(text),
+            Node::Text(text) => self.write(self.program.text(*text)),
             Node::Action(pipe) => {
                 let value = self.pipeline(pipe)?;
-                if pipe.decl.is_empty() { self.print(pipe, value.value) } else { Ok(()) }
+                if pipe.decl.names().is_empty() { self.print(pipe, value.value) } else { Ok(()) }
             }
             Node::If(branch) => {
                 let variables = self.variables.len();
@@ -196,7 +197,7 @@ impl<'p> Machine<'p, '_, '_> {
         }
     }
 
-    fn enter(&mut self, list: ListId) {
+    fn enter(&mut self, list: Span) {
         self.frames.push(Frame::List { nodes: self.program.list(list), next: 0 });
     }
 
@@ -229,7 +230,8 @@ impl<'p> Machine<'p, '_, '_> {
 
     fn call_template(&mut self, call: &'p Call) -> Result<(), Message> {
         self.at = At::Call(call);
-        let Some((name, &root)) = self.program.trees.get_key_value(&call.name) else {
+        let own = (*call.name == *self.name).then_some(self.program.root);
+        let Some(list) = own.or_else(|| self.program.defined.get(&call.name).copied()) else {
             return Err(Message::plain("template ").source(quoted_text(&call.name)).text(" not defined"));
         };
         let limit = self.context.options().limits.call_depth;
@@ -243,11 +245,11 @@ impl<'p> Machine<'p, '_, '_> {
         self.calls += 1;
         let caller = Frame::Call { name: self.template, base: self.base, dot: self.dot.clone(), at: self.at };
         self.frames.push(caller);
-        self.template = name;
+        self.template = &call.name;
         self.base = self.variables.len();
-        self.variables.push(("$", dot.clone()));
+        self.variables.push((b"$", dot.clone()));
         self.dot = dot;
-        self.enter(root);
+        self.enter(list);
         Ok(())
     }
 
@@ -255,6 +257,11 @@ impl<'p> Machine<'p, '_, '_> {
         match value {
             Value::Nil => self.write(b"<no value>"),
             Value::Str(bytes) => self.write(&bytes),
+            Value::Int(_, number) => {
+                self.at = At::Pipe(pipe);
+                self.write(if number < 0 { b"-" } else { b"" })?;
+                self.write(Decimal::new(number.unsigned_abs()).as_bytes())
+            }
             value => {
                 self.at = At::Pipe(pipe);
                 let text = Zeroizing::new(sprint(&[value], self.context.options().limits.output_bytes)?);
@@ -273,15 +280,16 @@ impl<'p> Machine<'p, '_, '_> {
     }
 
     /// Where the error is, also in Go's words: `template: k:1:3: executing "k" at <.x>: `.
-    fn place(&self, parse_name: &str, text: &[u8]) -> (String, Option<Position>) {
+    fn place(&self, parse_name: &str) -> (String, Option<Position>) {
         let template = quoted_text(self.template);
         let (pos, source) = match self.at {
             At::Nothing => return (format!("template: {}: ", lossy(self.template)), None),
-            At::Expr(expr) => (expr.pos, expr.source()),
-            At::Command(command) => (command.pos, command.source()),
-            At::Pipe(pipe) => (pipe.pos, pipe.source()),
-            At::Call(call) => (call.pos, call.source()),
+            At::Expr(expr) => (expr.pos, self.program.expr_source(expr)),
+            At::Command(command) => (command.pos, self.program.command_source(command)),
+            At::Pipe(pipe) => (pipe.pos, self.program.pipe_source(pipe)),
+            At::Call(call) => (call.pos, self.program.call_source(call)),
         };
+        let text = &self.program.text;
         let before = &text[..pos.min(text.len())];
         let line = 1 + line_ends(before);
         let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count();

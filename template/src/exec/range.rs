@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::{Frame, Machine, Operand, SHOWN_BYTES};
-use crate::ast::Branch;
+use crate::ast::{Branch, Span};
 use crate::data::Bytes;
 use crate::error::Message;
 use crate::fmt::print_verb;
@@ -110,14 +110,14 @@ impl<'p> Machine<'p, '_, '_> {
         let Some(Frame::Range { branch, turns, variables, .. }) = self.frames.last_mut() else { return Ok(()) };
         let branch: &'p Branch = branch;
         // The variables of the loop itself stay, those of the turn before go.
-        let own = if branch.pipe.assigns { 0 } else { branch.pipe.decl.len() };
+        let own = if branch.pipe.assigns { 0 } else { branch.pipe.decl.names().len() };
         let kept = *variables + own;
         let Some((index, element)) = turns.next() else {
             self.leave();
             return Ok(());
         };
         self.variables.truncate(kept);
-        match branch.pipe.decl.as_slice() {
+        match *branch.pipe.decl.names() {
             [] => {}
             [only] => self.bind(branch, only, 1, element.clone())?,
             [first, second, ..] => {
@@ -131,9 +131,9 @@ impl<'p> Machine<'p, '_, '_> {
     }
 
     /// Sets a loop variable: an outer one by `=`, or the one `from_top`.
-    fn bind(&mut self, branch: &Branch, name: &str, from_top: usize, value: Operand) -> Result<(), Message> {
+    fn bind(&mut self, branch: &Branch, name: Span, from_top: usize, value: Operand) -> Result<(), Message> {
         if branch.pipe.assigns {
-            return self.assign(name, value);
+            return self.assign(self.program.text(name), value);
         }
         let index = self.variables.len().checked_sub(from_top);
         if let Some((_, slot)) = index.and_then(|index| self.variables.get_mut(index)) {
@@ -144,7 +144,7 @@ impl<'p> Machine<'p, '_, '_> {
 }
 
 fn count(branch: &Branch, end: u64, like: &Value) -> Result<Turns, Message> {
-    if branch.pipe.decl.len() > 1 {
+    if branch.pipe.decl.names().len() > 1 {
         let value = print_verb(like, 'v', SHOWN_BYTES)?;
         return Err(Message::plain("can't use ").data(value).text(" to iterate over more than one variable"));
     }

@@ -4,11 +4,13 @@ use crate::bytes::Buffer;
 use crate::error::Message;
 use crate::value::{MAX_DEPTH, Value};
 
+mod decimal;
 pub(crate) mod float;
 mod format;
 pub(crate) mod quote;
 mod verbs;
 
+pub(crate) use decimal::Decimal;
 pub(crate) use format::sprintf;
 
 use verbs::{Flags, Printer};
@@ -32,7 +34,7 @@ impl Sink {
     }
 
     pub(crate) fn fill(&mut self, byte: u8, count: usize) {
-        if self.has_room(count) {
+        if count > 0 && self.has_room(count) {
             self.bytes.fill(byte, count);
         }
     }
@@ -95,14 +97,6 @@ pub(crate) fn sprintln(args: &[Value], limit: usize) -> Result<Vec<u8>, Message>
         printer.print(arg, 'v');
     }
     printer.sink.push(b"\n");
-    printer.sink.finish()
-}
-
-/// One value as `%#v` shows it.
-pub(crate) fn go_syntax(value: &Value, limit: usize) -> Result<Vec<u8>, Message> {
-    let mut printer = Printer::new(limit);
-    printer.flags = Flags { source: true, ..Flags::default() };
-    printer.print(value, 'v');
     printer.sink.finish()
 }
 

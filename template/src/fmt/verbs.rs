@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use super::Sink;
 use super::float::format_float;
 use super::quote::{can_backquote, char_of, quote, quote_char};
+use super::{Decimal, Sink};
 use crate::category::is_print;
 use crate::data::Bytes;
 use crate::object::Object;
@@ -47,6 +47,7 @@ impl Printer {
             (Value::Nil, 'v' | 'T') => self.pad(b"<nil>"),
             (_, 'T') => self.string(value.type_name().as_bytes()),
             // A verb for errors only, whatever the value is made of.
+            (Value::List(list), 'w') if list.bytes().is_some() => self.list(list, verb, 0),
             (_, 'w') => self.bad_verb(value, verb),
             _ => self.value(value, verb, 0),
         }
@@ -121,11 +122,16 @@ impl Printer {
     }
 
     fn list(&mut self, list: &List, verb: char, depth: u32) {
+        if let (Some(bytes), 's' | 'q' | 'x' | 'X') = (list.bytes().map(Zeroizing::new), verb) {
+            return self.text(&Value::Nil, &bytes, verb);
+        }
+        // On its own, the type goes by its other name.
+        let type_name = if depth == 0 && list.bytes().is_some() { "[]byte" } else { list.type_name() };
         if self.flags.source && list.is_nil() {
-            return self.sink.push(format!("{}(nil)", list.type_name()).as_bytes());
+            return self.sink.push(format!("{type_name}(nil)").as_bytes());
         }
         let (open, separator, close) =
-            if self.flags.source { (format!("{}{{", list.type_name()), ", ", "}") } else { ("[".to_owned(), " ", "]") };
+            if self.flags.source { (format!("{type_name}{{"), ", ", "}") } else { ("[".to_owned(), " ", "]") };
         self.sink.push(open.as_bytes());
         for (index, item) in list.items().iter().enumerate() {
             if self.sink.is_full() {
@@ -239,19 +245,19 @@ impl Printer {
     fn integer(&mut self, value: &Value, magnitude: u64, negative: bool, verb: char) {
         let char = if negative { char::REPLACEMENT_CHARACTER } else { char_of(magnitude) };
         match verb {
-            'v' | 'd' => self.digits(&magnitude.to_string(), "", negative),
-            'b' => self.digits(&format!("{magnitude:b}"), "0b", negative),
+            'v' | 'd' => self.digits(Decimal::new(magnitude).as_bytes(), "", negative),
+            'b' => self.digits(format!("{magnitude:b}").as_bytes(), "0b", negative),
             'o' => {
                 let text = format!("{magnitude:o}");
-                self.digits(&text, if text.starts_with('0') { "" } else { "0" }, negative);
+                self.digits(text.as_bytes(), if text.starts_with('0') { "" } else { "0" }, negative);
             }
             'O' => {
                 let sharp = std::mem::replace(&mut self.flags.sharp, true);
-                self.digits(&format!("{magnitude:o}"), if sharp { "0o0" } else { "0o" }, negative);
+                self.digits(format!("{magnitude:o}").as_bytes(), if sharp { "0o0" } else { "0o" }, negative);
                 self.flags.sharp = sharp;
             }
-            'x' => self.digits(&format!("{magnitude:x}"), "0x", negative),
-            'X' => self.digits(&format!("{magnitude:X}"), "0X", negative),
+            'x' => self.digits(format!("{magnitude:x}").as_bytes(), "0x", negative),
+            'X' => self.digits(format!("{magnitude:X}").as_bytes(), "0X", negative),
             'c' => {
                 let mut text = Vec::new();
                 push_char(&mut text, char);
@@ -267,10 +273,10 @@ impl Printer {
     }
 
     /// Digits with sign, prefix and leading zeros.
-    fn digits(&mut self, digits: &str, prefix: &str, negative: bool) {
+    fn digits(&mut self, digits: &[u8], prefix: &str, negative: bool) {
         let mut wanted = 0;
         if let Some(precision) = self.flags.precision {
-            if precision == 0 && digits == "0" {
+            if precision == 0 && digits == b"0" {
                 return self.sink.fill(b' ', self.flags.width.unwrap_or(0));
             }
             wanted = precision;
@@ -290,8 +296,14 @@ impl Printer {
             "0" if zeros > 0 => "",
             prefix => prefix,
         };
-        let text = format!("{sign}{prefix}{}{digits}", "0".repeat(zeros));
-        self.pad_with_space(text.as_bytes());
+        let length = sign.len().saturating_add(prefix.len()).saturating_add(zeros).saturating_add(digits.len());
+        let missing = self.flags.width.unwrap_or(0).saturating_sub(length);
+        self.sink.fill(b' ', if self.flags.minus { 0 } else { missing });
+        self.sink.push(sign.as_bytes());
+        self.sink.push(prefix.as_bytes());
+        self.sink.fill(b'0', zeros);
+        self.sink.push(digits);
+        self.sink.fill(b' ', if self.flags.minus { missing } else { 0 });
     }
 
     fn code_point(&mut self, code: u64, char: char) {

@@ -1,5 +1,6 @@
 //! `eq`, `ne`, `lt`, `le`, `gt`, `ge`.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -92,7 +93,7 @@ fn eq(context: &mut Context, args: &Args) -> Result<Value, Message> {
 }
 
 fn equal(context: &Context, left: &Value, right: &Value) -> Result<bool, Message> {
-    Ok(match (&bare(left), &bare(right)) {
+    Ok(match (&*bare(left), &*bare(right)) {
         (Value::Bool(left), Value::Bool(right)) => left == right,
         (Value::Int(_, left), Value::Int(_, right)) => left == right,
         (Value::Uint(_, left), Value::Uint(_, right)) => left == right,
@@ -129,7 +130,7 @@ fn shown(context: &Context, value: &Value, verb: char) -> Result<Message, Messag
 
 fn order(args: &Args, wanted: fn(Ordering) -> bool) -> Result<Value, Message> {
     let (left, right) = (args.value(0), args.value(1));
-    let ordering = match (&bare(left), &bare(right)) {
+    let ordering = match (&*bare(left), &*bare(right)) {
         (Value::Int(_, left), Value::Int(_, right)) => Some(left.cmp(right)),
         (Value::Uint(_, left), Value::Uint(_, right)) => Some(left.cmp(right)),
         (Value::Int(_, left), Value::Uint(_, right)) => Some(i128::from(*left).cmp(&i128::from(*right))),
@@ -156,15 +157,15 @@ fn is_nil(value: &Value) -> bool {
 }
 
 /// Months and their like as the integers they are made of.
-fn bare(value: &Value) -> Value {
+fn bare(value: &Value) -> Cow<'_, Value> {
     match value {
-        Value::Object(object) => object.number().map_or_else(|| value.clone(), Value::int),
-        other => other.clone(),
+        Value::Object(object) => object.number().map_or(Cow::Borrowed(value), |number| Cow::Owned(Value::int(number))),
+        _ => Cow::Borrowed(value),
     }
 }
 
 fn is_basic(value: &Value) -> bool {
-    !matches!(bare(value), Value::Nil | Value::List(_) | Value::Map(_) | Value::Object(_))
+    !matches!(*bare(value), Value::Nil | Value::List(_) | Value::Map(_) | Value::Object(_))
 }
 
 fn incompatible(left: &Value, right: &Value) -> Message {

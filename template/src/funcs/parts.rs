@@ -175,10 +175,11 @@ pub(super) fn texts(context: &Context, value: &Value) -> Result<Vec<Bytes>, Mess
     }
 }
 
-/// The value as `print` shows it.
+/// The value as `print` shows it, and bytes as the text that they are.
 pub(super) fn to_text(context: &Context, value: &Value) -> Result<Bytes, Message> {
     match value {
         Value::Str(bytes) => Ok(bytes.clone()),
+        Value::List(list) if list.bytes().is_some() => Ok(list.bytes().unwrap_or_default().into()),
         other => sprint(std::slice::from_ref(other), context.value_bytes()).map(Into::into),
     }
 }

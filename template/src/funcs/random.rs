@@ -111,7 +111,8 @@ fn size(context: &Context, count: i64) -> Result<usize, Message> {
 }
 
 fn characters(context: &Context, count: i64, alphabet: &[u8]) -> Result<Value, Message> {
-    let count = size(context, count)?;
+    // Sprig gives as many as it can for less than none.
+    let count = size(context, count.max(0))?;
     let end = u64::try_from(alphabet.len()).unwrap_or(1).max(1);
     let mut text = Vec::with_capacity(count);
     for _ in 0..count {

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::Type::{Bool, Int, Object as ObjectType, Str, Uint64};
+use super::Type::{Any, Bool, Bytes, Int, Object as ObjectType, Str, Uint64};
 use super::{Args, Function, doc};
 use crate::error::Message;
 use crate::object::Object;
 use crate::semver::{Constraints, Version};
 use crate::text::lossy;
-use crate::value::{UintKind, Value};
+use crate::value::{List, UintKind, Value};
 
 /// Go's name of the type that `semver` returns.
 const POINTER: super::Type = ObjectType("*semver.Version");
@@ -86,6 +86,27 @@ pub(super) const METHODS: &[Function] = &[
         |_, args| field(args, |v| Value::text(&v.to_string())),
     ),
     Function::new(
+        "Value",
+        &[],
+        Any,
+        doc("Same as `.String`.", "{{ (semver .version).Value }}", "1.24.3-rc.1"),
+        |_, args| field(args, |v| Value::text(&v.to_string())),
+    ),
+    Function::new(
+        "MarshalText",
+        &[],
+        Bytes,
+        doc("As `.String`, as bytes.", "{{ (semver .version).MarshalText | toString }}", "1.24.3-rc.1"),
+        |_, args| field(args, |v| Value::List(List::of_bytes(v.to_string().as_bytes()))),
+    ),
+    Function::new(
+        "MarshalJSON",
+        &[],
+        Bytes,
+        doc("The version as in JSON, as bytes.", "{{ (semver .version).MarshalJSON | toString }}", "\"1.24.3-rc.1\""),
+        |_, args| field(args, |v| Value::List(List::of_bytes(format!("\"{v}\"").as_bytes()))),
+    ),
+    Function::new(
         "IncMajor",
         &[],
         VALUE,
@@ -130,7 +151,10 @@ pub(super) const METHODS: &[Function] = &[
             r#"{{ (semver .version).Equal (semver "1.25.0") }}"#,
             "false",
         ),
-        |_, args| with_both(args, |left, right| Value::Bool(left.order(right).is_eq())),
+        |_, args| match args.value(1) {
+            Value::Nil => Ok(Value::Bool(false)),
+            _ => with_both(args, |left, right| Value::Bool(left.order(right).is_eq())),
+        },
     ),
     Function::new(
         "LessThan",
@@ -212,7 +236,7 @@ fn unsigned(number: u64) -> Value {
     Value::Uint(UintKind::Uint64, number)
 }
 
-fn version(args: &Args, index: usize) -> Result<&Version, Message> {
+fn version<'a>(args: &'a Args, index: usize) -> Result<&'a Version, Message> {
     match args.value(index) {
         Value::Object(object) => match object.as_ref() {
             Object::Version { version, .. } => Ok(version),

@@ -183,7 +183,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             "PASSWORD={{ squote .password }}",
             r#"PASSWORD='p@ss&"w0rd"'"#,
         ),
-        |context, args| quoted(context, args, |text| [b"'", text, b"'"].concat()),
+        |context, args| {
+            joined_present(context, args, |value| {
+                let text = Zeroizing::new(print_verb(value, 'v', context.value_bytes())?);
+                Ok([b"'", text.as_slice(), b"'"].concat())
+            })
+        },
     ),
     Function::variadic(
         "cat",

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::error::Message;
 use crate::object::Object;
 use crate::semver::Version;
+use crate::time::Zone;
 use crate::value::{List, Map, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -246,11 +247,12 @@ pub(crate) fn copied(context: &Context, value: &Value) -> Result<Value, Message>
             }
             Ok(Value::Map(Map::new(entries)?))
         }
-        // Go's copy leaves out what a version keeps to itself, which is everything.
+        // Go's copy leaves out what versions and zones keep to themselves, which is everything.
         Value::Object(object) => Ok(match object.as_ref() {
             Object::Version { pointer, .. } => {
                 Value::Object(Rc::new(Object::Version { version: Version::default(), pointer: *pointer }))
             }
+            Object::Location(_) => Value::Object(Rc::new(Object::Location(Zone::unnamed()))),
             _ => value.clone(),
         }),
         other => Ok(other.clone()),

@@ -6,7 +6,7 @@ use super::Type::{Map as MapType, Str};
 use super::{Args, Function, doc};
 use crate::context::Context;
 use crate::error::Message;
-use crate::url::{Part, Url, escape, userinfo};
+use crate::url::{Part, Url, escape};
 use crate::value::{Map, Value};
 
 /// Bytes of a URL that are taken apart and decoded in the time of a step.
@@ -64,6 +64,12 @@ fn parse(text: &[u8]) -> Result<Url, Message> {
     })
 }
 
+/// User and password as a URL has them; none when the text ends the part of a URL they stand in.
+fn userinfo(text: &[u8]) -> Result<Option<Vec<u8>>, Message> {
+    let url = Url::parse(&[b"proto://", text, b"@host"].concat());
+    url.map(|url| url.userinfo).map_err(|problem| Message::plain("unable to parse userinfo in dict: ").then(&problem))
+}
+
 fn url_join(_: &mut Context, args: &Args) -> Result<Value, Message> {
     let map = args.map(0);
     let part = |key: &str| match map.find(key.as_bytes()) {
@@ -78,7 +84,7 @@ fn url_join(_: &mut Context, args: &Args) -> Result<Value, Message> {
         ["scheme", "host", "path", "query", "opaque", "fragment", "userinfo"].map(part);
     let (scheme, host, path, query, opaque, fragment, user) =
         (scheme?, host?, path?, query?, opaque?, fragment?, user?);
-    let user = if user.is_empty() { None } else { Some(userinfo(&user)?) };
+    let user = if user.is_empty() { None } else { userinfo(&user)? };
     let mut out = Vec::new();
     if !scheme.is_empty() {
         out.extend_from_slice(&scheme);

@@ -2,7 +2,7 @@
 
 use super::Parser;
 use super::number::parse_number;
-use crate::ast::{Command, Expr, Pipe, Term};
+use crate::ast::{Command, Declared, Expr, Pipe, Span, Term};
 use crate::error::Message;
 use crate::fmt::quote::quoted_text;
 use crate::funcs;
@@ -13,12 +13,13 @@ use crate::unquote::unquote;
 /// Variables that can be seen at once. Looking one up takes time in proportion.
 const MAX_VARIABLES: usize = 1_000;
 
-impl Parser<'_> {
+impl<'t> Parser<'t> {
     /// A pipeline up to and with the token `end`.
     pub(super) fn pipeline(&mut self, context: &str, end: Kind) -> Result<Pipe, Message> {
         let pos = self.tokens.peek_non_space().pos;
-        let mut pipe = Pipe { pos, decl: Vec::new(), assigns: false, commands: Vec::with_capacity(1) };
+        let mut pipe = Pipe { pos, decl: Declared::default(), assigns: false, commands: Span::default() };
         self.declarations(&mut pipe, context)?;
+        let begin = self.commands.begin();
         loop {
             let token = self.tokens.next_non_space();
             match token.kind {
@@ -37,12 +38,13 @@ impl Parser<'_> {
                 | Kind::LeftParen => {
                     self.tokens.back();
                     let command = self.command()?;
-                    pipe.commands.push(command);
+                    self.commands.push(command);
                 }
                 _ => return Err(self.unexpected(&token, context)),
             }
         }
-        check_pipeline(&pipe, context)?;
+        self.check_commands(begin, context)?;
+        pipe.commands = self.commands.end(begin);
         Ok(pipe)
     }
 
@@ -65,7 +67,7 @@ impl Parser<'_> {
                 Kind::Char if next.text == b"," => {
                     self.tokens.next_non_space();
                     self.declare(pipe, &variable)?;
-                    if context != "range" || pipe.decl.len() >= 2 {
+                    if context != "range" || pipe.decl.names().len() >= 2 {
                         return Err(Message::ours(format!("too many declarations in {context}")));
                     }
                     let following = self.tokens.peek_non_space().kind;
@@ -85,24 +87,23 @@ impl Parser<'_> {
         }
     }
 
-    fn declare(&mut self, pipe: &mut Pipe, variable: &Token) -> Result<(), Message> {
-        if self.scope.variables.len() > MAX_VARIABLES {
+    fn declare(&mut self, pipe: &mut Pipe, variable: &Token<'t>) -> Result<(), Message> {
+        if self.scope.variables.len() >= MAX_VARIABLES {
             return Err(Message::ours(format!("more than {MAX_VARIABLES} variables in scope; use a dict")));
         }
-        let name = lossy(variable.text);
-        pipe.decl.push(name.clone());
-        self.scope.variables.push(name);
+        pipe.decl.push(variable.span());
+        self.scope.variables.push(variable.text);
         Ok(())
     }
 
     /// Operands up to a pipe, which is consumed, or an end, which is not.
     fn command(&mut self) -> Result<Command, Message> {
         let pos = self.tokens.peek_non_space().pos;
-        let mut args = Vec::new();
+        let begin = self.exprs.begin();
         loop {
             self.tokens.peek_non_space();
             if let Some(operand) = self.operand()? {
-                args.push(operand);
+                self.exprs.push(operand);
             }
             let token = self.tokens.next();
             match token.kind {
@@ -115,6 +116,7 @@ impl Parser<'_> {
                 _ => return Err(self.unexpected(&token, "operand")),
             }
         }
+        let args = self.exprs.end(begin);
         if args.is_empty() { Err("empty command".into()) } else { Ok(Command { pos, args }) }
     }
 
@@ -124,22 +126,19 @@ impl Parser<'_> {
         if self.tokens.peek().kind != Kind::Field {
             return Ok(Some(base));
         }
-        let pos = self.tokens.peek().pos;
-        let mut more = Vec::new();
+        let mut fields = self.tokens.next().span();
+        let pos = fields.start();
         while self.tokens.peek().kind == Kind::Field {
-            more.push(field_name(&self.tokens.next()));
+            fields = fields.up_to(self.tokens.next().span());
         }
         let term = match base.term {
-            Term::Field(mut names) => {
-                names.append(&mut more);
-                Term::Field(names)
-            }
-            Term::Variable { name, .. } => Term::Variable { name, fields: more },
+            Term::Field(first) => Term::Field(first.up_to(fields)),
+            Term::Variable { name, .. } => Term::Variable { name, fields },
             Term::Bool(_) | Term::Str { .. } | Term::Number(_) | Term::Nil | Term::Dot => {
-                let term = quoted_text(base.source().as_bytes());
-                return Err(Message::plain("unexpected . after term ").source(term));
+                let term = lossy(self.tokens.text(Span::new(base.pos, pos)));
+                return Err(Message::plain("unexpected . after term ").source(quoted_text(term.as_bytes())));
             }
-            _ => Term::Chain { base: Box::new(base), fields: more },
+            _ => Term::Chain { base: self.exprs.push_alone(base), fields },
         };
         Ok(Some(Expr { pos, term }))
     }
@@ -155,13 +154,13 @@ impl Parser<'_> {
             Kind::Dot => Term::Dot,
             Kind::Nil => Term::Nil,
             Kind::Variable => self.variable(&token)?,
-            Kind::Field => Term::Field(vec![field_name(&token)]),
+            Kind::Field => Term::Field(token.span()),
             Kind::Bool => Term::Bool(token.text == b"true"),
             Kind::CharConstant | Kind::Complex | Kind::Number => Term::Number(parse_number(&token)?),
-            Kind::LeftParen => Term::Pipe(Box::new(self.parenthesized()?)),
+            Kind::LeftParen => Term::Pipe(self.parenthesized()?),
             Kind::Str | Kind::RawStr => {
-                let value = unquote(token.text)?.into();
-                Term::Str { literal: token.text.into(), value }
+                let value = unquote(token.text)?;
+                Term::Str { literal: token.span(), value }
             }
             _ => {
                 self.tokens.back();
@@ -172,9 +171,8 @@ impl Parser<'_> {
     }
 
     fn variable(&self, token: &Token) -> Result<Term, Message> {
-        let name = lossy(token.text);
-        if self.scope.variables.contains(&name) {
-            return Ok(Term::Variable { name, fields: Vec::new() });
+        if token.text == b"$" || self.scope.variables.contains(&token.text) {
+            return Ok(Term::Variable { name: token.span(), fields: Span::default() });
         }
         Err(Message::plain("undefined variable ").source(quoted_text(token.text)))
     }
@@ -188,21 +186,18 @@ impl Parser<'_> {
         self.parens -= 1;
         pipe
     }
-}
-
-fn field_name(token: &Token) -> String {
-    lossy(token.text.get(1..).unwrap_or_default())
-}
-
-fn check_pipeline(pipe: &Pipe, context: &str) -> Result<(), Message> {
-    if pipe.commands.is_empty() {
-        return Err(Message::ours(format!("missing value for {context}")));
-    }
-    for (index, command) in pipe.commands.iter().enumerate().skip(1) {
-        let first = command.args.first().map(|arg| &arg.term);
-        if matches!(first, Some(Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::Str { .. })) {
-            return Err(Message::ours(format!("non executable command in pipeline stage {}", index + 1)));
+    /// Refuses a pipeline without commands, and constants that are to take the value of the command before.
+    fn check_commands(&self, begin: usize, context: &str) -> Result<(), Message> {
+        let commands = self.commands.since(begin);
+        if commands.is_empty() {
+            return Err(Message::ours(format!("missing value for {context}")));
         }
+        for (index, command) in commands.iter().enumerate().skip(1) {
+            let first = command.args.of(self.exprs.complete()).first().map(|arg| &arg.term);
+            if matches!(first, Some(Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::Str { .. })) {
+                return Err(Message::ours(format!("non executable command in pipeline stage {}", index + 1)));
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }

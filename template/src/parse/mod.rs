@@ -3,7 +3,10 @@
 //! Open blocks are kept on a stack of our own, not in native recursion, so their depth is a plain number to compare
 //! with [`Limits::block_depth`]. Messages and their line follow Go.
 
-use crate::ast::{Branch, Call, ListId, Node, Pipe, Program};
+use std::collections::BTreeMap;
+
+use crate::ast::{Branch, Call, Command, Expr, Node, Pipe, Program, Span};
+use crate::data::Bytes;
 use crate::error::Message;
 use crate::lex::{Kind, Lexer, Token};
 use crate::limits::{Delimiters, Limits};
@@ -11,13 +14,20 @@ use crate::unquote::unquote;
 
 mod expression;
 mod number;
+mod table;
 mod tokens;
 
+use table::Table;
 use tokens::Tokens;
 
 /// Actions in one text. Each takes some hundred bytes once parsed, so that the shortest ones, of which a text of 1 MiB could
 /// hold two hundred thousand, would take a hundred times their length.
 const MAX_ACTIONS: usize = 50_000;
+
+/// Bytes of text to one statement, about: tables begin with as much room.
+const BYTES_PER_ROW: usize = 16;
+/// Rows for which tables make room ahead, a few kilobytes each: text without actions is to cost little memory.
+const MOST_ROWS_AHEAD: usize = 32;
 
 /// A refusal with the line it is about.
 pub(crate) struct Refusal {
@@ -27,13 +37,16 @@ pub(crate) struct Refusal {
 
 /// Parses `text`; `name` is the name of the outermost template.
 pub(crate) fn parse(name: &str, text: &[u8], delimiters: &Delimiters, limits: &Limits) -> Result<Program, Refusal> {
-    if text.len() > limits.text_bytes {
-        let message = Message::ours(format!("template is longer than {} bytes; split it", limits.text_bytes));
+    let most = limits.text_bytes.min(Span::MAX);
+    if text.len() > most {
+        let message = Message::ours(format!("template is longer than {most} bytes; split it"));
         return Err(Refusal { line: 1, message });
     }
     let mut parser = Parser::new(name, Lexer::new(text, delimiters), limits);
-    parser.run().map_err(|message| Refusal { line: parser.tokens.line(), message })?;
-    Ok(parser.program)
+    match parser.run() {
+        Ok(root) => Ok(parser.finish(root, text)),
+        Err(message) => Err(Refusal { line: parser.tokens.line(), message }),
+    }
 }
 
 /// The `{{else}}` or `{{end}}` that closes a list.
@@ -53,83 +66,111 @@ impl Closing {
 }
 
 /// What an open block becomes when it ends.
-enum Purpose {
+enum Purpose<'t> {
     /// The text itself.
     Root,
     /// `{{define}}`: a template of its own.
-    Define { name: Vec<u8>, outer: Scope },
+    Define { name: Bytes, outer: Scope<'t> },
     /// `{{block}}`: a template of its own and a call to it.
-    Block { call: Call, outer: Scope },
-    /// `if`, `with` or `range`. `chained` blocks came from `{{else if}}` and end together with the one around.
-    Control { keyword: Kind, pipe: Pipe, first: Option<ListId>, variables: usize, chained: bool },
+    Block { call: Call, outer: Scope<'t> },
+    /// `if`, `with` or `range`.
+    Control(Control),
+}
+
+/// An `if`, `with` or `range` whose end is still to come.
+struct Control {
+    keyword: Kind,
+    pipe: Pipe,
+    /// The list before the `{{else}}`, once that is read.
+    first: Option<Span>,
+    /// How many variables could be seen before.
+    variables: usize,
+    /// Came from an `{{else if}}`, and ends together with the block around.
+    chained: bool,
 }
 
 /// A block whose end is still to come.
-struct Open {
-    purpose: Purpose,
-    list: ListId,
+struct Open<'t> {
+    purpose: Purpose<'t>,
+    /// Where its list begins.
+    begin: usize,
 }
 
-/// Variables and loops that the current template can see.
-struct Scope {
-    variables: Vec<String>,
+/// Variables and loops that the current template can see. `$` can be seen always.
+#[derive(Default)]
+struct Scope<'t> {
+    variables: Vec<&'t [u8]>,
     loops: usize,
-}
-
-impl Scope {
-    fn new() -> Self {
-        Self { variables: vec!["$".to_owned()], loops: 0 }
-    }
 }
 
 struct Parser<'t> {
     name: &'t str,
     tokens: Tokens<'t>,
     limits: &'t Limits,
-    program: Program,
-    scope: Scope,
-    open: Vec<Open>,
+    defined: BTreeMap<Bytes, Span>,
+    nodes: Table<Node>,
+    commands: Table<Command>,
+    exprs: Table<Expr>,
+    scope: Scope<'t>,
+    open: Vec<Open<'t>>,
     /// Open blocks, a chain of `{{else if}}` counted once: it nests by grammar only.
     blocks: usize,
     parens: usize,
-    action_line: usize,
+    /// Where the action began that an error may be blamed on.
+    action: Option<usize>,
     actions: usize,
 }
 
 impl<'t> Parser<'t> {
     fn new(name: &'t str, lexer: Lexer<'t>, limits: &'t Limits) -> Self {
+        let rows = (lexer.text().len() / BYTES_PER_ROW).min(MOST_ROWS_AHEAD);
         Self {
             name,
             tokens: Tokens::new(lexer),
             limits,
-            program: Program::default(),
-            scope: Scope::new(),
+            defined: BTreeMap::new(),
+            nodes: Table::with_capacity(rows),
+            commands: Table::with_capacity(rows),
+            exprs: Table::with_capacity(rows),
+            scope: Scope::default(),
             open: Vec::new(),
             actions: 0,
             blocks: 0,
             parens: 0,
-            action_line: 0,
+            action: None,
         }
     }
 
-    fn run(&mut self) -> Result<(), Message> {
+    fn finish(self, root: Span, text: &[u8]) -> Program {
+        Program {
+            text: text.into(),
+            root,
+            defined: self.defined,
+            nodes: self.nodes.finish(),
+            commands: self.commands.finish(),
+            exprs: self.exprs.finish(),
+        }
+    }
+
+    /// Reads the whole text and answers its list.
+    fn run(&mut self) -> Result<Span, Message> {
         self.push(Purpose::Root)?;
         loop {
             // Only the outermost list sees space tokens here, and it has none outside actions.
             let token = self.tokens.next_non_space();
             match token.kind {
                 Kind::Eof if self.open.len() == 1 => {
-                    let root = self.current();
-                    return self.add_tree(self.name.as_bytes().to_vec(), root);
+                    let list = self.nodes.end(0);
+                    return self.choose(self.name.as_bytes(), list);
                 }
                 Kind::Eof => return Err("unexpected EOF".into()),
-                Kind::Text => self.append(Node::Text(token.text.into())),
+                Kind::Text => self.nodes.push(Node::Text(token.span())),
                 Kind::LeftDelim => {
                     self.actions += 1;
                     if self.actions > MAX_ACTIONS {
                         return Err(format!("template has more than {MAX_ACTIONS} actions; split it").into());
                     }
-                    self.action(token.line)?;
+                    self.action(token.pos)?;
                 }
                 _ => return Err(self.unexpected(&token, "input")),
             }
@@ -137,12 +178,12 @@ impl<'t> Parser<'t> {
     }
 
     /// Everything between two delimiters.
-    fn action(&mut self, line: usize) -> Result<(), Message> {
+    fn action(&mut self, pos: usize) -> Result<(), Message> {
         let token = self.tokens.next_non_space();
         if token.kind == Kind::Define && self.open.len() == 1 {
             return self.define();
         }
-        self.action_line = line;
+        self.action = Some(pos);
         match token.kind {
             Kind::If | Kind::With | Kind::Range => return self.control(token.kind, false),
             Kind::Block => return self.block(),
@@ -151,12 +192,12 @@ impl<'t> Parser<'t> {
                 if !matches!(next.kind, Kind::If | Kind::With) {
                     self.expect(Kind::RightDelim, "else")?;
                 }
-                self.action_line = 0;
+                self.action = None;
                 self.close(Closing::Else)?;
             }
             Kind::End => {
                 self.expect(Kind::RightDelim, "end")?;
-                self.action_line = 0;
+                self.action = None;
                 self.close(Closing::End)?;
             }
             Kind::Break => self.jump(Node::Break, "{{break}}")?,
@@ -165,10 +206,10 @@ impl<'t> Parser<'t> {
             _ => {
                 self.tokens.back();
                 let pipe = self.pipeline("command", Kind::RightDelim)?;
-                self.append(Node::Action(pipe));
+                self.nodes.push(Node::Action(pipe));
             }
         }
-        self.action_line = 0;
+        self.action = None;
         Ok(())
     }
 
@@ -181,7 +222,7 @@ impl<'t> Parser<'t> {
         };
         let pipe = self.pipeline(context, Kind::RightDelim)?;
         self.scope.loops += usize::from(keyword == Kind::Range);
-        self.push(Purpose::Control { keyword, pipe, first: None, variables, chained })
+        self.push(Purpose::Control(Control { keyword, pipe, first: None, variables, chained }))
     }
 
     fn jump(&mut self, node: Node, context: &str) -> Result<(), Message> {
@@ -189,7 +230,7 @@ impl<'t> Parser<'t> {
         if self.scope.loops == 0 {
             return Err(Message::ours(format!("{context} outside {{{{range}}}}")));
         }
-        self.append(node);
+        self.nodes.push(node);
         Ok(())
     }
 
@@ -203,7 +244,7 @@ impl<'t> Parser<'t> {
             self.tokens.back();
             Some(self.pipeline(CONTEXT, Kind::RightDelim)?)
         };
-        self.append(Node::Template(Call { pos: token.pos, name, pipe }));
+        self.nodes.push(Node::Template(Call { pos: token.pos, name, pipe }));
         Ok(())
     }
 
@@ -213,7 +254,7 @@ impl<'t> Parser<'t> {
         let name = self.template_name(&token, CONTEXT)?;
         let pipe = self.pipeline(CONTEXT, Kind::RightDelim)?;
         let call = Call { pos: token.pos, name, pipe: Some(pipe) };
-        let outer = std::mem::replace(&mut self.scope, Scope::new());
+        let outer = std::mem::take(&mut self.scope);
         self.push(Purpose::Block { call, outer })
     }
 
@@ -222,11 +263,11 @@ impl<'t> Parser<'t> {
         let token = self.tokens.next_non_space();
         let name = self.template_name(&token, CONTEXT)?;
         self.expect(Kind::RightDelim, CONTEXT)?;
-        let outer = std::mem::replace(&mut self.scope, Scope::new());
+        let outer = std::mem::take(&mut self.scope);
         self.push(Purpose::Define { name, outer })
     }
 
-    fn template_name(&mut self, token: &Token, context: &str) -> Result<Vec<u8>, Message> {
+    fn template_name(&mut self, token: &Token, context: &str) -> Result<Bytes, Message> {
         match token.kind {
             Kind::Str | Kind::RawStr => unquote(token.text),
             _ => Err(self.unexpected(token, context)),
@@ -235,54 +276,52 @@ impl<'t> Parser<'t> {
 
     /// Ends the innermost list.
     fn close(&mut self, closing: Closing) -> Result<(), Message> {
-        let Some(Open { purpose, list }) = self.open.pop() else { return Err("unexpected EOF".into()) };
+        let Some(Open { purpose, begin }) = self.open.pop() else { return Err("unexpected EOF".into()) };
+        let list = self.nodes.end(begin);
         match purpose {
             Purpose::Root => Err(Message::ours(format!("unexpected {}", closing.source()))),
             Purpose::Define { name, outer } => {
                 must_end(closing, "define clause")?;
                 self.blocks -= 1;
                 self.scope = outer;
-                self.add_tree(name, list)
+                self.define_as(name, list)
             }
             Purpose::Block { call, outer } => {
                 must_end(closing, "block clause")?;
                 self.blocks -= 1;
                 self.scope = outer;
-                self.add_tree(call.name.clone(), list)?;
-                self.append(Node::Template(call));
+                self.define_as(call.name.clone(), list)?;
+                self.nodes.push(Node::Template(call));
                 Ok(())
             }
-            Purpose::Control { keyword, pipe, first, variables, chained } => {
-                let control = Purpose::Control { keyword, pipe, first, variables, chained };
-                self.close_control(control, list, closing)
-            }
+            Purpose::Control(control) => self.close_control(control, list, closing),
         }
     }
 
-    fn close_control(&mut self, control: Purpose, list: ListId, closing: Closing) -> Result<(), Message> {
-        let Purpose::Control { keyword, pipe, first, variables, mut chained } = control else { return Ok(()) };
-        if first.is_none() {
+    fn close_control(&mut self, mut control: Control, list: Span, closing: Closing) -> Result<(), Message> {
+        let keyword = control.keyword;
+        if control.first.is_none() {
             self.scope.loops -= usize::from(keyword == Kind::Range);
         }
-        match (closing, first) {
+        match (closing, control.first) {
             (Closing::Else, Some(_)) => return Err("expected end; found {{else}}".into()),
             (Closing::Else, None) => {
-                let otherwise = self.new_list();
-                let purpose = Purpose::Control { keyword, pipe, first: Some(list), variables, chained };
-                self.open.push(Open { purpose, list: otherwise });
+                control.first = Some(list);
+                self.open.push(Open { purpose: Purpose::Control(control), begin: self.nodes.begin() });
                 if keyword != Kind::Range && self.tokens.peek().kind == keyword {
                     self.tokens.next();
                     return self.control(keyword, true);
                 }
             }
             (Closing::End, _) => {
-                self.finish(keyword, pipe, first, variables, list);
+                let mut chained = control.chained;
+                self.finish_control(control, list);
                 // One `{{end}}` ends a whole chain of `{{else if}}`.
                 while chained {
-                    let Some(Open { purpose, list }) = self.open.pop() else { break };
-                    let Purpose::Control { keyword, pipe, first, variables, chained: more } = purpose else { break };
-                    self.finish(keyword, pipe, first, variables, list);
-                    chained = more;
+                    let Some(Open { purpose: Purpose::Control(control), begin }) = self.open.pop() else { break };
+                    chained = control.chained;
+                    let list = self.nodes.end(begin);
+                    self.finish_control(control, list);
                 }
                 self.blocks -= 1;
             }
@@ -291,61 +330,55 @@ impl<'t> Parser<'t> {
     }
 
     /// Appends a control block, all of which is read, to the list around it.
-    fn finish(&mut self, keyword: Kind, pipe: Pipe, first: Option<ListId>, variables: usize, list: ListId) {
+    fn finish_control(&mut self, control: Control, list: Span) {
+        let Control { keyword, pipe, first, variables, .. } = control;
         self.scope.variables.truncate(variables);
         let branch = match first {
             Some(first) => Branch { pipe, list: first, otherwise: Some(list) },
             None => Branch { pipe, list, otherwise: None },
         };
-        self.append(match keyword {
+        self.nodes.push(match keyword {
             Kind::If => Node::If(branch),
             Kind::With => Node::With(branch),
             _ => Node::Range(branch),
         });
     }
 
-    fn add_tree(&mut self, name: Vec<u8>, list: ListId) -> Result<(), Message> {
-        match self.program.trees.get(&name) {
-            Some(&before) if !self.program.is_blank(before) => {
-                if self.program.is_blank(list) {
-                    return Ok(());
+    fn define_as(&mut self, name: Bytes, list: Span) -> Result<(), Message> {
+        let list = self.choose(&name, list)?;
+        self.defined.insert(name, list);
+        Ok(())
+    }
+
+    /// Of two templates of one name, the one that is not blank.
+    fn choose(&self, name: &[u8], list: Span) -> Result<Span, Message> {
+        match self.defined.get(name) {
+            Some(&before) if !self.is_blank(before) => {
+                if self.is_blank(list) {
+                    return Ok(before);
                 }
-                let name = crate::fmt::quote::quoted_text(&name);
+                let name = crate::fmt::quote::quoted_text(name);
                 Err(Message::plain("template: multiple definition of template ").source(name))
             }
-            _ => {
-                self.program.trees.insert(name, list);
-                Ok(())
-            }
+            _ => Ok(list),
         }
     }
 
-    fn push(&mut self, purpose: Purpose) -> Result<(), Message> {
-        if !matches!(purpose, Purpose::Control { chained: true, .. }) {
+    /// Whether a list prints nothing but space.
+    fn is_blank(&self, list: Span) -> bool {
+        let is_blank = |text: &Span| self.tokens.text(*text).trim_ascii().is_empty();
+        list.of(self.nodes.complete()).iter().all(|node| matches!(node, Node::Text(text) if is_blank(text)))
+    }
+
+    fn push(&mut self, purpose: Purpose<'t>) -> Result<(), Message> {
+        if !matches!(purpose, Purpose::Control(Control { chained: true, .. })) {
             self.blocks += 1;
             if self.blocks > self.limits.block_depth {
                 return Err(Message::ours(format!("blocks nest more than {} deep", self.limits.block_depth)));
             }
         }
-        let list = self.new_list();
-        self.open.push(Open { purpose, list });
+        self.open.push(Open { purpose, begin: self.nodes.begin() });
         Ok(())
-    }
-
-    fn new_list(&mut self) -> ListId {
-        self.program.lists.push(Vec::new());
-        ListId(self.program.lists.len() - 1)
-    }
-
-    fn current(&self) -> ListId {
-        self.open.last().map_or(ListId(0), |open| open.list)
-    }
-
-    fn append(&mut self, node: Node) {
-        let ListId(index) = self.current();
-        if let Some(list) = self.program.lists.get_mut(index) {
-            list.push(node);
-        }
     }
 
     fn expect(&mut self, kind: Kind, context: &str) -> Result<(), Message> {
@@ -358,12 +391,11 @@ impl<'t> Parser<'t> {
             return Message::plain("unexpected ").then(&token.describe()).text(" in ").words(context);
         }
         let message = self.tokens.failure();
-        if self.action_line == 0 || self.action_line == token.line {
-            return message;
-        }
+        let line = self.action.map(|pos| self.tokens.line_of(pos));
+        let Some(line) = line.filter(|&line| line != self.tokens.line_of(token.pos)) else { return message };
         // Some messages end in "action" already.
         let joint = if message.exact().ends_with(" action") { " started at " } else { " in action started at " };
-        message.text(joint).source(self.name).words(format!(":{}", self.action_line))
+        message.text(joint).source(self.name).words(format!(":{line}"))
     }
 }
 

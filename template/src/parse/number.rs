@@ -1,39 +1,49 @@
 //! The value of number literals.
 
-use crate::ast::Number;
+use crate::ast::{Number, Numeric};
 use crate::error::Message;
 use crate::fmt::quote::quoted_text;
 use crate::lex::{Kind, Token};
 use crate::number::{parse_float, parse_int, parse_uint};
-use crate::text::lossy;
 use crate::unquote::unquote_char_constant;
 
-/// Every type that the literal can take.
+/// What the literal is worth.
 pub(super) fn parse_number(token: &Token) -> Result<Number, Message> {
-    let literal = lossy(token.text);
+    let value = parse_numeric(token)?;
+    let text = token.text;
+    let is_hex = (text.starts_with(b"0x") || text.starts_with(b"0X")) && !text.iter().any(|byte| b"pP".contains(byte));
+    let looks_float = !is_hex && !text.starts_with(b"'") && has_float_mark(text);
+    Ok(Number { literal: token.span(), value, looks_float })
+}
+
+fn parse_numeric(token: &Token) -> Result<Numeric, Message> {
     if token.kind == Kind::CharConstant {
-        let code = unquote_char_constant(token.text)?;
-        return Ok(Number { literal, int: Some(code), float: Some(as_float(code)), complex: None });
+        return unquote_char_constant(token.text).map(Numeric::Int);
     }
     if let Some((real, imaginary)) = parse_complex(token) {
-        let float = if imaginary == 0.0 { Some(real) } else { None };
-        return Ok(Number { literal, int: float.and_then(whole), float, complex: Some((real, imaginary)) });
+        return Ok(Numeric::Complex(real, imaginary));
     }
     if token.kind == Kind::Complex {
         return Err("syntax error scanning complex number".into());
     }
-    let int = parse_int(token.text, 0);
-    let float = int.map(as_float).or_else(|| parse_uint(token.text, 0).map(as_unsigned_float));
-    if float.is_some() {
-        return Ok(Number { literal, int, float, complex: None });
+    if let Some(int) = parse_int(token.text, 0) {
+        return Ok(Numeric::Int(int));
+    }
+    if let Some(uint) = parse_uint(token.text, 0) {
+        return Ok(Numeric::Uint(uint));
     }
     let Some(float) = parse_float(token.text) else {
         return Err(Message::plain("illegal number syntax: ").source(quoted_text(token.text)));
     };
-    if !literal.contains(['.', 'e', 'E', 'p', 'P']) {
+    if !has_float_mark(token.text) {
         return Err(Message::plain("integer overflow: ").source(quoted_text(token.text)));
     }
-    Ok(Number { literal, int: whole(float), float: Some(float), complex: None })
+    Ok(Numeric::Float(float))
+}
+
+/// Whether a point or exponent is written, or a hexadecimal digit that looks like one.
+fn has_float_mark(text: &[u8]) -> bool {
+    text.iter().any(|byte| b".eEpP".contains(byte))
 }
 
 /// The parts of `1i` or `1+2i`.
@@ -46,22 +56,4 @@ fn parse_complex(token: &Token) -> Option<(f64, f64)> {
     let is_sign = |at: &usize| matches!(body[*at], b'+' | b'-') && !matches!(body[at - 1], b'e' | b'E' | b'p' | b'P');
     let sign = (1..body.len()).rev().find(is_sign)?;
     Some((parse_float(&body[..sign])?, parse_float(&body[sign..])?))
-}
-
-/// The integer that a float equals, if there is one.
-fn whole(float: f64) -> Option<i64> {
-    #[expect(clippy::cast_possible_truncation, reason = "saturates, and the comparison rejects what did")]
-    let int = float as i64;
-    #[expect(clippy::float_cmp, reason = "exactness is the question")]
-    (as_float(int) == float && int != i64::MAX).then_some(int)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Go rounds the same way")]
-fn as_float(value: i64) -> f64 {
-    value as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "Go rounds the same way")]
-fn as_unsigned_float(value: u64) -> f64 {
-    value as f64
 }

@@ -1,7 +1,9 @@
 //! Tokens with the three of look-ahead that the grammar needs.
 
+use crate::ast::Span;
 use crate::error::Message;
 use crate::lex::{Kind, Lexer, Token};
+use crate::text::line_ends;
 
 /// A token source that can go back. The order of the buffer is Go's, because the line of a parse error is that of
 /// its first slot.
@@ -13,13 +15,23 @@ pub(super) struct Tokens<'t> {
 
 impl<'t> Tokens<'t> {
     pub(super) fn new(lexer: Lexer<'t>) -> Self {
-        let blank = Token { kind: Kind::Eof, pos: 0, line: 1, text: &[] };
+        let blank = Token { kind: Kind::Eof, pos: 0, text: &[] };
         Self { lexer, buffer: [blank; 3], pending: 0 }
     }
 
     /// The line that an error found now is about.
     pub(super) fn line(&self) -> usize {
-        self.buffer[0].line
+        self.line_of(self.buffer[0].pos)
+    }
+
+    /// The line on which a place lies.
+    pub(super) fn line_of(&self, pos: usize) -> usize {
+        1 + line_ends(self.lexer.text().get(..pos).unwrap_or_default())
+    }
+
+    /// The text that a span covers.
+    pub(super) fn text(&self, span: Span) -> &'t [u8] {
+        span.of(self.lexer.text())
     }
 
     /// What is wrong, once there was a token of [`Kind::Error`].

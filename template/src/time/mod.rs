@@ -1,12 +1,14 @@
 //! Instants, zones and durations as Go has them.
 
 use std::fmt;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 mod duration;
+mod encode;
 mod format;
 mod layout;
 mod parse;
@@ -35,12 +37,19 @@ pub(crate) struct Time {
 /// Where a time is seen from.
 #[derive(Clone, Debug)]
 pub(crate) enum Zone {
-    /// Also what Go calls Local: the operator runs in UTC.
     Utc,
-    /// An offset in seconds; without a name it is shown as the offset.
-    Fixed { offset: i32, name: String },
+    /// The zone of the operator, which is UTC under another name.
+    Local,
+    Fixed(Rc<FixedZone>),
     /// A zone of the tz database, which is part of the program.
     Named(TimeZone),
+}
+
+/// An offset in seconds; without a name it is shown as the offset.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FixedZone {
+    offset: i32,
+    name: String,
 }
 
 /// Date and clock of a time in its zone.
@@ -64,7 +73,8 @@ impl Zone {
     /// The zone of that name; an unknown one is UTC.
     pub(crate) fn named(name: &str) -> Self {
         match name {
-            "" | "UTC" | "Local" => Self::Utc,
+            "" | "UTC" => Self::Utc,
+            "Local" => Self::Local,
             // The database finds names in any case, Go only in their own.
             name => match ZONES.get(name) {
                 Ok(zone) if zone.iana_name() == Some(name) => Self::Named(zone),
@@ -73,34 +83,61 @@ impl Zone {
         }
     }
 
-    /// Whether Go keeps both zones in one place: UTC, and whole hours without a name.
+    /// UTC without a name.
+    pub(crate) fn unnamed() -> Self {
+        Self::fixed(0, String::new())
+    }
+
+    fn fixed(offset: i32, name: String) -> Self {
+        Self::Fixed(Rc::new(FixedZone { offset, name }))
+    }
+
+    /// Whether Go keeps both zones in one place: its own two, a zone and itself, and whole hours without a name.
     pub(crate) fn is_shared_with(&self, other: &Self) -> bool {
         const HOURS: std::ops::RangeInclusive<i32> = -12..=14;
         match (self, other) {
-            (Self::Utc, Self::Utc) => true,
-            (Self::Fixed { offset, name }, Self::Fixed { offset: other, name: other_name }) => {
-                let is_kept = name.is_empty() && offset % 3600 == 0 && HOURS.contains(&(offset / 3600));
-                is_kept && offset == other && other_name.is_empty()
+            (Self::Utc, Self::Utc) | (Self::Local, Self::Local) => true,
+            (Self::Fixed(one), Self::Fixed(other)) => {
+                let is_kept = one.name.is_empty() && one.offset % 3600 == 0 && HOURS.contains(&(one.offset / 3600));
+                Rc::ptr_eq(one, other) || (is_kept && one == other)
             }
             _ => false,
         }
     }
 
-    /// The zone as Go source; what is neither Go's zero time nor in a zone of its own is in the operator's zone.
-    pub(crate) fn source(&self, is_zero_time: bool) -> String {
+    /// Whether both zones hold the same rules under the same name.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Utc | Self::Local, Self::Utc | Self::Local) => true,
+            (Self::Fixed(one), Self::Fixed(other)) => one == other,
+            (Self::Named(one), Self::Named(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// The name of the zone; none for a mere offset.
+    pub(crate) fn name(&self) -> &str {
         match self {
-            Self::Utc if is_zero_time => "time.UTC".to_owned(),
-            Self::Utc => "time.Local".to_owned(),
-            Self::Fixed { name, .. } => format!("time.Location({name:?})"),
-            Self::Named(zone) => format!("time.Location({:?})", zone.iana_name().unwrap_or_default()),
+            Self::Utc | Self::Local => "UTC",
+            Self::Fixed(zone) => &zone.name,
+            Self::Named(zone) => zone.iana_name().unwrap_or_default(),
+        }
+    }
+
+    /// The zone as Go source.
+    fn source(&self) -> String {
+        match self {
+            Self::Utc => "time.UTC".to_owned(),
+            Self::Local => "time.Local".to_owned(),
+            Self::Fixed(_) | Self::Named(_) => format!("time.Location({:?})", self.name()),
         }
     }
 
     /// Offset in seconds and abbreviation at an instant.
     fn at(&self, seconds: i64) -> (i64, String) {
         match self {
-            Self::Utc => (0, "UTC".to_owned()),
-            Self::Fixed { offset, name } => (i64::from(*offset), name.clone()),
+            Self::Utc | Self::Local => (0, "UTC".to_owned()),
+            Self::Fixed(zone) => (i64::from(zone.offset), zone.name.clone()),
             Self::Named(zone) => {
                 let info = zone.to_offset_info(timestamp(seconds));
                 (i64::from(info.offset().seconds()), info.abbreviation().to_owned())
@@ -120,8 +157,14 @@ fn timestamp(seconds: i64) -> Timestamp {
 }
 
 impl Time {
+    /// Go's zero time, the first instant of year 1.
+    pub(crate) fn zero() -> Self {
+        Self { zone: Zone::Utc, ..Self::unix(ZERO) }
+    }
+
+    /// So many seconds after 1970, in the operator's zone.
     pub(crate) fn unix(seconds: i64) -> Self {
-        Self { seconds, nanoseconds: 0, zone: Zone::Utc }
+        Self { seconds, nanoseconds: 0, zone: Zone::Local }
     }
 
     /// The time a system clock shows.
@@ -130,7 +173,7 @@ impl Time {
             Ok(since) => Self {
                 seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
                 nanoseconds: since.subsec_nanos(),
-                zone: Zone::Utc,
+                zone: Zone::Local,
             },
             Err(_) => Self::unix(0),
         }
@@ -185,7 +228,7 @@ impl Time {
     pub(crate) fn source(&self) -> String {
         let Civil { year, month, day, hour, minute, second, .. } = self.civil();
         let month = MONTHS.get(usize::from(month).wrapping_sub(1)).copied().unwrap_or_default();
-        let (nanoseconds, zone) = (self.nanoseconds, self.zone.source(self.is_zero()));
+        let (nanoseconds, zone) = (self.nanoseconds, self.zone.source());
         format!("time.Date({year}, time.{month}, {day}, {hour}, {minute}, {second}, {nanoseconds}, {zone})")
     }
 
@@ -217,6 +260,12 @@ impl Time {
             weekday: small((days + 4).rem_euclid(7)),
             year_day: u16::try_from(days - days_from_civil(year, 1, 1) + 1).unwrap_or_default(),
         }
+    }
+
+    /// Whether both are the same instant, seen from zones that are alike.
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
+        let are_one = matches!(self.zone, Zone::Utc) == matches!(other.zone, Zone::Utc);
+        self.order(other).is_eq() && are_one && self.zone.is_alike(&other.zone)
     }
 
     /// The text of a layout.

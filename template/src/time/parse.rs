@@ -4,8 +4,9 @@ use super::layout::{Element, Shape, next_chunk};
 use super::quoted;
 use super::{MONTHS, Time, WEEKDAYS, Zone, civil_from_days, days_from_civil, days_in};
 use crate::error::Message;
+use crate::number::parse_int;
 
-/// Parses a text by a layout; a time without zone is in UTC.
+/// Parses a text by a layout; a time without zone is in the operator's.
 pub(crate) fn parse(layout: &[u8], text: &[u8]) -> Result<Time, Message> {
     let mut fields = Fields::default();
     let (mut rest_layout, mut rest) = (layout, text);
@@ -63,6 +64,8 @@ struct Fields {
     nanoseconds: u32,
     afternoon: Option<bool>,
     offset: Option<i32>,
+    /// It says `Z` or `UTC`, and no offset counts.
+    is_utc: bool,
     zone_name: Option<String>,
 }
 
@@ -114,7 +117,7 @@ impl Fields {
             Element::Lower => self.half_day(text, [b"am", b"pm"]),
             Element::ZoneName => self.zone_name(text),
             Element::Offset { iso: true, .. } if text.first() == Some(&b'Z') => {
-                self.offset = Some(0);
+                self.is_utc = true;
                 Ok(&text[1..])
             }
             Element::Offset { shape, .. } => self.offset(text, shape),
@@ -162,18 +165,28 @@ impl Fields {
     /// Three to five capitals, or GMT with hours, or a sign with hours.
     fn zone_name<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], Mistake> {
         if let Some(rest) = text.strip_prefix(b"UTC") {
-            self.offset = Some(0);
+            self.is_utc = true;
+            return Ok(rest);
+        }
+        if let Some(rest) = [b"ChST", b"MeST"].iter().find_map(|name| text.strip_prefix(name.as_slice())) {
+            self.zone_name = Some(crate::text::lossy(&text[..4]));
             return Ok(rest);
         }
         let capitals = text.iter().take(6).take_while(|byte| byte.is_ascii_uppercase()).count();
         let signed = |text: &[u8]| match text {
-            [b'+' | b'-', rest @ ..] => 1 + rest.iter().take(2).take_while(|byte| byte.is_ascii_digit()).count(),
+            [b'+' | b'-', rest @ ..] => {
+                let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                match parse_int(&rest[..count], 10) {
+                    Some(0..=23) => 1 + count,
+                    _ => 0,
+                }
+            }
             _ => 0,
         };
         let length = match capitals {
             3 if text.starts_with(b"GMT") => 3 + Some(signed(&text[3..])).filter(|&length| length > 1).unwrap_or(0),
             3 => 3,
-            4 if text[3] == b'T' => 4,
+            4 if text[3] == b'T' || text.starts_with(b"WITA") => 4,
             5 if text[4] == b'T' => 5,
             0 if signed(text) == 3 => 3,
             _ => return Err(Mistake::Syntax),
@@ -247,12 +260,13 @@ impl Fields {
         };
         let seconds = self.days()? * 86_400 + hour * 3600 + self.minute * 60 + self.second;
         let (offset, zone) = match (self.offset, self.zone_name) {
-            (None | Some(0), None) => (0, Zone::Utc),
-            (Some(offset), name) => (offset, Zone::Fixed { offset, name: name.unwrap_or_default() }),
+            _ if self.is_utc => (0, Zone::Utc),
+            (None | Some(0), None) => (0, Zone::Local),
+            (Some(offset), name) => (offset, Zone::fixed(offset, name.unwrap_or_default())),
             (None, Some(name)) => {
-                // A name alone says nothing, except behind GMT.
+                // A name alone says nothing, except behind GMT, and even then the clock is read as if it were UTC.
                 let hours = name.strip_prefix("GMT").and_then(|hours| hours.parse::<i32>().ok()).unwrap_or(0);
-                (hours * 3600, Zone::Fixed { offset: hours * 3600, name })
+                (0, Zone::fixed(hours * 3600, name))
             }
         };
         Ok(Time { seconds: seconds - i64::from(offset), nanoseconds: self.nanoseconds, zone })

@@ -4,7 +4,9 @@ mod emit;
 mod key;
 mod parse;
 mod problem;
+mod quoted;
 mod resolve;
+mod tabs;
 mod texts;
 
 pub(crate) use emit::emit;

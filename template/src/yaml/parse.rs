@@ -7,23 +7,25 @@ use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput, Tag};
 
-use super::problem;
 use super::resolve::{Scalar, resolve};
+use super::tabs::Tabs;
+use super::{problem, quoted};
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
 use crate::fmt::float::format_float;
-use crate::fmt::go_syntax;
+use crate::fmt::quote::quote;
 use crate::funcs::copied;
+use crate::text::lossy;
 use crate::value::{Elem, List, Map, UintKind, Value};
 
 /// The value of a text. The outer error is a limit; the inner one says what is wrong with the text, as Go says it.
 pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
     let value = problem::before_parsing(text)
         .map_err(|(_, message)| Problem::Syntax(message))
-        .and_then(|text| Reader::new(context, text, Numbers::Json).document());
+        .and_then(|text| document(context, text));
     match value {
         Ok(value) => Ok(Ok(value)),
         Err(Problem::Limit(message)) => Err(message),
@@ -33,6 +35,21 @@ pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Mess
             Ok(Err(whole))
         }
     }
+}
+
+fn document(context: &Context, text: &str) -> Result<Value, Problem> {
+    let mut reader = Reader::new(context, text, Numbers::Json);
+    let outcome = reader.document();
+    if outcome.is_err() && reader.has_wrong_lines() {
+        let text = quoted::indented(context, text)?;
+        return Reader::new(context, &text, Numbers::Json).document();
+    }
+    outcome
+}
+
+/// How the parser reads.
+pub(super) fn options() -> granit_parser::Options {
+    granit_parser::options! { emit_comments: false, emit_unresolved_aliases: true }
 }
 
 /// Why there is no value.
@@ -54,18 +71,8 @@ pub(super) enum Numbers {
     Exact,
 }
 
-/// A collection that is being read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Open {
-    pub(super) is_map: bool,
-    /// Whether it is written in `[…]` or `{…}`.
-    pub(super) in_brackets: bool,
-}
-
-/// Bytes of a value in an error text.
-const MOST_SHOWN: usize = 64 << 10;
 /// What the parser takes for an event, in steps.
-const STEPS_PER_EVENT: usize = 6;
+pub(super) const STEPS_PER_EVENT: usize = 4;
 
 /// Turns the events of a parser into values.
 pub(super) struct Reader<'r, 'o> {
@@ -77,20 +84,20 @@ pub(super) struct Reader<'r, 'o> {
     line: usize,
     /// Characters of the text.
     length: usize,
-    /// Characters before the last event.
-    start: usize,
     /// Columns before the last event, which are the indentation of a block scalar.
     indent: usize,
+    /// Where the last event begins, in bytes.
+    start: usize,
     /// Whether the last event ends where the text does.
     is_last: bool,
-    /// The collections around the next event, from outside in.
-    open: Vec<Open>,
+    /// Whether the parser gave up on a line of a quoted scalar.
+    has_wrong_lines: bool,
+    tabs: Tabs,
 }
 
 impl<'r, 'o> Reader<'r, 'o> {
     pub(super) fn new(context: &'r Context<'o>, text: &'r str, numbers: Numbers) -> Self {
-        let options = granit_parser::options! { emit_comments: false, emit_unresolved_aliases: true };
-        let parser = Parser::new_from_str_with_options(text, options);
+        let parser = Parser::new_from_str_with_options(text, options());
         Self {
             context,
             text,
@@ -99,10 +106,11 @@ impl<'r, 'o> Reader<'r, 'o> {
             anchors: HashMap::new(),
             line: 1,
             length: text.chars().count(),
-            start: 0,
             indent: 0,
+            start: 0,
             is_last: false,
-            open: Vec::new(),
+            has_wrong_lines: false,
+            tabs: Tabs::default(),
         }
     }
 
@@ -111,11 +119,17 @@ impl<'r, 'o> Reader<'r, 'o> {
         self.line
     }
 
+    /// Whether it failed on lines that [`quoted::indented`] can indent.
+    pub(super) fn has_wrong_lines(&self) -> bool {
+        self.has_wrong_lines
+    }
+
     fn document(&mut self) -> Result<Value, Problem> {
-        match self.first()? {
-            Some(event) => self.node(event),
-            None => Ok(Value::Nil),
-        }
+        let Some(event) = self.first()? else { return Ok(Value::Nil) };
+        let value = self.node(event)?;
+        // What follows may show that this was not the document.
+        self.event()?;
+        Ok(value)
     }
 
     /// The event that opens the content of the first document, if it has any.
@@ -135,22 +149,21 @@ impl<'r, 'o> Reader<'r, 'o> {
             None => Ok(Event::StreamEnd),
             Some(Ok((event, span))) => {
                 self.line = span.start.line();
-                self.start = span.start.index();
                 self.indent = span.start.col();
+                self.start = span.start.byte_offset().unwrap_or_default();
                 self.is_last = span.end.index() >= self.length;
-                // Only a collection in brackets begins with a sign of its own.
-                let in_brackets = span.end.index() > span.start.index();
-                match event {
-                    Event::MappingStart(..) => self.open.push(Open { is_map: true, in_brackets }),
-                    Event::SequenceStart(..) => self.open.push(Open { is_map: false, in_brackets }),
-                    Event::MappingEnd | Event::SequenceEnd => drop(self.open.pop()),
-                    _ => {}
+                if let Some(wrong) = self.tabs.next(self.text, &event, &span) {
+                    self.line = wrong.line;
+                    return Err(Problem::Syntax(problem::placed(wrong.line, &wrong.problem.into())));
                 }
                 Ok(event)
             }
+            // What is wrong behind the end of a document is no part of it.
+            Some(Err(error)) if matches!(error.kind(), ErrorKind::InvalidDocumentEnd) => Ok(Event::StreamEnd),
             Some(Err(error)) => {
                 self.line = error.marker().line();
-                Err(Problem::Syntax(problem::worded(&error, self.text, self.open.last().copied())))
+                self.has_wrong_lines = quoted::is_about_lines(error.kind());
+                Err(Problem::Syntax(problem::worded(&error, self.text)))
             }
         }
     }
@@ -159,11 +172,11 @@ impl<'r, 'o> Reader<'r, 'o> {
     pub(super) fn node(&mut self, event: Event<'r>) -> Result<Value, Problem> {
         let (anchor, value) = match event {
             Event::Alias(anchor) => {
-                let Some(value) = self.anchors.get(&anchor) else { return Err(self.contains_itself()) };
+                let Some(value) = self.anchors.get(&anchor) else { return Err(self.alias_within_itself()) };
                 return copied(self.context, value).map_err(Problem::Limit);
             }
             Event::UnresolvedAlias(name) => {
-                return Err(problem::unknown_alias(&name, self.line));
+                return Err(Problem::Meaning(problem::unknown_alias(&name, self.line)));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let text = self.without_absent_line_end(text, style);
@@ -184,6 +197,22 @@ impl<'r, 'o> Reader<'r, 'o> {
         Ok(value)
     }
 
+    /// The refusal of the alias that was just read: what it stands for is not complete.
+    fn alias_within_itself(&self) -> Problem {
+        let rest = self.text.get(self.start..).unwrap_or_default().trim_start_matches('*');
+        let name = rest.split(|char: char| char.is_whitespace() || ",[]{}".contains(char)).next().unwrap_or_default();
+        Problem::Meaning(Message::plain("yaml: anchor '").data(name).text("' value contains itself"))
+    }
+
+    /// What is wrong with a key that was just read and has no text at all.
+    fn no_key(&self, key: &Event<'_>) -> Option<Message> {
+        // The parser writes a tilde for what is not there.
+        let is_null =
+            matches!(key, Event::Scalar(text, ScalarStyle::Plain, 0, None) if matches!(text.as_ref(), "" | "~"));
+        let (before, rest) = self.text.split_at_checked(self.start).filter(|_| is_null)?;
+        if rest.starts_with('~') { None } else { problem::no_key(before, self.line) }
+    }
+
     /// A block scalar that the end of the text cuts off has no line end, but the parser gives it one.
     fn without_absent_line_end(&self, text: Cow<'r, str>, style: ScalarStyle) -> Cow<'r, str> {
         let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
@@ -199,28 +228,6 @@ impl<'r, 'o> Reader<'r, 'o> {
     fn ends_in_content(&self) -> bool {
         let last = self.text.rsplit(['\n', '\r']).next().unwrap_or_default();
         last.len() > self.indent || last.contains(|char| char != ' ')
-    }
-
-    /// Whether a key has no text at all, not even a question mark before it, which Go takes for a mistake.
-    fn is_absent(&self, key: &Event<'_>) -> bool {
-        // The parser writes a tilde for what is not there.
-        let is_null =
-            matches!(key, Event::Scalar(text, ScalarStyle::Plain, 0, None) if matches!(text.as_ref(), "" | "~"));
-        let is_empty = is_null && self.text.chars().nth(self.start) != Some('~');
-        let in_braces = self.open.last().is_some_and(|open| open.in_brackets && open.is_map);
-        if !is_empty || in_braces {
-            return false;
-        }
-        let before: String = self.text.chars().take(self.start.saturating_add(1)).collect();
-        !before.trim_end().trim_end_matches(':').trim_end().ends_with('?')
-    }
-
-    /// That the last alias stands within the value of its anchor, which has none so far.
-    fn contains_itself(&self) -> Problem {
-        let name: String = self.text.chars().skip(self.start).skip_while(|&char| char == '*').collect();
-        let end = name.find(|char| !problem::is_word(char)).unwrap_or(name.len());
-        let name = &name.as_bytes()[..end];
-        Problem::Meaning(Message::plain("yaml: anchor '").data(name).text("' value contains itself"))
     }
 
     /// Keeps the value of an anchor, where 0 means none, for the aliases of it.
@@ -250,19 +257,22 @@ impl<'r, 'o> Reader<'r, 'o> {
                 break;
             }
             let merges = is_merge(&event);
-            let key_line = self.line;
-            let is_absent = self.is_absent(&event);
+            let no_key = self.no_key(&event);
             let key = self.node(event)?;
-            if is_absent {
-                return Err(Problem::Syntax(problem::no_key(key_line, &self.open)));
+            if let Some(problem) = no_key {
+                return Err(Problem::Syntax(problem));
             }
             let event = self.event()?;
             let value = self.node(event)?;
             if merges {
                 inherited.extend(sources(value)?);
             } else {
-                let key = key_text(&key).map_err(|problem| bad_key(&key, &value, problem))?;
-                entries.insert(key, value);
+                if matches!(key, Value::Nil) {
+                    let start = Message::plain("unsupported map key of type: %!s(<nil>), key: <nil>, value: ");
+                    let shown = if matches!(value, Value::Nil) { "<nil>".to_owned() } else { source(&value) };
+                    return Err(Problem::Meaning(start.data(shown)));
+                }
+                entries.insert(key_text(&key)?, value);
             }
         }
         // Own keys win over merged ones, and earlier sources over later ones.
@@ -308,14 +318,15 @@ fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Resul
             Scalar::Timestamp | Scalar::Merge | Scalar::Str => false,
         };
         if !fits {
-            let meant = tag_of(resolve(text));
-            let message = Message::ours(format!("yaml: cannot decode !!{meant} `")).data(text);
-            let message = message.text(format!("` as a !!{known}"));
-            return Err(Problem::Meaning(message));
+            return Err(cannot_decode(text, known));
         }
         return resolved(text, numbers);
     }
-    if tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == "binary" {
+    let is = |suffix| tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == suffix;
+    if is("timestamp") && !matches!(resolve(text), Scalar::Timestamp) {
+        return Err(cannot_decode(text, "timestamp"));
+    }
+    if is("binary") {
         let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         return match STANDARD.decode(kept) {
             Ok(bytes) => Ok(Value::str(bytes)),
@@ -323,6 +334,21 @@ fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Resul
         };
     }
     Ok(Value::text(text))
+}
+
+/// The refusal of a scalar that is not of the type its tag says.
+fn cannot_decode(text: &str, tag: &str) -> Problem {
+    let found = match resolve(text) {
+        Scalar::Null => "null",
+        Scalar::Bool(_) => "bool",
+        Scalar::Int(_) | Scalar::Uint(_) => "int",
+        Scalar::Float(_) => "float",
+        Scalar::Timestamp => "timestamp",
+        Scalar::Merge => "merge",
+        Scalar::Str => "str",
+    };
+    let start = Message::plain("yaml: cannot decode !!").words(found).text(" `").data(text);
+    Problem::Meaning(start.text("` as a !!").words(tag))
 }
 
 fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {
@@ -344,34 +370,6 @@ fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {
     })
 }
 
-/// The name of the tag that a plain scalar has by itself.
-fn tag_of(scalar: Scalar) -> &'static str {
-    match scalar {
-        Scalar::Null => "null",
-        Scalar::Bool(_) => "bool",
-        Scalar::Int(_) | Scalar::Uint(_) => "int",
-        Scalar::Float(_) => "float",
-        Scalar::Merge => "merge",
-        Scalar::Timestamp | Scalar::Str => "str",
-    }
-}
-
-/// Why a key is none: a collection for the parser, `null` only for JSON, which tells the value as well.
-fn bad_key(key: &Value, value: &Value, problem: Problem) -> Problem {
-    // The decoder of YAML has maps of any keys, ours have texts.
-    let shown = |value: &Value| {
-        let text = go_syntax(value, MOST_SHOWN)?;
-        Ok(String::from_utf8_lossy(&text).replace("map[string]interface {}{", "map[interface {}]interface {}{"))
-    };
-    let worded = match key {
-        Value::Nil => shown(value)
-            .map(|value| Message::plain("unsupported map key of type: %!s(<nil>), key: <nil>, value: ").data(value)),
-        Value::List(_) | Value::Map(_) => shown(key).map(|key| Message::plain("yaml: invalid map key: ").data(key)),
-        _ => return problem,
-    };
-    worded.map_or_else(Problem::Limit, Problem::Meaning)
-}
-
 /// A key as text.
 pub(super) fn key_text(key: &Value) -> Result<Bytes, Problem> {
     match key {
@@ -383,6 +381,25 @@ pub(super) fn key_text(key: &Value) -> Result<Bytes, Problem> {
             let text = crate::funcs::json::number_text(*value).unwrap_or_default();
             Ok(text.into_bytes().into())
         }
-        other => Err(Problem::Meaning(Message::ours(format!("unsupported map key of type: {}", other.type_name())))),
+        other => Err(Problem::Meaning(Message::plain("yaml: invalid map key: ").data(source(other)))),
+    }
+}
+
+/// A value as Go source, for errors. Bounded by the text it was read from.
+fn source(value: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Nil => "interface {}(nil)".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(_, value) => value.to_string(),
+        Value::Uint(_, value) => format!("{value:#x}"),
+        Value::Float(value) => format_float(*value, 'g', None),
+        Value::Str(bytes) => lossy(&quote(bytes, false)),
+        Value::List(list) => format!("[]interface {{}}{{{}}}", joined(list.items().iter().map(source).collect())),
+        Value::Map(map) => {
+            let entry = |(key, value): (Bytes, Value)| format!("{}:{}", lossy(&quote(&key, false)), source(&value));
+            format!("map[interface {{}}]interface {{}}{{{}}}", joined(map.entries().into_iter().map(entry).collect()))
+        }
+        Value::Complex(..) | Value::Object(_) => value.type_name().to_owned(),
     }
 }

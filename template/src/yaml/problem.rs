@@ -2,13 +2,12 @@
 
 use granit_parser::{ErrorKind, ScanError};
 
-use super::parse::{Open, Problem};
 use crate::error::Message;
 use crate::text::line_ends;
 
 /// The text, if it is one that YAML allows at all; else the offset of the first wrong byte, and what is wrong.
 pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
-    let (good, bad) = match std::str::from_utf8(text) {
+    let (text, bad) = match std::str::from_utf8(text) {
         Ok(text) => (text, None),
         Err(error) => {
             let (good, bad) = text.split_at(error.valid_up_to());
@@ -18,17 +17,20 @@ pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
     let is_control = |char: char| {
         matches!(char, '\u{fffe}' | '\u{ffff}') || char.is_control() && !matches!(char, '\t' | '\n' | '\r' | '\u{85}')
     };
-    if let Some(at) = good.find(is_control) {
+    if let Some(at) = text.find(is_control) {
         return Err((at, "yaml: control characters are not allowed".into()));
     }
     if let Some(bad) = bad {
-        return Err((good.len(), wrong_bytes(bad).into()));
+        return Err((text.len(), wrong_bytes(bad).into()));
     }
-    let text = good;
     // A tab cannot indent, not even the first line.
     let content = text.trim_start_matches([' ', '\n', '\r']);
     if content.starts_with('\t') && !content.trim().is_empty() {
-        return Err((text.len() - content.len(), "yaml: found character that cannot start any token".into()));
+        let at = text.len() - content.len();
+        return Err((
+            at,
+            placed(scanned(1 + lines_before(text, at)), &"found character that cannot start any token".into()),
+        ));
     }
     match wrong_directive(text) {
         Some(problem) => Err((0, problem.into())),
@@ -87,104 +89,60 @@ fn wrong_directive_line(line: &str) -> Option<&'static str> {
     }
 }
 
-/// A character of names: of directives, anchors and aliases.
-pub(super) fn is_word(char: char) -> bool {
+/// A character of names: of directives and aliases.
+fn is_word(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | '-')
 }
 
 /// What is wrong with an alias: the name ends before certain signs only, and no anchor has it.
-pub(super) fn unknown_alias(name: &str, line: usize) -> Problem {
+pub(super) fn unknown_alias(name: &str, line: usize) -> Message {
     let end = name.find(|char: char| !is_word(char)).unwrap_or(name.len());
     let ends_well = name[end..].chars().next().is_none_or(|char| "?:,]}%@`".contains(char));
     if end == 0 || !ends_well {
-        return Problem::Syntax(at(scanned(line), &"did not find expected alphabetic or numeric character".into()));
+        return placed(scanned(line), &"did not find expected alphabetic or numeric character".into());
     }
-    Problem::Meaning(Message::plain("yaml: unknown anchor '").data(&name.as_bytes()[..end]).text("' referenced"))
+    Message::plain("yaml: unknown anchor '").data(&name.as_bytes()[..end]).text("' referenced")
 }
 
-/// That a value has no key before its colon, in the last of the collections that are open.
-pub(super) fn no_key(line: usize, open: &[Open]) -> Message {
-    let problem = match open {
-        // A pair within a list in brackets.
-        [.., Open { in_brackets: true, .. }, Open { in_brackets: false, .. }] => {
-            "did not find expected node content".into()
-        }
-        _ => missing(open.last().copied()),
+/// What is wrong with a key that has no text before its colon; `before` is the text up to it. Nothing where a question
+/// mark announces it, and in braces, where such a key is `null`.
+pub(super) fn no_key(before_it: &str, line: usize) -> Option<Message> {
+    let before_it = before_it.trim_end().trim_end_matches(':').trim_end();
+    let problem = match before_it.chars().last() {
+        Some('?' | '{' | ',') => return None,
+        Some('[') => "did not find expected node content",
+        _ => "did not find expected key",
     };
-    at(before(line), &problem)
+    Some(placed(before(line), &problem.into()))
 }
 
-/// What is missing where a collection neither goes on nor ends.
-fn missing(open: Option<Open>) -> Message {
-    match open {
-        None => "did not find expected <document start>".into(),
-        Some(Open { is_map: true, in_brackets: true }) => "did not find expected ',' or '}'".into(),
-        Some(Open { is_map: false, in_brackets: true }) => "did not find expected ',' or ']'".into(),
-        Some(Open { is_map: true, .. }) => "did not find expected key".into(),
-        Some(Open { .. }) => "did not find expected '-' indicator".into(),
-    }
-}
-
-/// The problem with the line where Go sees it, which it leaves out for the first. `open` is the collection around it.
-pub(super) fn worded(error: &ScanError, text: &str, open: Option<Open>) -> Message {
+/// The problem with the line where Go sees it, which it leaves out for the first.
+pub(super) fn worded(error: &ScanError, text: &str) -> Message {
     let here = error.marker().line();
+    if let Some(problem) = missed(error, text) {
+        return placed(before(here), &problem.into());
+    }
     let (line, problem): (usize, Message) = match error.kind() {
-        // The end of the text counts as a line of its own.
-        ErrorKind::UnclosedFlowCollection { open } => (line_ends(text.as_bytes()) + 1, unclosed(text, *open)),
-        ErrorKind::ExpectedNodeContent
-        | ErrorKind::UnexpectedEofBlockMapping
-        | ErrorKind::UnexpectedEofBlockSequence
-        | ErrorKind::UnexpectedEofFlowMapping
-        | ErrorKind::UnexpectedEofFlowSequence
-        | ErrorKind::UnexpectedEofImplicitFlowMapping => (before(here), "did not find expected node content".into()),
-        ErrorKind::MisplacedFlowCollectionEnd => (before(here), misplaced(error, text, open)),
-        ErrorKind::MismatchedFlowCollectionEnd { open, .. } => {
-            (before(here), missing(Some(Open { is_map: *open == '{', in_brackets: true })))
+        ErrorKind::UnclosedFlowCollection { open } => (last_line(text), unclosed(text, *open)),
+        ErrorKind::SimpleKeyExpected => (behind_key(text, error), "could not find expected ':'".into()),
+        ErrorKind::TabInPlainScalar => {
+            (first_with_tab(text, here), "found a tab character that violates indentation".into())
         }
-        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidBlockScalarIndent => {
-            (before(here), "did not find expected key".into())
+        ErrorKind::TabAtBlockScalarStart => {
+            (first_with_tab(text, here), "found a tab character where an indentation space is expected".into())
         }
-        ErrorKind::ExpectedBlockSequenceEntry => (before(here), "did not find expected '-' indicator".into()),
-        // A pair within a list needs no braces of its own.
-        ErrorKind::ExpectedFlowMappingSeparator if open.is_some_and(|open| !open.in_brackets) => {
-            (before(here), "did not find expected ',' or ']'".into())
-        }
-        ErrorKind::ExpectedFlowMappingSeparator => (before(here), "did not find expected ',' or '}'".into()),
-        ErrorKind::ExpectedFlowSequenceSeparator => (before(here), "did not find expected ',' or ']'".into()),
-        ErrorKind::SimpleKeyExpected => (after_key(text, here), "could not find expected ':'".into()),
-        ErrorKind::UnclosedQuotedScalar => end_of_stream(text),
-        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-            let open = open.or_else(|| bracket_before(error, text));
-            if opens_quote(error, text) { end_of_stream(text) } else { (before(here), missing(open)) }
+        ErrorKind::UndeclaredTagHandle => (scanned(here), "found undefined tag handle".into()),
+        // Lines that could be indented have been.
+        ErrorKind::InvalidQuotedScalarIndent => (scanned(here), "found unexpected document indicator".into()),
+        ErrorKind::InvalidQuotedScalarHexEscape => (scanned(here), "did not find expected hexdecimal number".into()),
+        ErrorKind::UnclosedQuotedScalar => {
+            (scanned(line_ends(text.as_bytes()) + 1), "found unexpected end of stream".into())
         }
         ErrorKind::UnknownQuotedScalarEscape => (scanned(here), "found unknown escape character".into()),
-        // The spelling is Go's.
-        ErrorKind::InvalidQuotedScalarHexEscape => (scanned(here), "did not find expected hexdecimal number".into()),
-        ErrorKind::InvalidLowSurrogateHexEscape
-        | ErrorKind::InvalidLowSurrogate
-        | ErrorKind::MissingLowSurrogate
-        | ErrorKind::UnpairedLowSurrogate => (scanned(here), "found invalid Unicode character escape code".into()),
-        ErrorKind::DocumentIndicatorInQuotedScalar => {
-            (scanned(marked_line(text, here)), "found unexpected document indicator".into())
-        }
         ErrorKind::UnexpectedCharacter { .. }
         | ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".into()),
-        // Within quotes Go does not mind the indentation, only the end.
-        ErrorKind::InvalidQuotedScalarIndent if marks_document(text.lines().nth(before(here)).unwrap_or_default()) => {
-            (scanned(here), "found unexpected document indicator".into())
-        }
-        ErrorKind::InvalidQuotedScalarIndent => end_of_stream(text),
-        // These two are marked where the scalar begins.
-        ErrorKind::TabAtBlockScalarStart => {
-            (here + 1, "found a tab character where an indentation space is expected".into())
-        }
-        ErrorKind::TabInPlainScalar => (here + 1, "found a tab character that violates indentation".into()),
-        ErrorKind::InvalidTagEscape => (scanned(here), "did not find URI escaped octet".into()),
-        ErrorKind::UndeclaredTagHandle => (before(here), "found undefined tag handle".into()),
-        ErrorKind::ExpectedDocumentStart => (before(here), "did not find expected <document start>".into()),
-        ErrorKind::DuplicateVersionDirective => (before(here), "found duplicate %YAML directive".into()),
         ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".into()),
         kind => {
             // What was being read when it happened is not told, and the rest may quote the text.
@@ -194,67 +152,76 @@ pub(super) fn worded(error: &ScanError, text: &str, open: Option<Open>) -> Messa
             (scanned(here), Message::default().data(problem.unwrap_or(&told)))
         }
     };
-    at(line, &problem)
+    placed(line, &problem)
 }
 
-fn at(line: usize, problem: &Message) -> Message {
+/// What Go's parser, which comes after its scanner, expected to find where it went wrong.
+fn missed(error: &ScanError, text: &str) -> Option<&'static str> {
+    const CONTENT: &str = "did not find expected node content";
+    const KEY: &str = "did not find expected key";
+    const ENTRY: &str = "did not find expected '-' indicator";
+    const IN_LIST: &str = "did not find expected ',' or ']'";
+    Some(match error.kind() {
+        ErrorKind::MisplacedFlowCollectionEnd if follows_node(text, error) => KEY,
+        ErrorKind::ExpectedNodeContent
+        | ErrorKind::MisplacedFlowCollectionEnd
+        | ErrorKind::UnexpectedEofBlockMapping
+        | ErrorKind::UnexpectedEofBlockSequence
+        | ErrorKind::UnexpectedEofFlowMapping
+        | ErrorKind::UnexpectedEofFlowSequence
+        | ErrorKind::UnexpectedEofImplicitFlowMapping => CONTENT,
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            let line = text.lines().nth(before(error.marker().line()));
+            if line.is_some_and(|line| line.trim_start().starts_with("- ")) { ENTRY } else { KEY }
+        }
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidBlockScalarIndent => KEY,
+        ErrorKind::ExpectedBlockSequenceEntry => ENTRY,
+        ErrorKind::ExpectedFlowMappingSeparator => "did not find expected ',' or '}'",
+        ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::InvalidColonPlacement => IN_LIST,
+        _ => return None,
+    })
+}
+
+/// The problem on a line, or on none for 0.
+pub(super) fn placed(line: usize, problem: &Message) -> Message {
     let place = if line == 0 { String::new() } else { format!("line {line}: ") };
     Message::ours(format!("yaml: {place}")).then(problem)
 }
 
-/// The end of the text in the middle of something, with its line.
-fn end_of_stream(text: &str) -> (usize, Message) {
-    (scanned(line_ends(text.as_bytes()) + 1), "found unexpected end of stream".into())
+/// Where the text goes on behind a key without a colon, in lines counted from 1; a comment counts, and the end of a line
+/// that is not ended belongs to the next.
+fn behind_key(text: &str, error: &ScanError) -> usize {
+    let key = error.marker();
+    let has_comment = text.lines().nth(before(key.line())).is_some_and(|line| line.contains(" #"));
+    let mut lines = text.lines().enumerate().skip(key.line());
+    let goes_on = lines.find(|(_, line)| {
+        let content = line.trim_start_matches(' ');
+        let is_comment = content.starts_with('#');
+        let is_in_column = line.len() - content.len() <= key.col();
+        !content.is_empty() && if is_comment { !has_comment } else { is_in_column }
+    });
+    goes_on.map_or_else(|| last_line(text) + 1, |(index, _)| index + 1)
 }
 
-/// What a bracket that closes nothing stands for: a value where one is missing, the end of a collection elsewhere.
-fn misplaced(error: &ScanError, text: &str, open: Option<Open>) -> Message {
-    let before = error.marker().index();
-    let line: String = text.chars().take(before).collect();
-    let line = line.rsplit('\n').next().unwrap_or_default().trim_end();
-    if open.is_none() || line.ends_with([':', '-', '?']) {
-        "did not find expected node content".into()
-    } else {
-        missing(open)
-    }
+/// Whether the mistake stands right behind a bracket that ends a list or map.
+fn follows_node(text: &str, error: &ScanError) -> bool {
+    let before = text.chars().take(error.marker().index());
+    before.filter(|char| !char.is_whitespace()).last().is_some_and(|char| matches!(char, ']' | '}'))
 }
 
-/// Whether what follows a quoted scalar is a quote that nothing closes.
-fn opens_quote(error: &ScanError, text: &str) -> bool {
-    let mut rest = text.chars().skip(error.marker().index());
-    match rest.next() {
-        Some(quote @ ('"' | '\'')) => rest.all(|char| char != quote),
-        _ => false,
-    }
+/// The first line behind a line that a tab indents.
+fn first_with_tab(text: &str, line: usize) -> usize {
+    let found = text.lines().enumerate().skip(line).find(|(_, line)| line.trim_start_matches(' ').starts_with('\t'));
+    found.map_or(line, |(index, _)| index + 1)
 }
 
-/// The line of what follows a key in `line` that lacks its colon, with the end of the text on a line of its own.
-fn after_key(text: &str, line: usize) -> usize {
-    let follows = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let next = text.lines().enumerate().skip(line).find(|(_, line)| follows(line)).map(|(at, _)| at + 1);
-    next.unwrap_or_else(|| line_ends(text.as_bytes()) + 1 + usize::from(!text.ends_with('\n')))
+/// The line of the text's end, counted from 0. The end of a line that is not ended belongs to the next.
+fn last_line(text: &str) -> usize {
+    line_ends(text.as_bytes()) + usize::from(!text.ends_with('\n'))
 }
 
-/// The first line after `line` that begins or ends a document.
-fn marked_line(text: &str, line: usize) -> usize {
-    text.lines().enumerate().skip(line).find(|(_, line)| marks_document(line)).map_or(line, |(at, _)| at + 1)
-}
-
-/// Whether a document begins or ends with a line.
-fn marks_document(line: &str) -> bool {
-    line.starts_with("---") || line.starts_with("...")
-}
-
-/// The collection that the text itself opens before a mistake that comes ahead of its event.
-fn bracket_before(error: &ScanError, text: &str) -> Option<Open> {
-    let mut before = text.chars().take(error.marker().index());
-    let first = before.find(|char| !char.is_whitespace());
-    match first {
-        Some('[') => Some(Open { is_map: false, in_brackets: true }),
-        Some('{') => Some(Open { is_map: true, in_brackets: true }),
-        Some('-') => Some(Open { is_map: false, in_brackets: false }),
-        _ => Some(Open { is_map: true, in_brackets: false }),
-    }
+fn lines_before(text: &str, at: usize) -> usize {
+    line_ends(text.as_bytes().get(..at).unwrap_or_default())
 }
 
 /// What is missing at the end of an open flow collection.

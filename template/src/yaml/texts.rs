@@ -7,6 +7,7 @@ use granit_parser::Event;
 
 use super::parse::{Numbers, Problem, Reader, is_merge, key_text, sources};
 use super::problem::before_parsing;
+use super::quoted::indented;
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::fmt::float::format_float;
@@ -83,7 +84,14 @@ pub fn yaml_texts(text: &[u8], limits: &Limits) -> Result<BTreeMap<String, Vec<u
         YamlError { line: line_ends(before) + 1, mistake: Mistake::Meaning(words) }
     })?;
     let mut reader = Reader::new(&context, text, Numbers::Exact);
-    entries(&mut reader, limits.output_bytes).map_err(|mistake| YamlError { line: reader.line(), mistake })
+    let outcome = entries(&mut reader, limits.output_bytes);
+    let line = reader.line();
+    if outcome.is_err() && reader.has_wrong_lines() {
+        let text = indented(&context, text).map_err(|problem| YamlError { line, mistake: problem.into() })?;
+        let mut reader = Reader::new(&context, &text, Numbers::Exact);
+        return entries(&mut reader, limits.output_bytes).map_err(|mistake| YamlError { line: reader.line(), mistake });
+    }
+    outcome.map_err(|mistake| YamlError { line, mistake })
 }
 
 fn entries(reader: &mut Reader<'_, '_>, mut room: usize) -> Result<BTreeMap<String, Vec<u8>>, Mistake> {

@@ -240,6 +240,18 @@ fn texts() -> Vec<Bomb> {
             "{{range 100}}{{$_ := fromYaml $.x}}{{end}}",
             "a: b\n".repeat(50_000).into_bytes(),
         ),
+        with_data(
+            "lines in quotes",
+            End::Execute,
+            "{{fromYaml .x | len}}",
+            each(20_000, |at| format!("k{at}: 'b\nc'\n")).into_bytes(),
+        ),
+        with_data(
+            "long lists in YAML",
+            End::Text,
+            "{{(fromYaml .x).a | len}}",
+            format!("a: [{}1]", "1, ".repeat(40_000)).into_bytes(),
+        ),
         with_data("quotes in YAML", End::Text, "{{fromYaml .x | len}}", levels("'", 500_000)),
         with_data(
             "layout",

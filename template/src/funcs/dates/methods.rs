@@ -4,7 +4,6 @@ use super::super::Type::{self, Bool, Int, Int64, Object as ObjectType, Str};
 use super::super::{Function, doc};
 use super::{DURATION, SECOND, TIME, object, span, time, wrap};
 use crate::object::Object;
-use crate::time::Zone;
 use crate::value::Value;
 
 const MONTH: Type = ObjectType("time.Month");
@@ -215,17 +214,6 @@ pub(in crate::funcs) const TIME_METHODS: &[Function] = &[
         |_, args| Ok(Value::Bool(time(args, 0).is_zero())),
     ),
     Function::new(
-        "UTC",
-        &[],
-        TIME,
-        doc(
-            "The time in UTC.",
-            r#"{{ ((toDate "2006-01-02T15:04:05Z07:00" "2026-03-01T10:30:00+02:00").UTC).Hour }}"#,
-            "8",
-        ),
-        |_, args| Ok(wrap(time(args, 0).in_zone(Zone::Utc))),
-    ),
-    Function::new(
         "UnixMicro",
         &[],
         Int64,
@@ -276,17 +264,6 @@ pub(in crate::funcs) const TIME_METHODS: &[Function] = &[
             let rest = time.beyond_multiple(unit);
             Ok(wrap(time.plus(if rest < unit.saturating_sub(rest) || unit <= 0 { -rest } else { unit - rest })))
         },
-    ),
-    Function::new(
-        "Local",
-        &[],
-        TIME,
-        doc(
-            "The time in the zone of the operator, which is UTC.",
-            r#"{{ ((toDate "2006-01-02T15:04:05Z07:00" "2026-03-01T10:30:00+02:00").Local).Hour }}"#,
-            "8",
-        ),
-        |_, args| Ok(wrap(time(args, 0).in_zone(Zone::Utc))),
     ),
 ];
 

@@ -9,14 +9,18 @@ use crate::error::Message;
 use crate::number::parse_int_or_limit;
 use crate::object::Object;
 use crate::text::lossy;
-use crate::time::{Time, ZERO, Zone, duration_text, parse, parse_duration};
+use crate::time::{Time, Zone, duration_text, parse, parse_duration};
 use crate::value::Value;
 
+mod encodings;
 mod methods;
 mod spans;
+mod zones;
 
+pub(super) use encodings::ENCODING_METHODS;
 pub(super) use methods::TIME_METHODS;
 pub(super) use spans::{DURATION_METHODS, NAMED_NUMBER_METHODS};
+pub(super) use zones::{LOCATION_METHODS, ZONE_METHODS};
 
 const TIME: super::Type = ObjectType("time.Time");
 const DURATION: super::Type = ObjectType("time.Duration");
@@ -149,7 +153,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             r#"{{ (toDate "2006-01-02" "2026-03-01").Unix }}"#,
             "1772323200",
         ),
-        |_, args| Ok(wrap(parse(args.str(0), args.str(1)).unwrap_or_else(|_| Time::unix(ZERO)))),
+        |_, args| Ok(wrap(parse(args.str(0), args.str(1)).unwrap_or_else(|_| Time::zero()))),
     ),
     Function::new(
         "mustToDate",
@@ -208,11 +212,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Str,
         doc(
             "A duration in its largest unit (`y`, `mo`, `d`, `h`, `m`, `s`), cut and without its sign. Takes a text, nanoseconds as \
-             `int64`, or a time, of which it takes the age.",
+             `int64`, or a time, of which it takes the age; anything else \
+             is no time at all, even a duration.",
             r#"{{ durationRound "49h10m" }}"#,
             "2d",
         ),
-        |context, args| Ok(Value::text(&in_largest_unit(span(context, args.value(0))))),
+        |context, args| {
+            let span = match args.value(0) {
+                Value::Object(object) if matches!(object.as_ref(), Object::Duration(_)) => 0,
+                value => span(context, value),
+            };
+            Ok(Value::text(&in_largest_unit(span)))
+        },
     ),
 ];
 
@@ -226,7 +237,7 @@ fn object(object: Object) -> Value {
 
 /// A parameter of type time; the executor gives no other.
 fn time(args: &Args, index: usize) -> Time {
-    as_time(args.value(index)).unwrap_or_else(|| Time::unix(ZERO))
+    as_time(args.value(index)).unwrap_or_else(Time::zero)
 }
 
 fn as_time(value: &Value) -> Option<Time> {

@@ -1,5 +1,9 @@
 //! Values as JSON, byte for byte as Go writes it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
 use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::error::Message;
@@ -52,10 +56,20 @@ impl Encoder {
             Value::Object(object) => match (object.number(), object.as_map()) {
                 (Some(number), _) => self.sink.push(number.to_string().as_bytes()),
                 (_, Some(fields)) => self.value(&Value::Map(fields), depth),
-                (None, None) => self.string(object.json_text().as_bytes()),
+                (None, None) => match object.json_text() {
+                    Ok(Some(text)) => self.string(text.as_bytes()),
+                    Ok(None) => self.sink.push(b"{}"),
+                    Err(problem) => {
+                        let start = Message::plain("json: error calling MarshalJSON for type ");
+                        self.unsupported = Some(start.words(object.type_name()).text(": ").words(problem));
+                    }
+                },
             },
             Value::List(list) if list.is_nil() => self.sink.push(b"null"),
             Value::Map(map) if map.is_nil() => self.sink.push(b"null"),
+            Value::List(list) if list.bytes().is_some() => {
+                self.string(STANDARD.encode(Zeroizing::new(list.bytes().unwrap_or_default())).as_bytes());
+            }
             Value::List(list) => {
                 self.sink.push(b"[");
                 for (index, item) in list.items().iter().enumerate() {

@@ -1,5 +1,7 @@
 //! Values as YAML in block style, laid out as libyaml does it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
@@ -70,10 +72,18 @@ impl Emitter<'_, '_> {
             Value::Object(object) => match (object.number(), object.as_map()) {
                 (Some(number), _) => self.word(&number.to_string()),
                 (_, Some(fields)) => self.map(&fields, place)?,
-                (None, None) => self.string(&object.json_text(), place, false),
+                (None, None) => match object.json_text() {
+                    Ok(Some(text)) => self.string(&text, place, false),
+                    Ok(None) => self.word("{}"),
+                    Err(_) => self.unsupported = true,
+                },
             },
             Value::List(list) if list.is_nil() => self.word("null"),
             Value::Map(map) if map.is_nil() => self.word("null"),
+            Value::List(list) if list.bytes().is_some() => {
+                let text = Zeroizing::new(STANDARD.encode(Zeroizing::new(list.bytes().unwrap_or_default())));
+                self.string(&text, place, false);
+            }
             Value::List(list) if list.is_empty() => self.word("[]"),
             Value::List(list) => self.list(list, place)?,
             Value::Map(map) if map.is_empty() => self.word("{}"),

@@ -177,3 +177,23 @@ fn bombs_are_refused() {
         assert!(read(text.as_bytes()).is_err());
     }
 }
+
+#[test]
+fn quoted_text_goes_on_in_any_column() {
+    assert_eq!(
+        texts("a: \"b\nc \\\" d\n\ne\"\nf: 'it''s\ng'\n"),
+        [("a".to_owned(), "b c \" d\ne".to_owned()), ("f".to_owned(), "it's g".to_owned())]
+    );
+    assert_eq!(complaint("a: 'b\nc'\nd: @e\n"), "line 3: not valid YAML");
+}
+
+#[test]
+fn tabs_that_go_refuses_are_refused_on_their_line() {
+    for (text, line) in [("a: |\n  b\n\t", 3), ("a: b\n\n\t\n", 3), ("a:\n\t", 2), ("a: 'b'\n \t\nc: d", 2)] {
+        assert_eq!(complaint(text), format!("line {line}: not valid YAML"), "{text:?}");
+    }
+    assert_eq!(
+        texts("a: |\n  b\n  \tc\nd:\te\t\n"),
+        [("a".to_owned(), "b\n\tc\n".to_owned()), ("d".to_owned(), "e".to_owned())]
+    );
+}
