@@ -343,9 +343,9 @@ fn cannot_decode(text: &str, tag: &str) -> Problem {
         Scalar::Bool(_) => "bool",
         Scalar::Int(_) | Scalar::Uint(_) => "int",
         Scalar::Float(_) => "float",
-        Scalar::Timestamp => "timestamp",
         Scalar::Merge => "merge",
-        Scalar::Str => "str",
+        // Go looks for dates only where no tag says something else.
+        Scalar::Timestamp | Scalar::Str => "str",
     };
     let start = Message::plain("yaml: cannot decode !!").words(found).text(" `").data(text);
     Problem::Meaning(start.text("` as a !!").words(tag))

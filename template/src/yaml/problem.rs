@@ -131,6 +131,26 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         ErrorKind::TabAtBlockScalarStart => {
             (first_with_tab(text, here), "found a tab character where an indentation space is expected".into())
         }
+        // A quote right behind a quoted text opens another, which may lack its end.
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar
+            if opens_quote(text, error) =>
+        {
+            (scanned(line_ends(text.as_bytes()) + 1), "found unexpected end of stream".into())
+        }
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            (before(here), behind_quotes(text, here).into())
+        }
+        ErrorKind::InvalidLowSurrogateHexEscape
+        | ErrorKind::InvalidLowSurrogate
+        | ErrorKind::MissingLowSurrogate
+        | ErrorKind::UnpairedLowSurrogate => (scanned(here), "found invalid Unicode character escape code".into()),
+        // Marked where the scalar begins.
+        ErrorKind::DocumentIndicatorInQuotedScalar => {
+            (scanned(first_mark(text, here)), "found unexpected document indicator".into())
+        }
+        ErrorKind::InvalidTagEscape => (scanned(here), "did not find URI escaped octet".into()),
+        ErrorKind::ExpectedDocumentStart => (before(here), "did not find expected <document start>".into()),
+        ErrorKind::DuplicateVersionDirective => (before(here), "found duplicate %YAML directive".into()),
         ErrorKind::UndeclaredTagHandle => (scanned(here), "found undefined tag handle".into()),
         // Lines that could be indented have been.
         ErrorKind::InvalidQuotedScalarIndent => (scanned(here), "found unexpected document indicator".into()),
@@ -170,16 +190,46 @@ fn missed(error: &ScanError, text: &str) -> Option<&'static str> {
         | ErrorKind::UnexpectedEofFlowMapping
         | ErrorKind::UnexpectedEofFlowSequence
         | ErrorKind::UnexpectedEofImplicitFlowMapping => CONTENT,
-        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-            let line = text.lines().nth(before(error.marker().line()));
-            if line.is_some_and(|line| line.trim_start().starts_with("- ")) { ENTRY } else { KEY }
-        }
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidBlockScalarIndent => KEY,
         ErrorKind::ExpectedBlockSequenceEntry => ENTRY,
-        ErrorKind::ExpectedFlowMappingSeparator => "did not find expected ',' or '}'",
-        ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::InvalidColonPlacement => IN_LIST,
+        ErrorKind::ExpectedFlowSequenceSeparator
+        | ErrorKind::InvalidColonPlacement
+        | ErrorKind::MismatchedFlowCollectionEnd { open: '[', .. } => IN_LIST,
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
+            "did not find expected ',' or '}'"
+        }
         _ => return None,
     })
+}
+
+/// What is missing behind a quoted text on that line that something follows, by how the line or a bracket begins.
+fn behind_quotes(text: &str, line: usize) -> &'static str {
+    let line = text.lines().nth(before(line)).unwrap_or_default().trim_start();
+    let value = line.split_once(": ").map_or(line, |(_, value)| value.trim_start());
+    if line.starts_with("- ") {
+        "did not find expected '-' indicator"
+    } else if value.starts_with('[') {
+        "did not find expected ',' or ']'"
+    } else if line.starts_with('{') || value.starts_with('{') {
+        "did not find expected ',' or '}'"
+    } else {
+        "did not find expected key"
+    }
+}
+
+/// Whether a mistake stands at a quote that nothing closes.
+fn opens_quote(text: &str, error: &ScanError) -> bool {
+    let mut rest = text.chars().skip(error.marker().index());
+    match rest.next() {
+        Some(quote @ ('"' | '\'')) => rest.all(|char| char != quote),
+        _ => false,
+    }
+}
+
+/// The first line behind a line that begins or ends a document.
+fn first_mark(text: &str, line: usize) -> usize {
+    let marks = |line: &str| line.starts_with("---") || line.starts_with("...");
+    text.lines().enumerate().skip(line).find(|(_, line)| marks(line)).map_or(line, |(index, _)| index + 1)
 }
 
 /// The problem on a line, or on none for 0.
