@@ -64,6 +64,12 @@ fn the_redacted_text_keeps_everything_but_the_value() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_escaped_where_errors_quote_the_template() {
+    let error = Template::parse("k", b"{{\"\xff\".n", &Limits::default()).map(drop).unwrap_err();
+    assert_eq!(error.exact(), r#"template: k:1: unexpected . after term "\"\xff\"""#);
+}
+
+#[test]
 fn checking_finds_unknown_functions_without_data() {
     assert!(check("k", b"{{ .a.b | upper }}{{ if .c }}x{{ end }}").is_ok());
     let error = check("k", b"a\n{{ tpl .a }}").unwrap_err();

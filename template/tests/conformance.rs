@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -148,7 +149,9 @@ fn file(path: &Path) -> File {
 
 /// As Go renders: with its call depth, everything else as the operator has it.
 fn options() -> Options {
-    Options { limits: Limits { call_depth: 100_000, ..Limits::default() }, ..Options::default() }
+    // A busy machine takes its time with password hashes.
+    let deadline = Duration::from_mins(1);
+    Options { limits: Limits { call_depth: 100_000, deadline, ..Limits::default() }, ..Options::default() }
 }
 
 fn render(template: &str, data: &Data) -> Result<Vec<u8>, Error> {

@@ -13,7 +13,7 @@ const STEPS_PER_DECRYPTION: usize = 50_000;
 
 /// What a decryption is charged as besides, in units of expensive calls, with a key of a length that nobody chooses: it
 /// takes up to a second.
-const UNITS_PER_SLOW_DECRYPTION: usize = 15;
+const UNITS_PER_SLOW_DECRYPTION: usize = 14;
 
 pub(super) const FUNCTIONS: &[Function] = &[Function::new(
     "rsaDecrypt",

@@ -9,6 +9,9 @@ use crate::error::Message;
 use crate::url::{Part, Url, escape};
 use crate::value::{Map, Value};
 
+/// Bytes of a URL that are taken apart and decoded in the time of a step.
+const BYTES_PER_STEP: usize = 8;
+
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "urlParse",
@@ -35,7 +38,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
 ];
 
-fn url_parse(_: &mut Context, args: &Args) -> Result<Value, Message> {
+fn url_parse(context: &mut Context, args: &Args) -> Result<Value, Message> {
+    context.spend(args.str(0).len() / BYTES_PER_STEP)?;
     let url = parse(args.str(0))?;
     let entries: [(&str, Vec<u8>); 8] = [
         ("scheme", url.scheme.clone()),

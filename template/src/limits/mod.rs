@@ -30,8 +30,8 @@ pub struct Limits {
     /// Bytes of all values that functions make during one render, whether still in use or not.
     pub total_bytes: usize,
     /// Calls of functions that compute long for a short text, in units of one `bcrypt`, about 60 ms of one core: an RSA
-    /// key of 2048 bits counts as 2, a derived password as 3, an RSA key of 4096 bits as 12. The default is room for a
-    /// certificate authority, three certificates, an RSA key and a dozen hashes, in under 3 s.
+    /// key of 2048 bits counts as 2, a derived password as 3, an RSA key of 4096 bits as 8. The default is a second's
+    /// work: room for a certificate authority, a certificate, an RSA key and two hashes.
     pub expensive_calls: usize,
     /// Wall-clock time of one render.
     pub deadline: Duration,
@@ -48,7 +48,7 @@ impl Default for Limits {
             output_bytes: 4 << 20,
             value_bytes: 4 << 20,
             total_bytes: 32 << 20,
-            expensive_calls: 40,
+            expensive_calls: 15,
             deadline: Duration::from_secs(5),
         }
     }

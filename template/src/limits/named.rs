@@ -102,7 +102,7 @@ const LIMITS: &[NamedLimit] = &[
     NamedLimit {
         name: "expensive_calls",
         bounds: "keys and password hashes that one render makes: a `bcrypt` counts as 1, an RSA key of 2048 bits as 2, \
-                 a `derivePassword` as 3, an RSA key of 4096 bits as 12",
+                 a `derivePassword` as 3, an RSA key of 4096 bits as 8",
         least: 0,
         most: 1_000,
         field: Field::Count(|limits| &mut limits.expensive_calls),

@@ -7,7 +7,6 @@ use crate::error::Message;
 use crate::fmt::quote::quoted_text;
 use crate::funcs;
 use crate::lex::{Kind, Token};
-use crate::text::lossy;
 use crate::unquote::unquote;
 
 /// Variables that can be seen at once. Looking one up takes time in proportion.
@@ -135,8 +134,8 @@ impl<'t> Parser<'t> {
             Term::Field(first) => Term::Field(first.up_to(fields)),
             Term::Variable { name, .. } => Term::Variable { name, fields },
             Term::Bool(_) | Term::Str { .. } | Term::Number(_) | Term::Nil | Term::Dot => {
-                let term = lossy(self.tokens.text(Span::new(base.pos, pos)));
-                return Err(Message::plain("unexpected . after term ").source(quoted_text(term.as_bytes())));
+                let term = self.tokens.text(Span::new(base.pos, pos));
+                return Err(Message::plain("unexpected . after term ").source(quoted_text(term)));
             }
             _ => Term::Chain { base: self.exprs.push_alone(base), fields },
         };

@@ -53,8 +53,9 @@ pub(crate) fn parse_duration(text: &[u8]) -> Result<i64, Message> {
             return Err(message.text(" in duration ").data(quoted(text)));
         };
         let value = whole.checked_mul(*unit).and_then(|value| value.checked_add(part(fraction, *unit)));
-        total =
-            value.and_then(|value| total.checked_add(value)).filter(|&total| total <= LARGEST).ok_or_else(invalid)?;
+        let value = value.filter(|&value| value <= LARGEST).ok_or_else(invalid)?;
+        // Two of the largest make nothing: Go's sum wraps around.
+        total = Some(total.wrapping_add(value)).filter(|&total| total <= LARGEST).ok_or_else(invalid)?;
         rest = behind;
     }
     let signed = if negative { 0i64.checked_sub_unsigned(total) } else { i64::try_from(total).ok() };

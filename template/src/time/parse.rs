@@ -219,9 +219,9 @@ impl Fields {
         }
         // Ranges are complained about before everything else.
         let [hours, minutes, seconds] = values;
-        within(hours, 0, 24, "time zone offset hour")?;
-        within(minutes, 0, 60, "time zone offset minute")?;
         within(seconds, 0, 60, "time zone offset second")?;
+        within(minutes, 0, 60, "time zone offset minute")?;
+        within(hours, 0, 24, "time zone offset hour")?;
         let offset = i32::try_from(hours * 3600 + minutes * 60 + seconds).unwrap_or_default();
         self.offset = Some(match own[0] {
             b'+' if is_number => offset,

@@ -180,8 +180,7 @@ impl<'r, 'o> Reader<'r, 'o> {
                 return copied(self.context, value).map_err(Problem::Limit);
             }
             Event::UnresolvedAlias(name) => {
-                let message = Message::plain("yaml: unknown anchor '").data(name.as_bytes()).text("' referenced");
-                return Err(Problem::Meaning(message));
+                return Err(Problem::Meaning(problem::unknown_alias(&name, self.line)));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let text = self.without_absent_line_end(text, style);
@@ -207,6 +206,15 @@ impl<'r, 'o> Reader<'r, 'o> {
         let rest = self.text.get(self.start..).unwrap_or_default().trim_start_matches('*');
         let name = rest.split(|char: char| char.is_whitespace() || ",[]{}".contains(char)).next().unwrap_or_default();
         Problem::Meaning(Message::plain("yaml: anchor '").data(name).text("' value contains itself"))
+    }
+
+    /// What is wrong with a key that was just read and has no text at all.
+    fn no_key(&self, key: &Event<'_>) -> Option<Message> {
+        // The parser writes a tilde for what is not there.
+        let is_null =
+            matches!(key, Event::Scalar(text, ScalarStyle::Plain, 0, None) if matches!(text.as_ref(), "" | "~"));
+        let (before, rest) = self.text.split_at_checked(self.start).filter(|_| is_null)?;
+        if rest.starts_with('~') { None } else { problem::no_key(before, self.line) }
     }
 
     /// A block scalar that the end of the text cuts off has no line end, but the parser gives it one.
@@ -253,7 +261,11 @@ impl<'r, 'o> Reader<'r, 'o> {
                 break;
             }
             let merges = is_merge(&event);
+            let no_key = self.no_key(&event);
             let key = self.node(event)?;
+            if let Some(problem) = no_key {
+                return Err(Problem::Syntax(problem));
+            }
             let event = self.event()?;
             let value = self.node(event)?;
             if merges {
@@ -335,9 +347,9 @@ fn cannot_decode(text: &str, tag: &str) -> Problem {
         Scalar::Bool(_) => "bool",
         Scalar::Int(_) | Scalar::Uint(_) => "int",
         Scalar::Float(_) => "float",
-        Scalar::Timestamp => "timestamp",
         Scalar::Merge => "merge",
-        Scalar::Str => "str",
+        // Go looks for dates only where no tag says something else.
+        Scalar::Timestamp | Scalar::Str => "str",
     };
     let start = Message::plain("yaml: cannot decode !!").words(found).text(" `").data(text);
     Problem::Meaning(start.text("` as a !!").words(tag))

@@ -7,11 +7,21 @@ use crate::text::line_ends;
 
 /// The text, if it is one that YAML allows at all; else the offset of the first wrong byte, and what is wrong.
 pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
-    let text = std::str::from_utf8(text)
-        .map_err(|error| (error.valid_up_to(), Message::plain("yaml: invalid leading UTF-8 octet")))?;
-    let is_control = |char: char| char.is_control() && !matches!(char, '\t' | '\n' | '\r' | '\u{85}');
+    let (text, bad) = match std::str::from_utf8(text) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let (good, bad) = text.split_at(error.valid_up_to());
+            (std::str::from_utf8(good).unwrap_or_default(), Some(bad))
+        }
+    };
+    let is_control = |char: char| {
+        matches!(char, '\u{fffe}' | '\u{ffff}') || char.is_control() && !matches!(char, '\t' | '\n' | '\r' | '\u{85}')
+    };
     if let Some(at) = text.find(is_control) {
         return Err((at, "yaml: control characters are not allowed".into()));
+    }
+    if let Some(bad) = bad {
+        return Err((text.len(), wrong_bytes(bad).into()));
     }
     // A tab cannot indent, not even the first line.
     let content = text.trim_start_matches([' ', '\n', '\r']);
@@ -28,22 +38,82 @@ pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
     }
 }
 
+/// What is wrong with bytes that begin with none of UTF-8.
+fn wrong_bytes(bytes: &[u8]) -> &'static str {
+    let length = match bytes {
+        [0xc0..=0xdf, ..] => 2,
+        [0xe0..=0xef, ..] => 3,
+        [0xf0..=0xf7, ..] => 4,
+        _ => return "yaml: invalid leading UTF-8 octet",
+    };
+    let Some(bytes) = bytes.get(..length) else { return "yaml: incomplete UTF-8 octet sequence" };
+    if !bytes[1..].iter().all(|byte| byte & 0xc0 == 0x80) {
+        return "yaml: invalid trailing UTF-8 octet";
+    }
+    match bytes {
+        [0xc0 | 0xc1, ..] | [0xe0, ..=0x9f, ..] | [0xf0, ..=0x8f, ..] => "yaml: invalid length of a UTF-8 sequence",
+        _ => "yaml: invalid Unicode character",
+    }
+}
+
 /// What is wrong with the directives before the first document: only YAML 1.1 and tags are known.
 fn wrong_directive(text: &str) -> Option<&'static str> {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).peekable();
     if lines.peek().is_some_and(|line| *line == "..." || line.starts_with("... ")) {
         return Some("yaml: did not find expected node content");
     }
-    lines.take_while(|line| line.starts_with('%')).find_map(|line| {
-        let mut words = line[1..].split_ascii_whitespace();
-        match words.next() {
-            Some("YAML") if words.next() == Some("1.1") => None,
-            Some("YAML") => Some("yaml: found incompatible YAML document"),
-            Some("TAG") => None,
-            Some(_) => Some("yaml: found unknown directive name"),
-            None => Some("yaml: could not find expected directive name"),
+    lines.take_while(|line| line.starts_with('%')).find_map(|line| wrong_directive_line(&line[1..]))
+}
+
+/// What is wrong with one directive, given without its percent sign.
+fn wrong_directive_line(line: &str) -> Option<&'static str> {
+    let end = line.find(|char: char| !is_word(char)).unwrap_or(line.len());
+    let (name, rest) = line.split_at(end);
+    if name.is_empty() {
+        return Some("yaml: could not find expected directive name");
+    }
+    if !rest.is_empty() && !rest.starts_with([' ', '\t']) {
+        return Some("yaml: found unexpected non-alphabetical character");
+    }
+    match (name, rest.split_ascii_whitespace().next()) {
+        ("YAML", Some("1.1")) | ("TAG", _) => None,
+        ("YAML", None) => Some("yaml: did not find expected version number"),
+        ("YAML", Some(version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some("yaml: did not find expected digit or '.' character")
         }
-    })
+        ("YAML", Some(version)) if version.starts_with("1.1.") => {
+            Some("yaml: did not find expected comment or line break")
+        }
+        ("YAML", _) => Some("yaml: found incompatible YAML document"),
+        _ => Some("yaml: found unknown directive name"),
+    }
+}
+
+/// A character of names: of directives and aliases.
+fn is_word(char: char) -> bool {
+    char.is_ascii_alphanumeric() || matches!(char, '_' | '-')
+}
+
+/// What is wrong with an alias: the name ends before certain signs only, and no anchor has it.
+pub(super) fn unknown_alias(name: &str, line: usize) -> Message {
+    let end = name.find(|char: char| !is_word(char)).unwrap_or(name.len());
+    let ends_well = name[end..].chars().next().is_none_or(|char| "?:,]}%@`".contains(char));
+    if end == 0 || !ends_well {
+        return placed(scanned(line), &"did not find expected alphabetic or numeric character".into());
+    }
+    Message::plain("yaml: unknown anchor '").data(&name.as_bytes()[..end]).text("' referenced")
+}
+
+/// What is wrong with a key that has no text before its colon; `before` is the text up to it. Nothing where a question
+/// mark announces it, and in braces, where such a key is `null`.
+pub(super) fn no_key(before_it: &str, line: usize) -> Option<Message> {
+    let before_it = before_it.trim_end().trim_end_matches(':').trim_end();
+    let problem = match before_it.chars().last() {
+        Some('?' | '{' | ',') => return None,
+        Some('[') => "did not find expected node content",
+        _ => "did not find expected key",
+    };
+    Some(placed(before(line), &problem.into()))
 }
 
 /// The problem with the line where Go sees it, which it leaves out for the first.
@@ -61,6 +131,26 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         ErrorKind::TabAtBlockScalarStart => {
             (first_with_tab(text, here), "found a tab character where an indentation space is expected".into())
         }
+        // A quote right behind a quoted text opens another, which may lack its end.
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar
+            if opens_quote(text, error) =>
+        {
+            (scanned(line_ends(text.as_bytes()) + 1), "found unexpected end of stream".into())
+        }
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            (before(here), behind_quotes(text, here).into())
+        }
+        ErrorKind::InvalidLowSurrogateHexEscape
+        | ErrorKind::InvalidLowSurrogate
+        | ErrorKind::MissingLowSurrogate
+        | ErrorKind::UnpairedLowSurrogate => (scanned(here), "found invalid Unicode character escape code".into()),
+        // Marked where the scalar begins.
+        ErrorKind::DocumentIndicatorInQuotedScalar => {
+            (scanned(first_mark(text, here)), "found unexpected document indicator".into())
+        }
+        ErrorKind::InvalidTagEscape => (scanned(here), "did not find URI escaped octet".into()),
+        ErrorKind::ExpectedDocumentStart => (before(here), "did not find expected <document start>".into()),
+        ErrorKind::DuplicateVersionDirective => (before(here), "found duplicate %YAML directive".into()),
         ErrorKind::UndeclaredTagHandle => (scanned(here), "found undefined tag handle".into()),
         // Lines that could be indented have been.
         ErrorKind::InvalidQuotedScalarIndent => (scanned(here), "found unexpected document indicator".into()),
@@ -100,16 +190,46 @@ fn missed(error: &ScanError, text: &str) -> Option<&'static str> {
         | ErrorKind::UnexpectedEofFlowMapping
         | ErrorKind::UnexpectedEofFlowSequence
         | ErrorKind::UnexpectedEofImplicitFlowMapping => CONTENT,
-        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-            let line = text.lines().nth(before(error.marker().line()));
-            if line.is_some_and(|line| line.trim_start().starts_with("- ")) { ENTRY } else { KEY }
-        }
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidBlockScalarIndent => KEY,
         ErrorKind::ExpectedBlockSequenceEntry => ENTRY,
-        ErrorKind::ExpectedFlowMappingSeparator => "did not find expected ',' or '}'",
-        ErrorKind::ExpectedFlowSequenceSeparator | ErrorKind::InvalidColonPlacement => IN_LIST,
+        ErrorKind::ExpectedFlowSequenceSeparator
+        | ErrorKind::InvalidColonPlacement
+        | ErrorKind::MismatchedFlowCollectionEnd { open: '[', .. } => IN_LIST,
+        ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::MismatchedFlowCollectionEnd { .. } => {
+            "did not find expected ',' or '}'"
+        }
         _ => return None,
     })
+}
+
+/// What is missing behind a quoted text on that line that something follows, by how the line or a bracket begins.
+fn behind_quotes(text: &str, line: usize) -> &'static str {
+    let line = text.lines().nth(before(line)).unwrap_or_default().trim_start();
+    let value = line.split_once(": ").map_or(line, |(_, value)| value.trim_start());
+    if line.starts_with("- ") {
+        "did not find expected '-' indicator"
+    } else if value.starts_with('[') {
+        "did not find expected ',' or ']'"
+    } else if line.starts_with('{') || value.starts_with('{') {
+        "did not find expected ',' or '}'"
+    } else {
+        "did not find expected key"
+    }
+}
+
+/// Whether a mistake stands at a quote that nothing closes.
+fn opens_quote(text: &str, error: &ScanError) -> bool {
+    let mut rest = text.chars().skip(error.marker().index());
+    match rest.next() {
+        Some(quote @ ('"' | '\'')) => rest.all(|char| char != quote),
+        _ => false,
+    }
+}
+
+/// The first line behind a line that begins or ends a document.
+fn first_mark(text: &str, line: usize) -> usize {
+    let marks = |line: &str| line.starts_with("---") || line.starts_with("...");
+    text.lines().enumerate().skip(line).find(|(_, line)| marks(line)).map_or(line, |(index, _)| index + 1)
 }
 
 /// The problem on a line, or on none for 0.

@@ -19,8 +19,6 @@ const LEFT_OUT: &[&str] = &[
     "gen",
     "bcrypt",
     "htpasswd",
-    "sha1sum",
-    "decryptAES",
     "encryptAES",
     "derivePassword",
     "buildCustomCert",

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::compare::Difference;
+use crate::compare::{Difference, Exempt};
 use crate::oracle::Outcome;
 
 /// What groups differences with the same cause, more or less: what both sides say.
@@ -22,15 +22,27 @@ pub fn show(found: &BTreeMap<String, Vec<Difference>>, most: usize) {
         let mut shortest: Vec<&Difference> = differences.iter().collect();
         shortest.sort_by_key(|difference| difference.case.template.len());
         shortest.dedup_by_key(|difference| (difference.case.template.len(), difference.case.template.get(..8)));
-        for difference in shortest.into_iter().take(40) {
-            println!("   {}", shown(&difference.case.template));
-            for (key, value) in &difference.case.data {
-                println!("      {key}: {}", shown(value));
-            }
-            println!("   ours {}", outcome(&difference.ours));
-            println!("   Go   {}", outcome(&difference.gos));
-        }
+        shortest.into_iter().take(40).for_each(show_one);
     }
+}
+
+/// Prints how many cases were not compared for each reason, and the shortest of them.
+pub fn show_exempt(exempt: &BTreeMap<Exempt, Vec<Difference>>, most: usize) {
+    for (reason, differences) in exempt {
+        println!("-- {reason:?}: {}", differences.len());
+        let mut shortest: Vec<&Difference> = differences.iter().collect();
+        shortest.sort_by_key(|difference| difference.case.template.len());
+        shortest.into_iter().take(most).for_each(show_one);
+    }
+}
+
+fn show_one(difference: &Difference) {
+    println!("   {}", shown(&difference.case.template));
+    for (key, value) in &difference.case.data {
+        println!("      {key}: {}", shown(value));
+    }
+    println!("   ours {}", outcome(&difference.ours));
+    println!("   Go   {}", outcome(&difference.gos));
 }
 
 /// Writes the differences into the file that `DIFFERENCES` names, with Go's outcome as the expectation.
@@ -62,7 +74,7 @@ fn case(difference: &Difference) -> Value {
             case["expected_error"] = format!("unable to {act} template at key k: {text}").into();
             case["error_phase"] = phase.as_str().into();
         }
-        Outcome::Skip(_) | Outcome::Clock => {}
+        Outcome::Skip(_) => {}
     }
     case
 }
@@ -72,7 +84,6 @@ fn outcome(outcome: &Outcome) -> String {
         Outcome::Output(output) => format!("output {}", shown(output)),
         Outcome::Error { phase, text } => format!("{phase} error {text}"),
         Outcome::Skip(reason) => format!("skipped: {reason}"),
-        Outcome::Clock => "the clock".to_owned(),
     }
 }
 

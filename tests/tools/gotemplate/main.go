@@ -1,9 +1,9 @@
 // Gotemplate renders templates as the Go operator does, for tests that compare with it.
 //
 // It reads one case a line, {"id": 1, "template": BASE64, "data": {"key": BASE64}}, and answers each with one line:
-// {"id": 1, "output": BASE64}, {"id": 1, "phase": "parse" or "exec", "error": TEXT}, {"id": 1, "clock": true} when the
-// output depends on the clock, or {"id": 1, "skip": REASON} when the case takes Go too long or too much memory. After the
-// last of these the program ends, for nothing else stops what it began; whoever runs it starts it again for the rest.
+// {"id": 1, "output": BASE64}, {"id": 1, "phase": "parse" or "exec", "error": TEXT}, or {"id": 1, "skip": REASON} when the
+// case takes Go too long or too much memory. After the last of these the program ends, for nothing else stops what it
+// began; whoever runs it starts it again for the rest.
 package main
 
 import (
@@ -41,7 +41,6 @@ type answer struct {
 	Phase  string  `json:"phase,omitempty"`
 	Error  string  `json:"error,omitempty"`
 	Skip   string  `json:"skip,omitempty"`
-	Clock  bool    `json:"clock,omitempty"`
 }
 
 func main() {
@@ -126,10 +125,6 @@ func render(asked *request, table template.FuncMap) (given answer) {
 	}
 	var out bounded
 	if err := parsed.Execute(&out, data); err != nil {
-		if errors.Is(err, errClock) || strings.HasSuffix(err.Error(), errClock.Error()) {
-			given.Clock = true
-			return given
-		}
 		if errors.Is(err, errTooLong) {
 			given.Skip = errTooLong.Error()
 			return given

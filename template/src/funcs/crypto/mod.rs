@@ -20,7 +20,7 @@ pub(super) mod cost {
     pub(in crate::funcs) const SCRYPT: usize = 3;
     /// Finding primes takes now less, now more; these are means.
     pub(in crate::funcs) const RSA_2048: usize = 2;
-    pub(in crate::funcs) const RSA_4096: usize = 12;
+    pub(in crate::funcs) const RSA_4096: usize = 8;
     /// With an RSA key of more than 4096 bits.
     pub(in crate::funcs) const LONG_SIGNATURE: usize = 5;
 }

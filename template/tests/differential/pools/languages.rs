@@ -125,7 +125,7 @@ pub const FORMATS: &[&[u8]] = &[
     b"%.0f",
     b"%.f",
     b"%1000000d",
-    b"%9999999d",
+    b"%1000001d",
 ];
 pub const JSONS: &[&[u8]] = &[
     b"{}", b"[]", b"null", b"true", b"1", b"-0", b"1.5", b"1e3", b"1e400", b"\"s\"", b"[1,\"a\",null,true,[2],{\"k\":3}]",

@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 
-use encodings::{BASE32S, BASE64S, HEXES};
+use encodings::{BASE32S, BASE64S, HEXES, PASSWORDS, SEALED};
 use languages::{FORMATS, JSONS, REGEXES, REPLACEMENTS, YAMLS};
 use quantities::{CONSTRAINTS, DATES, DURATIONS, LAYOUTS, NUMBERS, VERSIONS, ZONES};
 use texts::{KEYS, PATHS, SEPARATORS, TYPE_NAMES, URLS, WORDS};
@@ -36,6 +36,8 @@ pub enum Flavour {
     TypeName,
     Duration,
     Separator,
+    Password,
+    Sealed,
 }
 
 const ALL: &[Flavour] = &[
@@ -60,6 +62,8 @@ const ALL: &[Flavour] = &[
     Flavour::TypeName,
     Flavour::Duration,
     Flavour::Separator,
+    Flavour::Password,
+    Flavour::Sealed,
 ];
 
 fn pool(flavour: Flavour) -> &'static [&'static [u8]] {
@@ -85,6 +89,8 @@ fn pool(flavour: Flavour) -> &'static [&'static [u8]] {
         Flavour::TypeName => TYPE_NAMES,
         Flavour::Duration => DURATIONS,
         Flavour::Separator => SEPARATORS,
+        Flavour::Password => PASSWORDS,
+        Flavour::Sealed => SEALED,
     }
 }
 
