@@ -30,8 +30,9 @@ pub struct Limits {
     /// Bytes of all values that functions make during one render, whether still in use or not.
     pub total_bytes: usize,
     /// Calls of functions that compute long for a short text, in units of one `bcrypt`, about 60 ms of one core: an RSA
-    /// key of 2048 bits counts as 2, a derived password as 3, an RSA key of 4096 bits as 8. The default is a second's
-    /// work: room for a certificate authority, a certificate, an RSA key and two hashes.
+    /// key of 2048 bits counts as 2, a derived password as 3, an RSA key of 4096 bits as 8. The default is about
+    /// a second's work, and two where the primes of the longest key are hard to find: room for a certificate authority, a
+    /// certificate, an RSA key of 4096 bits and two hashes.
     pub expensive_calls: usize,
     /// Wall-clock time of one render.
     pub deadline: Duration,
