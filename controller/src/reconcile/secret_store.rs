@@ -6,8 +6,9 @@
 //! events.k8s.io/events `create`, `patch`.
 
 use std::{
+    collections::HashMap,
     marker::PhantomData,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -89,11 +90,19 @@ impl StoreResource for ClusterSecretStore {
 pub struct Stores<K> {
     ctx: Arc<Ctx>,
     kind: PhantomData<fn() -> K>,
+    answers: Mutex<HashMap<ObjectKey, Answer>>,
+}
+
+/// What the API server answered to the last write of a status, which the watch may have yet to bring.
+struct Answer {
+    uid: String,
+    version: u64,
+    status: StoreStatus,
 }
 
 impl<K: StoreResource> Stores<K> {
     pub fn new(ctx: Arc<Ctx>) -> Self {
-        Self { ctx, kind: PhantomData }
+        Self { ctx, kind: PhantomData, answers: Mutex::default() }
     }
 
     async fn validate(&self, object: &Watched<K>, spec: SecretStoreSpec, asked: Asked) -> Result<Readiness, Error> {
@@ -117,7 +126,7 @@ impl<K: StoreResource> Stores<K> {
 
     /// Returns the status as it is now meant to be.
     async fn tell(&self, key: &ObjectKey, object: &Watched<K>, outcome: Result<Readiness, &Error>) -> StoreStatus {
-        let before: StoreStatus = object.status();
+        let before = self.latest_status(key, object);
         let waits = outcome.as_ref().is_err_and(|error| error.code() == Code::BreakerOpen);
         if waits && condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true()) {
             return before;
@@ -141,13 +150,33 @@ impl<K: StoreResource> Stores<K> {
         }
         let patch = json!({"metadata": {"uid": object.meta.uid}, "status": after});
         match K::api(&self.ctx, key).patch_status(key.name(), &PatchParams::default(), &Patch::Merge(patch)).await {
-            Ok(_) => {}
+            Ok(written) => self.remember(key, &written, after.clone()),
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
             Err(error) => {
                 tracing::warn!("{}", Error::kube(&format!("writing the status of {} {key}", K::KIND), &error));
             }
         }
         after
+    }
+
+    /// The status as the watch has it, or as this process wrote it since: two turns in quick succession write once.
+    fn latest_status(&self, key: &ObjectKey, object: &Watched<K>) -> StoreStatus {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        match answers.get(key) {
+            Some(answer) if answer.uid == object.uid() && answer.version > object.version() => answer.status.clone(),
+            _ => {
+                answers.remove(key);
+                object.status()
+            }
+        }
+    }
+
+    fn remember(&self, key: &ObjectKey, written: &Watched<K>, status: StoreStatus) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of a store that is gone nobody asks again.
+        answers.retain(|key, _| K::cache(&self.ctx).find(key).is_some());
+        let answer = Answer { uid: written.uid().to_owned(), version: written.version(), status };
+        answers.insert(key.clone(), answer);
     }
 
     fn publish(&self, object: &Watched<K>, condition: &Condition, is_good: bool) {
