@@ -215,7 +215,7 @@ async fn of_entries(scene: &Scene) -> Result<Vec<Fault>> {
         fault(
             "A name cannot be a key",
             &["KeyInvalid"],
-            &["spec.dataFrom[0].extract", "'/'"],
+            &["spec.dataFrom[0].extract", "the key \"a /\"", "rewrite"],
             all(json!({"extract": {"key": "object"}, "rewrite": rewrite})),
         ),
     ])
