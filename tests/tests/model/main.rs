@@ -61,7 +61,7 @@ async fn sequence(seed: u64, controller: Arc<Mutex<Process>>) -> Result {
         let agreed = Box::pin(stage.act(&step, &mut world)).await;
         agreed.map_err(|failure| failure.during(format!("MODEL_SEED={seed}\n{}", done.join("\n"))))?;
     }
-    let agreed = stage.agrees_with(&world).await;
+    let agreed = stage.agrees_with(&mut world).await;
     agreed.map_err(|failure| failure.during(format!("MODEL_SEED={seed}, at the end\n{}", done.join("\n"))))
 }
 

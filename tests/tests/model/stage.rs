@@ -80,14 +80,20 @@ impl Stage {
         self.agrees_with(world).await
     }
 
-    /// Waits until what is there is what the model says.
-    pub async fn agrees_with(&self, world: &World) -> Result {
-        let wanted = wanted(world);
-        wait::until("the namespace to be as the model says", SOON, || async {
+    /// Waits until what is there is what the model says, and tells the model what it leaves open.
+    pub async fn agrees_with(&self, world: &mut World) -> Result {
+        let agreed = wait::until("the namespace to be as the model says", SOON, || async {
             let seen = self.view(world).await.map_err(|failure| failure.to_string())?;
-            if seen == wanted { Ok(()) } else { Err(difference(&wanted, &seen)) }
+            let wanted = wanted(world, &seen);
+            if seen == wanted { Ok(seen) } else { Err(difference(&wanted, &seen)) }
         })
-        .await
+        .await?;
+        for (name, seen) in agreed.secrets {
+            if let Some(secret) = world.secrets.get_mut(name) {
+                secret.is_managed = seen.is_managed;
+            }
+        }
+        Ok(())
     }
 
     async fn perform(&mut self, step: &Step, before: &World, after: &World) -> Result {
@@ -247,11 +253,12 @@ impl Stage {
     }
 }
 
-fn wanted(world: &World) -> View {
+fn wanted(world: &World, seen: &View) -> View {
     let secrets = world.secrets.iter().map(|(name, secret)| {
+        let seen = seen.secrets.get(name).filter(|_| secret.label_is_open);
         let view = SecretView {
             data: secret.data.clone(),
-            is_managed: secret.is_managed,
+            is_managed: seen.map_or(secret.is_managed, |seen| seen.is_managed),
             owner: secret.owner,
             has_creator: secret.has_creator,
             hash: secret.written.as_ref().map(data_hash),

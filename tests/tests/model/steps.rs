@@ -194,7 +194,7 @@ impl Step {
             }
             Self::StripLabel(name) => {
                 if let Some(secret) = world.secrets.get_mut(name) {
-                    secret.is_managed = false;
+                    (secret.is_managed, secret.label_is_open) = (false, false);
                 }
             }
             Self::StripOwner(name) => {

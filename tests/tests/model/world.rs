@@ -89,6 +89,9 @@ impl Spec {
 pub struct Secret {
     pub data: Data,
     pub is_managed: bool,
+    /// Whether it may as well carry the managed label: a target that cannot be written is labelled once for each failure that is new,
+    /// and which are new depends on their words.
+    pub label_is_open: bool,
     /// The ExternalSecret that owns it, by the count of those that there were.
     pub owner: Option<u32>,
     pub has_creator: bool,
@@ -168,6 +171,7 @@ impl World {
     pub fn wake(&mut self) -> bool {
         let Some(object) = self.object.clone() else { return false };
         if object.spec.is_refused() {
+            self.leave_label_open(object.spec.target);
             self.object = Some(Object { ready: Some(FAILED), ..object });
             return false;
         }
@@ -179,6 +183,9 @@ impl World {
             None => FAILED,
         };
         let is_done = ready != FAILED;
+        if !is_done {
+            self.leave_label_open(object.spec.target);
+        }
         if let Some(object) = &mut self.object {
             object.ready = Some(ready);
             if is_done {
@@ -191,6 +198,12 @@ impl World {
     /// Whether the status must say the present version of the ExternalSecret.
     pub fn is_taken_up(&self) -> bool {
         self.object.as_ref().is_some_and(|object| object.has_synced && !object.has_changed)
+    }
+
+    fn leave_label_open(&mut self, target: &str) {
+        if let Some(secret) = self.secrets.get_mut(target) {
+            secret.label_is_open = true;
+        }
     }
 
     fn is_due(&self, object: &Object) -> bool {
@@ -256,9 +269,13 @@ impl World {
                 Deletion::Delete if spec.creation != Creation::Owner => return FAILED,
                 Deletion::Delete => {
                     let owner = Some(self.objects);
-                    let is_owned = |secret: &Secret| secret.owner == owner && secret.is_managed;
-                    if self.secrets.get(spec.target).is_some_and(is_owned) {
-                        self.secrets.remove(spec.target);
+                    match self.secrets.get_mut(spec.target) {
+                        Some(secret) if secret.owner == owner && secret.is_managed => {
+                            self.secrets.remove(spec.target);
+                        }
+                        // Somebody else's stays, with the label that every target gets.
+                        Some(secret) => secret.is_managed = true,
+                        None => {}
                     }
                     return DELETED;
                 }
@@ -280,7 +297,7 @@ impl World {
             (None, Creation::Merge) => return MISSING,
             (None, _) => Secret::default(),
         };
-        secret.is_managed = true;
+        (secret.is_managed, secret.label_is_open) = (true, false);
         if spec.creation != Creation::None {
             let keeps = matches!(spec.creation, Creation::Merge | Creation::CreateOrMerge);
             let before = std::mem::take(&mut secret.data);
