@@ -48,13 +48,11 @@ impl Url {
     /// The host without brackets and port.
     pub(crate) fn hostname(&self) -> &[u8] {
         let host = self.host.as_slice();
-        if let Some(rest) = host.strip_prefix(b"[") {
-            return cut(rest, b']').0;
-        }
-        match host.iter().rposition(|&byte| byte == b':') {
+        let host = match host.iter().rposition(|&byte| byte == b':') {
             Some(colon) if host[colon + 1..].iter().all(u8::is_ascii_digit) => &host[..colon],
             _ => host,
-        }
+        };
+        host.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(host)
     }
 
     fn parse_without_fragment(text: &[u8]) -> Result<Self, Message> {

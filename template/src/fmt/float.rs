@@ -3,6 +3,9 @@
 /// More digits than any float has; the standard library formats no more than this is asked for, the rest are zeros.
 const MAX_DIGITS: usize = 1_100;
 
+/// A float of fewer digits than these is written with all of them.
+const LEAST_DIGITS_OF_A_TIE: usize = 15;
+
 /// A float by one of the verbs `e E f F g G b x X`; `precision` absent means as many digits as identify the number.
 pub(crate) fn format_float(value: f64, verb: char, precision: Option<usize>) -> String {
     let sign = if value.is_sign_negative() && !value.is_nan() { "-" } else { "" };
@@ -24,7 +27,15 @@ pub(crate) fn format_float(value: f64, verb: char, precision: Option<usize>) -> 
 
 /// The shortest decimal digits that identify the number, and the place of the decimal point before them.
 pub(crate) fn shortest(magnitude: f64) -> (String, i32) {
-    split(&format!("{magnitude:e}"))
+    let (digits, point) = split(&format!("{magnitude:e}"));
+    if digits.len() >= LEAST_DIGITS_OF_A_TIE {
+        // Where two texts of that length are equally near, Go takes the even one, as rounding does.
+        let rounded = format!("{:.*e}", digits.len() - 1, magnitude);
+        if rounded.parse() == Ok(magnitude) {
+            return split(&rounded);
+        }
+    }
+    (digits, point)
 }
 
 /// `%v` and `%g`: exponential when the exponent is small or large.
