@@ -263,8 +263,16 @@ async fn flags_have_their_effect() -> Result {
     let unchecked =
         ["--concurrent=3", "--enable-secret-store-reconciler=false", "--enable-cluster-store-reconciler=false"];
     let mut controller = scene.bed.operator(Binary::Controller, &[&namespace[..], &unchecked].concat()).await?;
-    let workers = controller.metric("controller_runtime_max_concurrent_reconciles", &["controller=\"externalsecret\""]);
-    assert_eq!(workers.await?, Some(3.0));
+    // Ready is who answers; workers start when the caches are full.
+    wait::until("three workers", SOON, || async {
+        let name = "controller_runtime_max_concurrent_reconciles";
+        let workers = controller.metric(name, &["controller=\"externalsecret\""]).await;
+        match workers.map_err(|error| error.to_string())? {
+            Some(3.0) => Ok(()),
+            other => Err(format!("{other:?} workers")),
+        }
+    })
+    .await?;
     let checked = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "Valid"}]}});
     let stores = scene.ours("SecretStore");
     stores.patch_status("store", &PatchParams::default(), &Patch::Merge(checked)).await?;

@@ -111,8 +111,27 @@ impl Stage {
                 controller.restart().await?;
                 done
             }
+            Step::DeleteStore => {
+                self.change(step, before, after).await?;
+                self.deletion_of_the_store_is_seen().await
+            }
             step => self.change(step, before, after).await,
         }
+    }
+
+    /// Waits until the controller has no more series of the store: stores and ExternalSecrets come by watches of their own, and what
+    /// is created before the deletion has come still reads from the deleted store, rightly.
+    async fn deletion_of_the_store_is_seen(&self) -> Result {
+        let namespace = format!("namespace=\"{}\"", self.scene.namespace);
+        wait::until("the controller to see that the store is gone", SOON, || async {
+            let controller = self.controller.lock().await;
+            let series = controller.metric("secretstore_status_condition", &[&namespace]).await;
+            match series.map_err(|failure| failure.to_string())? {
+                None => Ok(()),
+                Some(_) => Err("it has series of the store".to_owned()),
+            }
+        })
+        .await
     }
 
     async fn change(&mut self, step: &Step, before: &World, after: &World) -> Result {
