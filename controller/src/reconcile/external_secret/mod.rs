@@ -1,6 +1,6 @@
 //! ExternalSecret: from an event to one Secret.
 //!
-//! Being deleted → clean up. Another class's store → not ours. Plan it. Is a refresh due? Fetch, render, write at most
+//! Another class's store → not ours. Being deleted → clean up. Plan it. Is a refresh due? Fetch, render, write at most
 //! one Secret, tell the user. A synced object that is not due costs no call at all. Whatever fails, the target stays as
 //! it is. RBAC: externalsecrets `get`, `list`, `watch`, `patch` (finalizer of upstream), and what [`target`],
 //! [`status`], [`render`] and the providers name.
@@ -20,7 +20,7 @@ mod rewrite;
 pub mod source;
 pub mod sources;
 mod status;
-mod stores;
+pub mod stores;
 mod target;
 pub mod users;
 mod values;
@@ -50,6 +50,7 @@ use self::{
     render::Content,
     status::Told,
     target::{Metadata, Written},
+    users::Shape,
 };
 use crate::{
     ctx::Ctx,
@@ -133,20 +134,23 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     async fn run(&self) -> Result<Next, Error> {
+        // What its spec says is for its own operator to judge, and what its deletion asks for to do.
+        let named: Shape = self.object.spec().unwrap_or_default();
+        let is_served = self.ctx.settings.cluster_stores || !named.is_from_cluster_store();
+        if !stores::all_of_our_class(self.ctx, &named.stores(self.key.namespace())) {
+            return Ok(Next::Rest);
+        }
         if self.object.is_being_deleted() {
             return cleanup::run(self.ctx, self.key, self.object).await;
         }
-        // Nothing can be made there, and what is there goes.
-        if self.ctx.namespaces.is_terminating(self.key.namespace()) {
+        // Nothing can be made in a namespace that goes, and what is there goes.
+        if !is_served || self.ctx.namespaces.is_terminating(self.key.namespace()) {
             return Ok(Next::Rest);
         }
         let (spec, plan) = match self.plan() {
             Ok(plan) => plan,
             Err(error) => return self.fail(error).await,
         };
-        if !self.is_ours(&plan) {
-            return Ok(Next::Rest);
-        }
         if let Some(manifest) = &plan.target.manifest {
             return generic::run(self, &spec, &plan, manifest).await;
         }
@@ -229,14 +233,6 @@ impl Turn<'_> {
         let Some((path, first)) = errors.next() else { return Ok(()) };
         let others: Vec<_> = errors.map(|(path, error)| format!("{path}: {}", error.message())).collect();
         Err(first.with_others(&others, MISTAKES_TOLD - 1).at(path))
-    }
-
-    fn is_ours(&self, plan: &Plan) -> bool {
-        let cluster = |entry: &api::plan::Entry| entry.store.kind == api::reference::StoreKind::ClusterSecretStore;
-        if !self.ctx.settings.cluster_stores && plan.entries.iter().any(cluster) {
-            return false;
-        }
-        stores::all_of_our_class(self.ctx, self.key.namespace(), plan)
     }
 
     /// `settled`: spec and metadata are as they were at the last write. Returns also what the templates came from.
