@@ -119,7 +119,7 @@ fn is_as_desired(known: &Managed, desired: &Desired, wanted: u64) -> bool {
 async fn create(ctx: &Ctx, secrets: &Api<Secret>, desired: &Desired, wanted: u64) -> Result<Written, Error> {
     let params = PostParams { field_manager: Some(field_manager(&desired.author.name)), ..PostParams::default() };
     let created = secrets.create(&params, &desired.secret()).await;
-    let created = created.map_err(|error| unwritten(&act("creating", desired), &error))?;
+    let created = created.map_err(|error| Error::kube(&act("creating", desired), &error))?;
     ctx.managed.record(&created, Some(wanted));
     Ok(Written::Created)
 }
@@ -152,7 +152,7 @@ async fn patch(
     }
     let params = PatchParams { field_manager: Some(field_manager(&desired.author.name)), ..PatchParams::default() };
     let patched = secrets.patch(&desired.target, &params, &Patch::Merge(patch)).await;
-    let patched = patched.map_err(|error| unwritten(&act("updating", desired), &error))?;
+    let patched = patched.map_err(|error| Error::kube(&act("updating", desired), &error))?;
     ctx.managed.record(&patched, Some(wanted));
     Ok(Written::Updated(adoption))
 }
@@ -175,18 +175,4 @@ async fn own_annotations(ctx: &Ctx, author: &Author) -> Result<std::collections:
 
 fn act(doing: &str, desired: &Desired) -> String {
     format!("{doing} secret {}/{}", desired.author.namespace, desired.target)
-}
-
-/// The API server quotes what it refuses, which may be a value of the store: of such an answer only fields and faults are told.
-fn unwritten(act: &str, error: &kube::Error) -> Error {
-    let kube::Error::Api(status) = error else { return Error::kube(act, error) };
-    if !matches!(status.code, 400 | 422) {
-        return Error::kube(act, error);
-    }
-    let causes = status.details.iter().flat_map(|details| &details.causes);
-    let faults: Vec<_> = causes.map(|cause| format!("{} ({})", cause.field, cause.reason)).collect();
-    let faults = if faults.is_empty() { status.reason.clone() } else { faults.join(", ") };
-    let message =
-        format!("{act}: refused by the API server: {faults}; correct the values or what spec.target makes of them");
-    Error::fix(Code::KubernetesInvalid, message)
 }

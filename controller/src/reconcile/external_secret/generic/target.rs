@@ -103,7 +103,7 @@ impl Target<'_> {
             .map_err(|_| Error::fix(Code::TargetInvalid, format!("{} cannot be put together", desired.name())))?;
         let params = PostParams { field_manager: Some(field_manager(&desired.author.name)), ..PostParams::default() };
         let created = self.api().create(&params, &object).await;
-        let created = created.map_err(|error| self.failed("creating", "create", &desired.target, &error))?;
+        let created = created.map_err(|error| self.failed("creating", &desired.target, &error))?;
         Ok((Written::Created, created))
     }
 
@@ -130,12 +130,12 @@ impl Target<'_> {
     async fn send(&self, desired: &Desired, patch: Value) -> Result<DynamicObject, Error> {
         let params = PatchParams { field_manager: Some(field_manager(&desired.author.name)), ..PatchParams::default() };
         let patched = self.api().patch(&desired.target, &params, &Patch::Merge(patch)).await;
-        patched.map_err(|error| self.failed("updating", "patch", &desired.target, &error))
+        patched.map_err(|error| self.failed("updating", &desired.target, &error))
     }
 
     async fn read(&self, name: &str) -> Result<Option<DynamicObject>, Error> {
         let found = self.api().get_opt(name).await;
-        found.map_err(|error| self.failed("reading", "get", name, &error))
+        found.map_err(|error| self.failed("reading", name, &error))
     }
 
     /// Deletes the objects that this ExternalSecret created under other names, when they are provably its own.
@@ -169,7 +169,7 @@ impl Target<'_> {
                 Ok(true)
             }
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
-            Err(error) => Err(self.failed("deleting", "delete", name, &error)),
+            Err(error) => Err(self.failed("deleting", name, &error)),
         }
     }
 
@@ -181,31 +181,14 @@ impl Target<'_> {
         ObjectKey::new(self.namespace, name)
     }
 
-    /// Of a refusal, fields and faults are told but not the API server's words, which may quote a value of the store;
-    /// of a missing permission, what to grant.
-    fn failed(&self, doing: &str, verb: &str, name: &str, error: &kube::Error) -> Error {
-        let ApiResource { group, kind, plural, .. } = self.kind;
-        let act = format!("{doing} {} {}/{name}", kind.to_lowercase(), self.namespace);
-        let kube::Error::Api(status) = error else { return Error::kube(&act, error) };
-        match status.code {
-            401 | 403 if !status.message.contains("being terminated") => {
-                let message = format!(
-                    "{act}: not permitted; allow the operator to {verb} {plural} of API group \"{group}\" (get, list, \
-                     watch, create, patch and delete are needed)"
-                );
-                Error::wait(Code::KubernetesForbidden, message)
-            }
-            400 | 422 => {
-                let causes = status.details.iter().flat_map(|details| &details.causes);
-                let faults: Vec<_> = causes.map(|cause| format!("{} ({})", cause.field, cause.reason)).collect();
-                let faults = if faults.is_empty() { status.reason.clone() } else { faults.join(", ") };
-                let message = format!(
-                    "{act}: refused by the API server: {faults}; correct the values or what spec.target makes of them"
-                );
-                Error::fix(Code::KubernetesInvalid, message)
-            }
-            _ => Error::kube(&act, error),
+    /// Of a missing permission, also what else to grant: nothing is shipped for this kind.
+    fn failed(&self, doing: &str, name: &str, error: &kube::Error) -> Error {
+        let act = format!("{doing} {} {}/{name}", self.kind.kind.to_lowercase(), self.namespace);
+        let error = Error::kube(&act, error);
+        if error.code() == Code::KubernetesForbidden {
+            return error.advising("targets of this kind need get, list, watch, create, patch and delete");
         }
+        error
     }
 }
 
