@@ -6,7 +6,7 @@ use std::{
 };
 
 use api::{
-    external_secret::{ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
+    external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
     names::event_reason,
     plan::{Plan, Refresh},
     template_syntax,
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::{
     MISTAKES_TOLD, cleanup,
     desired::Author,
-    fetch,
+    fetch::{self, Fetched},
     kind::Kind,
     knowledge::Knowledge,
     missing::Missing,
@@ -216,19 +216,30 @@ impl Turn<'_> {
         settled: bool,
     ) -> Result<(Told, sources::Seen), Error> {
         let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
-        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since).await?;
-        if let Some(news) = self.missing.news(self.key, &fetched.missing) {
+        let fetched = fetch::fetch(self.ctx, place, self.key, plan, self.since).await?;
+        let Fetched { values, missing, gone, searched } = fetched;
+        let before = Before { known, settled, gone: &gone, edited: self.is_edited(), knowledge: &knowledge };
+        let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
+        let without = if values.is_empty() { self.without_values(kind, plan, &before).await? } else { None };
+        let (told, seen) = match without {
+            Some(told) => (told, sources::Seen::default()),
+            None => {
+                let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
+                (self.write(kind, plan, (content, metadata), &before).await?, seen)
+            }
+        };
+        if let Some(news) = self.missing.news(self.key, &missing) {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
-        guard::found(self.ctx, self.key.namespace(), plan, &fetched.gone);
-        let before = Before { known, settled, gone: &fetched.gone, knowledge: &knowledge };
-        if fetched.values.is_empty()
-            && let Some(told) = self.without_values(kind, plan, &before).await?
-        {
-            return Ok((told, sources::Seen::default()));
+        if !is_retained {
+            guard::in_step(self.ctx, self.key, plan, &gone, searched);
         }
-        let (content, metadata, seen) = self.content::<K>(plan, place, fetched.values).await?;
-        Ok((self.write(kind, plan, (content, metadata), &before).await?, seen))
+        Ok((told.with_missing(&missing), seen))
+    }
+
+    /// Whether something else than the provider may be why the target changes.
+    fn is_edited(&self) -> bool {
+        !guard::is_of(&self.object.status(), self.object.generation()) || self.ctx.sources.are_newer(self.key)
     }
 
     async fn content<K: Kind>(
