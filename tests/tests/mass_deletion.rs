@@ -342,6 +342,10 @@ async fn what_went_on_purpose_is_not_served() -> Result {
 #[tokio::test]
 async fn search_that_shrinks_is_held() -> Result {
     let store = Store::new().await?;
+    let namespace = store.alone.namespace.as_str();
+    let rules = format!("path \"secret/+/{namespace}/*\" {{ capabilities = [\"read\", \"list\"] }}");
+    let here = format!("path \"secret/metadata/{namespace}\" {{ capabilities = [\"list\"] }}");
+    store.alone.bao.policy(namespace, &format!("{rules}\n{here}")).await?;
     let mut controller = store.alone.controller().await?;
     store.alone.valid().await?;
     let mut object = store.external_secret(0);

@@ -20,6 +20,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
+pub mod going;
 pub mod served;
 mod store;
 pub mod wiring;

@@ -221,12 +221,11 @@ impl Turn<'_> {
         let before = Before { known, settled, gone: &gone, edited: self.is_edited(), knowledge: &knowledge };
         let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
         let without = if values.is_empty() { self.without_values(kind, plan, &before).await? } else { None };
-        let (told, seen) = match without {
-            Some(told) => (told, sources::Seen::default()),
-            None => {
-                let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
-                (self.write(kind, plan, (content, metadata), &before).await?, seen)
-            }
+        let (told, seen) = if let Some(told) = without {
+            (told, sources::Seen::default())
+        } else {
+            let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
+            (self.write(kind, plan, (content, metadata), &before).await?, seen)
         };
         if let Some(news) = self.missing.news(self.key, &missing) {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);

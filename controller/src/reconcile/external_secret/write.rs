@@ -22,7 +22,10 @@ use super::{
 use crate::{
     error::{Code, Error},
     reconcile::{
-        guard::wiring::{self as guard, Going, Refusal},
+        guard::{
+            going::Going,
+            wiring::{self as guard, Refusal},
+        },
         managed::Managed,
     },
 };

@@ -61,10 +61,10 @@ pub fn served(cache: &Cache<Watched<ExternalSecret>>, kind: StoreKind, store: &O
             return;
         }
         let spec: Spec = object.spec().unwrap_or_default();
-        let (keys, searches) = spec.entries(kind, store.name());
-        let searcher = searches.then(|| searcher(key));
+        let (keys, finds) = spec.entries(kind, store.name());
+        let by = finds.then(|| searcher(key));
         if let Some(ready) = status.ready() {
-            let all = || keys.iter().copied().chain(searcher);
+            let all = || keys.iter().copied().chain(by);
             if says(ready, Code::DeletionsHeld) {
                 served.held.extend(all());
             } else if let (true, Some(since)) = (says(ready, Code::RemoteSecretMissing), &ready.last_transition_time) {
@@ -75,7 +75,7 @@ pub fn served(cache: &Cache<Watched<ExternalSecret>>, kind: StoreKind, store: &O
             }
         }
         served.keys.extend(keys);
-        served.searchers.extend(searcher);
+        served.searchers.extend(by);
     });
     served
 }

@@ -98,8 +98,8 @@ impl Store {
             self.absent.remove(&lost.key);
             let known = lost.by.filter(|by| *by == lost.key).map(|by| self.size(by));
             let count = lost.count.max(known.unwrap_or_default());
-            let loss = Loss { at, by: lost.by, count, state: State::Waiting };
-            self.lost.entry(lost.key).and_modify(|loss| loss.state = State::Waiting).or_insert(loss);
+            let waiting = Loss { at, by: lost.by, count, state: State::Waiting };
+            self.lost.entry(lost.key).and_modify(|known| known.state = State::Waiting).or_insert(waiting);
         }
     }
 

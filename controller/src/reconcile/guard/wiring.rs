@@ -1,7 +1,5 @@
 //! Brings stores and ExternalSecrets before the guard, and its verdict before their readers.
 
-use std::collections::BTreeSet;
-
 use api::{
     condition::{self, Condition},
     external_secret::{DeletionPolicy, ExternalSecretStatus},
@@ -10,13 +8,17 @@ use api::{
         condition_reason::{DELETIONS_HELD, DELETIONS_RESUMED},
         condition_type,
     },
-    plan::{Entry, Fetch, Plan, ResolvedStoreRef},
+    plan::{Fetch, Plan, ResolvedStoreRef},
     reference::StoreKind,
     store::StoreStatus,
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Lost, News, Said, Seen, Served, Verdict, served};
+use super::{
+    Lost, News, Said, Seen, Served, Verdict,
+    going::{self, Going},
+    served,
+};
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, cache::Versioned as _, object::Watched},
@@ -88,18 +90,6 @@ fn text_of(message: &str) -> String {
 
 const MISSES: &str = "; the annotation that is there names no time within the next 24 h";
 
-/// What would go from a target because entries are missing.
-pub struct Going<'a> {
-    /// Indexes of the entries that are missing, and of searches that found nothing.
-    pub gone: &'a [usize],
-    /// The keys that would go; `None`: the whole target.
-    pub removed: Option<&'a [String]>,
-    /// The keys that this ExternalSecret wrote.
-    pub ours: &'a BTreeSet<String>,
-    /// Whether spec or templates have changed since the target was in step: keys may go because of that.
-    pub edited: bool,
-}
-
 /// What may not go now.
 pub struct Refusal {
     pub error: Error,
@@ -108,10 +98,10 @@ pub struct Refusal {
 }
 
 /// Whether something may be removed from the target.
-pub fn permit(ctx: &Ctx, key: &ObjectKey, plan: &Plan, going: &Going<'_>) -> Result<(), Refusal> {
+pub fn permit(ctx: &Ctx, key: &ObjectKey, plan: &Plan, goes: &Going<'_>) -> Result<(), Refusal> {
     let now = Timestamp::now();
     for store in plan.stores() {
-        let (lost, holds) = lost(key, plan, going, store);
+        let (lost, holds) = going::lost(key, plan, goes, store);
         if lost.is_empty() {
             continue;
         }
@@ -120,7 +110,7 @@ pub fn permit(ctx: &Ctx, key: &ObjectKey, plan: &Plan, going: &Going<'_>) -> Res
             if news {
                 announce(ctx, &standing, store, &text);
             }
-            let keep = kept(plan, going);
+            let keep = going::kept(plan, goes);
             let stays = if keep.is_some() {
                 "the keys of what is missing stay, all others are in step"
             } else {
@@ -131,60 +121,6 @@ pub fn permit(ctx: &Ctx, key: &ObjectKey, plan: &Plan, going: &Going<'_>) -> Res
         }
     }
     Ok(())
-}
-
-/// What would go is a loss of the store; and how much its searches have brought, if it is searched.
-fn lost(
-    key: &ObjectKey,
-    plan: &Plan,
-    going: &Going<'_>,
-    store: &ResolvedStoreRef,
-) -> (Vec<Lost>, Option<(u64, usize)>) {
-    let gone = going.gone.iter().filter_map(|index| plan.entries.get(*index));
-    let gone = gone.filter(|entry| entry.store == *store && is_concerned(entry, plan, going.removed));
-    let mut lost: Vec<Lost> = gone.filter_map(|entry| served::entry_of(&entry.fetch)).map(Lost::named).collect();
-    let is_searched = |entry: &Entry| entry.store == *store && matches!(entry.fetch, Fetch::Find(_));
-    if !plan.entries.iter().any(is_searched) {
-        return (lost, None);
-    }
-    let by = served::searcher(key);
-    let holds = going.ours.iter().filter(|key| may_be_found(plan, key)).count();
-    match going.removed {
-        None => lost.push(Lost::search(by, holds)),
-        Some(removed) => {
-            // What others put into the target is no loss of the store.
-            let is_ours = |key: &&String| going.ours.is_empty() || going.ours.contains(*key);
-            let found = removed.iter().filter(|key| may_be_found(plan, key)).filter(is_ours);
-            lost.extend(found.map(|key| Lost::found(by, served::brought(by, key), going.edited)));
-        }
-    }
-    (lost, Some((by, holds)))
-}
-
-/// Whether a search may have brought the key: no entry of `data` is named for it.
-fn may_be_found(plan: &Plan, key: &str) -> bool {
-    !plan.entries.iter().any(|entry| matches!(&entry.fetch, Fetch::Value { secret_key, .. } if secret_key == key))
-}
-
-/// The keys that stay while deletions are held. A template may make anything of any value, and needs them all.
-fn kept(plan: &Plan, going: &Going<'_>) -> Option<Vec<String>> {
-    let removed = going.removed.filter(|_| plan.target.template.is_none())?;
-    let is_missing = |key: &&String| {
-        let mut gone = going.gone.iter().filter_map(|index| plan.entries.get(*index));
-        gone.any(|entry| is_concerned(entry, plan, Some(std::slice::from_ref(*key))))
-            || (may_be_found(plan, key) && plan.entries.iter().any(|entry| matches!(entry.fetch, Fetch::Find(_))))
-    };
-    Some(removed.iter().filter(is_missing).cloned().collect())
-}
-
-/// Whether a missing entry can be why keys would go. Where the key of an entry is known, it must be one of them.
-fn is_concerned(entry: &Entry, plan: &Plan, removed: Option<&[String]>) -> bool {
-    match (removed, &entry.fetch) {
-        (Some(removed), Fetch::Value { secret_key, .. }) if plan.target.template.is_none() => {
-            removed.contains(secret_key)
-        }
-        _ => true,
-    }
 }
 
 fn announce(ctx: &Ctx, standing: &Standing, store: &ResolvedStoreRef, text: &str) {
@@ -241,15 +177,15 @@ pub fn in_step(ctx: &Ctx, key: &ObjectKey, plan: &Plan, missing: &[usize], searc
     let now = Timestamp::now();
     for store in plan.stores() {
         let entries = || plan.entries.iter().enumerate().filter(|(_, entry)| entry.store == *store);
-        let searches = entries().any(|(_, entry)| matches!(entry.fetch, Fetch::Find(_)));
+        let finds = entries().any(|(_, entry)| matches!(entry.fetch, Fetch::Find(_)));
         let missing = entries().filter(|(index, _)| missing.contains(index));
         let missing = missing.filter_map(|(_, entry)| served::entry_of(&entry.fetch)).map(Lost::named);
         let missing: Vec<Lost> = missing.collect();
-        if !searches && missing.is_empty() {
+        if !finds && missing.is_empty() {
             continue;
         }
         let Some(standing) = Standing::find(ctx, key.namespace(), store, now) else { continue };
-        let searched = searches.then(|| (served::searcher(key), searched));
+        let searched = finds.then(|| (served::searcher(key), searched));
         if ctx.guard.in_step(&standing.seen(ctx, now), searched, &missing) == News::TryAgain {
             ctx.pool.announce(&standing.uid);
         }
@@ -312,65 +248,6 @@ mod tests {
         ] {
             assert_eq!(allows(until, now), expected, "{until}");
         }
-    }
-
-    #[test]
-    fn missing_entry_is_concerned_when_its_key_would_go_or_may_be_anywhere() {
-        let plan = |template: Option<&str>| {
-            let template = template.map(|text| serde_json::json!({"data": {"x": text}}));
-            let spec = serde_json::from_value(serde_json::json!({
-                "secretStoreRef": {"name": "store"},
-                "target": {"template": template},
-                "data": [{"secretKey": "a", "remoteRef": {"key": "one"}}],
-                "dataFrom": [{"extract": {"key": "two"}}],
-            }));
-            Plan::new("es", &spec.expect("spec")).expect("plan")
-        };
-        let (keys, others) = (["a".to_owned()], ["b".to_owned()]);
-        for (plan, removed, expected) in [
-            (plan(None), Some(&keys[..]), [true, true]),
-            (plan(None), Some(&others[..]), [true, false]),
-            (plan(None), None, [true, true]),
-            (plan(Some("{{ .a }}")), Some(&others[..]), [true, true]),
-        ] {
-            let concerned: Vec<_> = plan.entries.iter().map(|entry| is_concerned(entry, &plan, removed)).collect();
-            assert_eq!(concerned, expected, "dataFrom, data: {removed:?}");
-        }
-    }
-
-    #[test]
-    fn keys_of_a_search_are_its_losses_and_stay_where_no_template_needs_them() {
-        let plan = |template: Option<&str>| {
-            let template = template.map(|text| serde_json::json!({"data": {"x": text}}));
-            let spec = serde_json::from_value(serde_json::json!({
-                "secretStoreRef": {"name": "store"},
-                "target": {"template": template, "deletionPolicy": "Merge"},
-                "data": [{"secretKey": "a", "remoteRef": {"key": "one"}}, {"secretKey": "b", "remoteRef": {"key": "two"}}],
-                "dataFrom": [{"find": {"path": "p"}}],
-            }));
-            Plan::new("es", &spec.expect("spec")).expect("plan")
-        };
-        let texts = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-        let key = ObjectKey::new("n", "es");
-        let by = served::searcher(&key);
-        let found = |name: &str, edited| Lost::found(by, served::brought(by, name), edited);
-        let ours: BTreeSet<String> = texts(&["a", "b", "x", "y"]).into_iter().collect();
-        let named = Lost::named(served::entry_of(&plan(None).entries[1].fetch).expect("an entry"));
-        // "a" is missing; "b" goes because the spec says so, "theirs" because others put it there.
-        let removed = texts(&["a", "b", "theirs", "x"]);
-        for edited in [false, true] {
-            let plan = plan(None);
-            let going = Going { gone: &[1], removed: Some(&removed), ours: &ours, edited };
-            let store = &plan.entries[0].store;
-            assert_eq!(lost(&key, &plan, &going, store), (vec![named, found("x", edited)], Some((by, 2))));
-            assert_eq!(kept(&plan, &going), Some(texts(&["a", "theirs", "x"])));
-        }
-        let whole = Going { gone: &[0, 1, 2], removed: None, ours: &ours, edited: false };
-        let all = lost(&key, &plan(None), &whole, &plan(None).entries[0].store).0;
-        assert_eq!((all.len(), all[2]), (3, Lost::search(by, 2)));
-        assert_eq!(kept(&plan(None), &whole), None);
-        let templated = Going { gone: &[1], removed: Some(&removed), ours: &ours, edited: false };
-        assert_eq!(kept(&plan(Some("{{ .a }}")), &templated), None);
     }
 
     #[test]
