@@ -1,6 +1,6 @@
 //! ExternalSecret: from an event to one target.
 //!
-//! A [turn](turn) goes: being deleted → [clean up](cleanup). Another class's store → not ours. Plan it. Is a
+//! A [turn](turn) goes: another class's store → not ours. Being deleted → [clean up](cleanup). Plan it. Is a
 //! [refresh](refresh) due? [Fetch](fetch), [render](render), [write](write) at most one object, [tell](tell) the user. A
 //! synced object that is not due costs no call at all. Whatever fails, the target stays as it is. RBAC: externalsecrets
 //! `get`, `list`, `watch`, `patch` (finalizer of upstream), and what [`secret`], [`target`], [`status`], [`render`] and the
@@ -23,7 +23,7 @@ mod secret;
 pub mod source;
 pub mod sources;
 mod status;
-mod stores;
+pub mod stores;
 mod target;
 mod tell;
 mod turn;

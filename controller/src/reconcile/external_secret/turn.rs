@@ -27,6 +27,7 @@ use super::{
     status::{self, Told},
     stores,
     target::Metadata,
+    users::Shape,
     write::Before,
 };
 use crate::{
@@ -65,20 +66,23 @@ pub struct Turn<'a> {
 
 impl Turn<'_> {
     pub(super) async fn run(&self) -> Result<Next, Error> {
+        // What its spec says is for its own operator to judge, and what its deletion asks for to do.
+        let named: Shape = self.object.spec().unwrap_or_default();
+        let is_served = self.ctx.settings.cluster_stores || !named.is_from_cluster_store();
+        if !stores::all_of_our_class(self.ctx, &named.stores(self.key.namespace())) {
+            return Ok(Next::Rest);
+        }
         if self.object.is_being_deleted() {
             return cleanup::run(self.ctx, self.key, self.object).await;
         }
-        // Nothing can be made there, and what is there goes.
-        if self.ctx.namespaces.is_terminating(self.key.namespace()) {
+        // Nothing can be made in a namespace that goes, and what is there goes.
+        if !is_served || self.ctx.namespaces.is_terminating(self.key.namespace()) {
             return Ok(Next::Rest);
         }
         let (spec, plan) = match self.plan() {
             Ok(plan) => plan,
             Err(error) => return self.fail(error).await,
         };
-        if !self.is_ours(&plan) {
-            return Ok(Next::Rest);
-        }
         let Some(manifest) = &plan.target.manifest else {
             self.ctx.generic.leave(self.key);
             let secrets = Secrets { ctx: self.ctx, namespace: self.key.namespace() };
@@ -200,14 +204,6 @@ impl Turn<'_> {
         let Some((path, first)) = errors.next() else { return Ok(()) };
         let others: Vec<_> = errors.map(|(path, error)| format!("{path}: {}", error.message())).collect();
         Err(first.with_others(&others, MISTAKES_TOLD - 1).at(path))
-    }
-
-    fn is_ours(&self, plan: &Plan) -> bool {
-        let cluster = |entry: &api::plan::Entry| entry.store.kind == api::reference::StoreKind::ClusterSecretStore;
-        if !self.ctx.settings.cluster_stores && plan.entries.iter().any(cluster) {
-            return false;
-        }
-        stores::all_of_our_class(self.ctx, self.key.namespace(), plan)
     }
 
     /// Returns also what the templates came from.
