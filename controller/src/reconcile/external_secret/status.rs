@@ -55,17 +55,17 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
             READY,
             true,
             condition_reason::SECRET_MISSING,
-            "there is no secret to merge into, and creationPolicy=Merge does not create one",
+            "there is nothing to merge into, and creationPolicy=Merge does not create it",
         ),
         Told::Deleted { stays } => Condition::new(
             READY,
             true,
             condition_reason::SECRET_DELETED,
             if *stays {
-                "the provider has no data and deletionPolicy=Delete; the secret that is there is not owned by this \
+                "the provider has no data and deletionPolicy=Delete; the target that is there is not owned by this \
                  ExternalSecret and stays"
             } else {
-                "secret deleted: its provider has no data and deletionPolicy=Delete"
+                "target deleted: its provider has no data and deletionPolicy=Delete"
             },
         ),
         Told::Failed(error) => Condition::new(READY, false, condition_reason::SECRET_SYNCED_ERROR, error.to_string()),
