@@ -1,64 +1,51 @@
 //! A target that somebody else made: whether it is one, and which of its keys go when this ExternalSecret writes to it.
 //! Pure.
 //!
-//! Upstream takes such a Secret over without a word. Here it is told by name what is lost, or refused where the operator
+//! Upstream takes such a target over without a word. Here it is told by name what is lost, or refused where the operator
 //! runs with `--refuse-adoption`. Names of keys only: never a value.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use api::{
-    external_secret::CreationPolicy,
     hash::owner_label,
-    names::{DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL, field_manager},
+    names::{DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL},
 };
-use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::desired::{Desired, WrittenBy};
+use super::{
+    desired::{Desired, WrittenBy},
+    kind::Changes,
+};
 use crate::error::{Code, Error};
 
-/// What becomes of somebody else's Secret.
+/// What becomes of somebody else's object.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Adoption {
     /// Whether it becomes this ExternalSecret's as a whole (creationPolicy Owner or Orphan), not only some of its keys.
     pub whole: bool,
-    /// Keys that are there and will not be.
-    pub removed: Vec<String>,
-    /// Keys that get another value.
-    pub replaced: Vec<String>,
+    /// What goes of theirs.
+    pub changes: Changes,
 }
 
 /// Keys named in one event; an event's note is short.
 const NAMED: usize = 10;
 
 impl Adoption {
-    /// What writing `desired` takes from whoever made `existing`; `None` where it is ours, or nothing of theirs goes.
-    pub fn of(desired: &Desired, existing: &Secret) -> Option<Self> {
-        if !is_foreign(desired, existing) {
-            return None;
-        }
-        let whole = matches!(desired.creation, CreationPolicy::Owner | CreationPolicy::Orphan);
-        let after = &desired.content.data;
-        let mut adoption = Self { whole, ..Self::default() };
-        let frozen = desired.immutable && existing.immutable == Some(true);
-        for (key, value) in existing.data.iter().flatten().filter(|_| !frozen) {
-            match after.get(key) {
-                None if whole => adoption.removed.push(key.clone()),
-                Some(new) if new.expose() != value.0 => adoption.replaced.push(key.clone()),
-                None | Some(_) => {}
-            }
-        }
-        (whole || !adoption.replaced.is_empty()).then_some(adoption)
+    /// What writing `desired` with these changes takes from whoever made `existing`; `None` where it is ours, or nothing of
+    /// theirs goes.
+    pub fn of(desired: &Desired, existing: &ObjectMeta, changes: Changes) -> Option<Self> {
+        let whole = desired.is_whole();
+        let takes = whole || changes != Changes::default();
+        (takes && is_foreign(desired, existing)).then_some(Self { whole, changes })
     }
 
     /// The note of the event.
-    pub fn note(&self, target: &str) -> String {
-        let mut note = if self.whole {
-            format!("secret \"{target}\" was not made by this ExternalSecret and is taken over")
-        } else {
-            format!("secret \"{target}\" was not made by this ExternalSecret and is written to")
-        };
-        for (what, keys) in [("keys removed", &self.removed), ("keys replaced", &self.replaced)] {
+    /// `what`: `secret "db"`.
+    pub fn note(&self, what: &str) -> String {
+        let fate = if self.whole { "taken over" } else { "written to" };
+        let mut note = format!("{what} was not made by this ExternalSecret and is {fate}");
+        let Changes { removed, replaced } = &self.changes;
+        for (what, keys) in [("keys removed", removed), ("keys replaced", replaced)] {
             if !keys.is_empty() {
                 // Writing to a String cannot fail.
                 let _ = write!(note, "; {what}: {}", listed(keys));
@@ -68,9 +55,10 @@ impl Adoption {
     }
 
     /// The error in its place where nothing may be taken over; `None` where the policy asks for writing to it.
-    pub fn refusal(&self, namespace: &str, target: &str) -> Option<Error> {
+    /// `what`: `secret team/db`.
+    pub fn refusal(&self, what: &str) -> Option<Error> {
         let message = format!(
-            "secret {namespace}/{target} was not made by this ExternalSecret, and --refuse-adoption leaves it as it is; \
+            "{what} was not made by this ExternalSecret, and --refuse-adoption leaves it as it is; \
              delete it, choose another spec.target.name, or creationPolicy=CreateOrMerge to add keys to it"
         );
         self.whole.then(|| Error::wait(Code::AdoptionRefused, message))
@@ -87,22 +75,26 @@ fn listed(keys: &[String]) -> String {
 
 /// Whether nothing says that this ExternalSecret wrote it: neither owner nor label nor the managed fields. The managed
 /// label alone says nothing: upstream puts it on every target before it writes to it.
-fn is_foreign(desired: &Desired, existing: &Secret) -> bool {
+fn is_foreign(desired: &Desired, existing: &ObjectMeta) -> bool {
     let author = &desired.author;
-    let owned = existing.owner_references().iter().any(|owner| desired.is_me(owner));
-    let created = existing.labels().get(OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
-    let written = WrittenBy::manager(&field_manager(&author.name), existing);
-    let wrote = !written.data.is_empty() || written.annotations.contains(DATA_HASH_ANNOTATION);
+    let owned = existing.owner_references.iter().flatten().any(|owner| desired.is_me(owner));
+    let created = text(existing.labels.as_ref(), OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
+    let written = WrittenBy::manager(&desired.manager(), existing);
+    let wrote = written.content || written.annotations.contains(DATA_HASH_ANNOTATION);
     !(owned || created || wrote || is_of_some_external_secret(existing))
 }
 
 /// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one.
-fn is_of_some_external_secret(existing: &Secret) -> bool {
-    let marked = existing.labels().get(MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE)
-        && existing.annotations().contains_key(DATA_HASH_ANNOTATION);
-    let managers = existing.managed_fields().iter().filter_map(|entry| entry.manager.as_deref());
+fn is_of_some_external_secret(existing: &ObjectMeta) -> bool {
+    let marked = text(existing.labels.as_ref(), MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE)
+        && text(existing.annotations.as_ref(), DATA_HASH_ANNOTATION).is_some();
+    let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
     let mut others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
-    marked && !others.any(|manager| !WrittenBy::manager(manager, existing).data.is_empty())
+    marked && !others.any(|manager| WrittenBy::manager(manager, existing).content)
+}
+
+fn text<'a>(texts: Option<&'a BTreeMap<String, String>>, key: &str) -> Option<&'a String> {
+    texts.and_then(|texts| texts.get(key))
 }
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
-use k8s_openapi::ByteString;
+use api::{external_secret::CreationPolicy, names::field_manager};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    provider::Values,
-    reconcile::external_secret::{desired::Author, render::Content},
-};
+use crate::reconcile::external_secret::{desired::Author, render::Content};
 
 fn desired(creation: CreationPolicy) -> Desired {
     Desired {
@@ -13,15 +10,16 @@ fn desired(creation: CreationPolicy) -> Desired {
         target: "target".into(),
         creation,
         immutable: false,
-        content: Content { data: Values::from([("a".to_owned(), "1".into())]), ..Content::default() },
+        content: Content::default(),
     }
 }
 
-fn secret(metadata: &Value) -> Secret {
-    let mut secret: Secret = serde_json::from_value(json!({"metadata": metadata})).expect("secret");
-    let data = [("a", "other"), ("b", "2")];
-    secret.data = Some(data.map(|(key, value)| (key.to_owned(), ByteString(value.into()))).into());
-    secret
+fn meta(metadata: &Value) -> ObjectMeta {
+    serde_json::from_value(metadata.clone()).expect("metadata")
+}
+
+fn changes(removed: &[&str], replaced: &[&str]) -> Changes {
+    Changes { removed: keys(removed), replaced: keys(replaced) }
 }
 
 fn keys(keys: &[&str]) -> Vec<String> {
@@ -29,19 +27,20 @@ fn keys(keys: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn policy_decides_which_keys_go() {
-    let existing = secret(&json!({}));
-    for (creation, expected) in [
-        (CreationPolicy::Owner, Adoption { whole: true, removed: keys(&["b"]), replaced: keys(&["a"]) }),
-        (CreationPolicy::Orphan, Adoption { whole: true, removed: keys(&["b"]), replaced: keys(&["a"]) }),
-        (CreationPolicy::Merge, Adoption { whole: false, removed: keys(&[]), replaced: keys(&["a"]) }),
-        (CreationPolicy::CreateOrMerge, Adoption { whole: false, removed: keys(&[]), replaced: keys(&["a"]) }),
+fn whoever_takes_the_whole_adopts_and_whoever_merges_only_what_changes() {
+    let existing = meta(&json!({}));
+    for (creation, whole) in [
+        (CreationPolicy::Owner, true),
+        (CreationPolicy::Orphan, true),
+        (CreationPolicy::Merge, false),
+        (CreationPolicy::CreateOrMerge, false),
     ] {
-        assert_eq!(Adoption::of(&desired(creation), &existing), Some(expected), "{creation:?}");
+        let taken = changes(&["b"], &["a"]);
+        let adoption = Adoption::of(&desired(creation), &existing, taken.clone());
+        assert_eq!(adoption, Some(Adoption { whole, changes: taken }), "{creation:?}");
+        let untouched = Adoption::of(&desired(creation), &existing, Changes::default());
+        assert_eq!(untouched.is_some(), whole, "{creation:?}: nothing of theirs goes");
     }
-    let mut apart = existing;
-    apart.data.get_or_insert_default().remove("a");
-    assert_eq!(Adoption::of(&desired(CreationPolicy::Merge), &apart), None, "nothing of theirs goes");
 }
 
 #[test]
@@ -75,20 +74,22 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
         ("label and hash, restored from a backup", marked, true),
         ("label and hash of another ExternalSecret", of_another, false),
     ] {
-        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &secret(&metadata));
+        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &meta(&metadata), Changes::default());
         assert_eq!(adoption.is_none(), ours, "{what}");
     }
 }
 
 #[test]
 fn note_names_keys_and_no_value_and_only_the_whole_is_refused() {
-    let adoption = Adoption::of(&desired(CreationPolicy::Owner), &secret(&json!({}))).expect("foreign");
-    let note = adoption.note("target");
-    assert!(note.ends_with("keys removed: b; keys replaced: a") && !note.contains("other"), "{note}");
-    let many = Adoption { whole: true, removed: (0..12).map(|n| format!("k{n}")).collect(), replaced: vec![] };
-    assert!(many.note("t").ends_with("k9 and 2 more"), "{}", many.note("t"));
-    let refusal = adoption.refusal("team", "target").expect("refused");
+    let adoption = Adoption { whole: true, changes: changes(&["b"], &["a"]) };
+    let note = adoption.note("secret \"target\"");
+    assert!(note.starts_with("secret \"target\" was not made"), "{note}");
+    assert!(note.ends_with("keys removed: b; keys replaced: a"), "{note}");
+    let many = Changes { removed: (0..12).map(|n| format!("k{n}")).collect(), replaced: vec![] };
+    let many = Adoption { whole: true, changes: many }.note("t");
+    assert!(many.ends_with("k9 and 2 more"), "{many}");
+    let refusal = adoption.refusal("secret team/target").expect("refused");
     assert_eq!(refusal.code(), Code::AdoptionRefused);
-    assert!(refusal.message().contains("team/target"));
-    assert_eq!(Adoption { whole: false, ..adoption }.refusal("team", "target"), None);
+    assert!(refusal.message().contains("secret team/target"));
+    assert_eq!(Adoption { whole: false, ..adoption }.refusal("secret team/target"), None);
 }

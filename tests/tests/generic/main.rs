@@ -3,6 +3,8 @@
 //! A controller per namespace, so that some have the flag and some have not. What RBAC they need beyond what is shipped
 //! is granted here, as whoever sets the flag must.
 
+mod refusals;
+#[path = "../support/mod.rs"]
 mod support;
 
 use api::names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, OWNER_LABEL};
