@@ -142,7 +142,7 @@ async fn patch<K: Kind>(
     } else if !is_as_left(&kind.managed(existing), desired) {
         terms.knowledge.confirm().await?;
     }
-    let adoption = Adoption::of(desired, existing.meta(), changes);
+    let adoption = Adoption::of(desired, existing.meta(), kind.managed(existing).intact, changes);
     if kind.ctx().settings.refuse_adoption
         && let Some(refusal) = adoption.as_ref().and_then(|it| it.refusal(&kind.full(&desired.target)))
     {
