@@ -215,7 +215,7 @@ async fn renamed_target_leaves_an_old_secret_that_is_not_provably_ours() -> Resu
     }
     // Somebody makes them their own while the operator is away.
     controller.kill().await?;
-    let label = json!({"metadata": {"labels": {api::names::OWNER_LABEL: null}}});
+    let label = json!({"metadata": {"labels": {OWNER_LABEL: null}}});
     scene.edit_secret("unlabelled-old", &label).await?;
     scene.edit_secret("unowned-old", &json!({"metadata": {"ownerReferences": null}})).await?;
     for name in ["unlabelled", "unowned", "ours"] {
