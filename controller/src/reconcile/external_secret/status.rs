@@ -55,7 +55,7 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
             READY,
             true,
             condition_reason::SECRET_MISSING,
-            "there is no secret to merge into, and creationPolicy=Merge does not create one",
+            "there is nothing to merge into, and creationPolicy=Merge does not create it",
         ),
         Told::Deleted(removal) => Condition::new(READY, true, condition_reason::SECRET_DELETED, deleted(*removal)),
         Told::Failed(error) => Condition::new(READY, false, condition_reason::SECRET_SYNCED_ERROR, error.to_string()),
@@ -73,13 +73,13 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
 
 fn deleted(removal: Removal) -> &'static str {
     match removal {
-        Removal::Deleted | Removal::Absent => "secret deleted: its provider has no data and deletionPolicy=Delete",
+        Removal::Deleted | Removal::Absent => "target deleted: its provider has no data and deletionPolicy=Delete",
         Removal::Going => {
-            "secret deleted: its provider has no data and deletionPolicy=Delete; it is there until its finalizers are taken \
+            "target deleted: its provider has no data and deletionPolicy=Delete; it is there until its finalizers are taken \
              off"
         }
         Removal::NotOurs => {
-            "the provider has no data and deletionPolicy=Delete; the secret that is there is not owned by this \
+            "the provider has no data and deletionPolicy=Delete; the target that is there is not owned by this \
              ExternalSecret and stays"
         }
     }

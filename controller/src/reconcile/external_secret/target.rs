@@ -66,7 +66,7 @@ pub struct Terms<'a, P> {
     pub knowledge: &'a Knowledge<'a>,
 }
 
-/// Brings the target in step. `known`: what is known of it.
+/// Brings the target in step. `known`: what was known of it, where the watch does not know better.
 pub async fn write<K: Kind>(
     kind: &K,
     mut desired: Desired,
@@ -74,6 +74,8 @@ pub async fn write<K: Kind>(
     terms: &Terms<'_, impl Fn(&[String]) -> Result<(), Error> + Sync>,
 ) -> Result<Written, Error> {
     let wanted = kind.wanted(&desired);
+    let news = kind.objects().find(&kind.key(&desired.target));
+    let known = news.as_deref().or(known);
     if terms.settled && known.is_some_and(|known| kind.is_met(&desired, wanted, known)) {
         return Ok(Written::Unchanged);
     }
