@@ -1,8 +1,10 @@
 //! YAML 1.1 as the Go library writes and reads it, by way of JSON's types.
 
 mod emit;
+mod escapes;
 mod json;
 mod key;
+mod mend;
 mod parse;
 mod problem;
 mod quoted;

@@ -11,7 +11,7 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput, Tag};
 
 use super::resolve::{Scalar, resolve};
 use super::tabs::Tabs;
-use super::{problem, quoted};
+use super::{mend, problem};
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
@@ -25,7 +25,7 @@ use crate::value::{Elem, List, Map, UintKind, Value};
 pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
     let value = problem::before_parsing(text)
         .map_err(|(_, message)| Problem::Syntax(message))
-        .and_then(|text| document(context, text));
+        .and_then(|text| document(context, &text));
     match value {
         Ok(value) => Ok(Ok(value)),
         Err(Problem::Limit(message)) => Err(message),
@@ -40,8 +40,8 @@ pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Mess
 fn document(context: &Context, text: &str) -> Result<Value, Problem> {
     let mut reader = Reader::new(context, text, Numbers::Json);
     let outcome = reader.document();
-    if outcome.is_err() && reader.has_wrong_lines() {
-        let text = quoted::indented(context, text)?;
+    if outcome.is_err() && reader.can_be_mended() {
+        let text = mend::mended(context, text)?;
         return Reader::new(context, &text, Numbers::Json).document();
     }
     outcome
@@ -90,8 +90,8 @@ pub(super) struct Reader<'r, 'o> {
     start: usize,
     /// Whether the last event ends where the text does.
     is_last: bool,
-    /// Whether the parser gave up on a line of a quoted scalar.
-    has_wrong_lines: bool,
+    /// Whether the parser gave up on something that Go may read.
+    can_be_mended: bool,
     tabs: Tabs,
 }
 
@@ -109,7 +109,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             indent: 0,
             start: 0,
             is_last: false,
-            has_wrong_lines: false,
+            can_be_mended: false,
             tabs: Tabs::default(),
         }
     }
@@ -123,9 +123,9 @@ impl<'r, 'o> Reader<'r, 'o> {
         self.line
     }
 
-    /// Whether it failed on lines that [`quoted::indented`] can indent.
-    pub(super) fn has_wrong_lines(&self) -> bool {
-        self.has_wrong_lines
+    /// Whether it failed on something that [`mend::mended`] may mend.
+    pub(super) fn can_be_mended(&self) -> bool {
+        self.can_be_mended
     }
 
     pub(super) fn document(&mut self) -> Result<Value, Problem> {
@@ -158,7 +158,13 @@ impl<'r, 'o> Reader<'r, 'o> {
                 self.is_last = span.end.index() >= self.length;
                 if let Some(wrong) = self.tabs.next(self.text, &event, &span) {
                     self.line = wrong.line;
-                    return Err(Problem::Syntax(problem::placed(wrong.line, &wrong.problem.into())));
+                    return Err(Problem::Syntax(problem::scanned_at(wrong.line, wrong.problem)));
+                }
+                if matches!(event, Event::Scalar(_, ScalarStyle::DoubleQuoted, ..))
+                    && let Some((line, problem)) = problem::wrong_escape(self.text, self.start)
+                {
+                    self.line = line;
+                    return Err(Problem::Syntax(problem));
                 }
                 Ok(event)
             }
@@ -166,7 +172,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             Some(Err(error)) if matches!(error.kind(), ErrorKind::InvalidDocumentEnd) => Ok(Event::StreamEnd),
             Some(Err(error)) => {
                 self.line = error.marker().line();
-                self.has_wrong_lines = quoted::is_about_lines(error.kind());
+                self.can_be_mended = mend::is_worth_it(error.kind());
                 Err(Problem::Syntax(problem::worded(&error, self.text)))
             }
         }
@@ -241,6 +247,20 @@ impl<'r, 'o> Reader<'r, 'o> {
         }
     }
 
+    /// The key of a map that begins with an event.
+    pub(super) fn key(&mut self, event: Event<'r>) -> Result<Value, Problem> {
+        let no_key = self.no_key(&event);
+        let start = self.start;
+        let key = self.node(event)?;
+        let problem = no_key.or_else(|| {
+            let (line, problem) =
+                problem::key_over_lines(self.text, start, self.tabs.end()).filter(|_| self.tabs.is_flow())?;
+            self.line = line;
+            Some(problem)
+        });
+        problem.map_or(Ok(key), |problem| Err(Problem::Syntax(problem)))
+    }
+
     fn sequence(&mut self) -> Result<Value, Problem> {
         let mut items = Vec::new();
         loop {
@@ -261,11 +281,7 @@ impl<'r, 'o> Reader<'r, 'o> {
                 break;
             }
             let merges = is_merge(&event);
-            let no_key = self.no_key(&event);
-            let key = self.node(event)?;
-            if let Some(problem) = no_key {
-                return Err(Problem::Syntax(problem));
-            }
+            let key = self.key(event)?;
             let event = self.event()?;
             let value = self.node(event)?;
             if merges {

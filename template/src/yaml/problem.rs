@@ -1,12 +1,19 @@
 //! What is wrong with a YAML text, in the words of the Go library.
 
+use std::borrow::Cow;
+
 use granit_parser::{ErrorKind, ScanError};
 
+use super::escapes;
 use crate::error::Message;
 use crate::text::line_ends;
 
-/// The text, if it is one that YAML allows at all; else the offset of the first wrong byte, and what is wrong.
-pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
+/// What may stand before a text, and means nothing there.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The text as the parser takes it, if it is one that YAML allows at all; else the offset of the first wrong byte, and what
+/// is wrong.
+pub(super) fn before_parsing(text: &[u8]) -> Result<Cow<'_, str>, (usize, Message)> {
     let (text, bad) = match std::str::from_utf8(text) {
         Ok(text) => (text, None),
         Err(error) => {
@@ -24,7 +31,7 @@ pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
         return Err((text.len(), wrong_bytes(bad).into()));
     }
     // A tab cannot indent, not even the first line.
-    let content = text.trim_start_matches([' ', '\n', '\r']);
+    let content = text.trim_start_matches([' ', '\n', '\r', BYTE_ORDER_MARK]);
     if content.starts_with('\t') && !content.trim().is_empty() {
         let at = text.len() - content.len();
         return Err((
@@ -34,7 +41,9 @@ pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
     }
     match wrong_directive(text) {
         Some(problem) => Err((0, problem.into())),
-        None => Ok(text),
+        // The sign for a next line is one of YAML 1.1 only.
+        None if text.contains('\u{85}') => Ok(text.replace('\u{85}', "\n").into()),
+        None => Ok(text.into()),
     }
 }
 
@@ -116,9 +125,38 @@ pub(super) fn no_key(before_it: &str, line: usize) -> Option<Message> {
     Some(placed(before(line), &problem.into()))
 }
 
+/// What is wrong with an escape in the double-quoted scalar that opens at `open`, and on which line, counted from 1.
+pub(super) fn wrong_escape(text: &str, open: usize) -> Option<(usize, Message)> {
+    let (at, problem) = escapes::wrong(text, open)?;
+    let line = 1 + lines_before(text, at);
+    Some((line, scanned_at(line, problem)))
+}
+
+/// What is wrong with a key in braces from `start` to `end` whose colon is on another line than its start, and the line of
+/// the colon, counted from 1. Nothing where a question mark announces the key.
+pub(super) fn key_over_lines(text: &str, start: usize, end: usize) -> Option<(usize, Message)> {
+    let mut rest = text.get(end..)?.trim_start();
+    while rest.starts_with('#') {
+        rest = rest.get(rest.find('\n')?..)?.trim_start();
+    }
+    let colon = text.len() - rest.len();
+    let is_whole = !rest.starts_with(':') || !text.get(start..colon)?.contains('\n');
+    if is_whole || text.get(..start)?.trim_end().ends_with('?') {
+        return None;
+    }
+    let line = 1 + lines_before(text, colon);
+    Some((line, placed(before(line), &"did not find expected ',' or '}'".into())))
+}
+
 /// The problem with the line where Go sees it, which it leaves out for the first.
 pub(super) fn worded(error: &ScanError, text: &str) -> Message {
     let here = error.marker().line();
+    let is_escape =
+        matches!(error.kind(), ErrorKind::UnknownQuotedScalarEscape | ErrorKind::InvalidQuotedScalarHexEscape);
+    if let Some((_, problem)) = error.marker().byte_offset().filter(|_| is_escape).and_then(|at| wrong_escape(text, at))
+    {
+        return problem;
+    }
     if let Some(problem) = missed(error, text) {
         return placed(before(here), &problem.into());
     }
@@ -161,6 +199,7 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         ErrorKind::UnknownQuotedScalarEscape => (scanned(here), "found unknown escape character".into()),
         ErrorKind::UnexpectedCharacter { .. }
         | ErrorKind::TabNotAllowed
+        | ErrorKind::InvalidBlockEntryWhitespace
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".into()),
         ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".into()),
@@ -184,6 +223,7 @@ fn missed(error: &ScanError, text: &str) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::MisplacedFlowCollectionEnd if follows_node(text, error) => KEY,
         ErrorKind::ExpectedNodeContent
+        | ErrorKind::BlockEntryInFlowCollection
         | ErrorKind::MisplacedFlowCollectionEnd
         | ErrorKind::UnexpectedEofBlockMapping
         | ErrorKind::UnexpectedEofBlockSequence
@@ -233,9 +273,14 @@ fn first_mark(text: &str, line: usize) -> usize {
 }
 
 /// The problem on a line, or on none for 0.
-pub(super) fn placed(line: usize, problem: &Message) -> Message {
+fn placed(line: usize, problem: &Message) -> Message {
     let place = if line == 0 { String::new() } else { format!("line {line}: ") };
     Message::ours(format!("yaml: {place}")).then(problem)
+}
+
+/// A problem that Go's scanner finds on a line, counted from 1.
+pub(super) fn scanned_at(line: usize, problem: &'static str) -> Message {
+    placed(scanned(line), &problem.into())
 }
 
 /// Where the text goes on behind a key without a colon, in lines counted from 1; a comment counts, and the end of a line
