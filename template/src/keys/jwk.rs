@@ -42,8 +42,13 @@ pub(crate) enum Jwk {
 }
 
 impl Jwk {
-    /// The key in an object whose keys came in that order.
-    pub(crate) fn of_object(object: &Map, order: &[impl AsRef<[u8]>]) -> Result<Self, Message> {
+    /// The key in an object whose keys came in that order. Infinity stands in it for numbers that are too large, of which
+    /// the first has that complaint.
+    pub(crate) fn of_object(
+        object: &Map,
+        order: &[impl AsRef<[u8]>],
+        overflow: Option<&Message>,
+    ) -> Result<Self, Message> {
         let kind = hint(object)?;
         // The hint finds names in any letters, the key only in small ones.
         let private = any_case(object, order, b"d");
@@ -57,7 +62,7 @@ impl Jwk {
             (b"oct", _) => &OCTETS,
             _ => return Err(Message::plain("invalid key type from JSON (").data(&kind).text(")")),
         };
-        let fields = Fields::read(kind, object, order).map_err(|problem| {
+        let fields = Fields::read(kind, object, order, overflow).map_err(|problem| {
             Message::plain(format!("failed to unmarshal JSON into key (*jwk.{}): ", kind.name)).then(&problem)
         })?;
         fields.key(kind)
@@ -135,12 +140,22 @@ struct Fields<'o> {
 }
 
 impl<'o> Fields<'o> {
-    fn read(kind: &Kind, object: &'o Map, order: &[impl AsRef<[u8]>]) -> Result<Self, Message> {
+    fn read(
+        kind: &Kind,
+        object: &'o Map,
+        order: &[impl AsRef<[u8]>],
+        overflow: Option<&Message>,
+    ) -> Result<Self, Message> {
         for name in order {
             let Ok(name) = std::str::from_utf8(name.as_ref()) else { continue };
             let value = object.find(name.as_bytes()).unwrap_or(Value::Nil);
             check_member(kind, name, &value)
                 .map_err(|problem| Message::plain(format!("failed to decode value for key {name}: ")).then(&problem))?;
+            // No member that is known has numbers.
+            if let Some(problem) = overflow.filter(|_| has_infinity(&value)) {
+                let start = Message::plain("could not decode field ").data(name);
+                return Err(start.text(": failed to decode field ").data(name).text(": ").then(problem));
+            }
         }
         let missing = kind.required.iter().find(|name| object.find(name.as_bytes()).is_none());
         match missing {
@@ -241,6 +256,16 @@ fn hint(object: &Map) -> Result<Vec<u8>, Message> {
 
 fn any_case(object: &Map, order: &[impl AsRef<[u8]>], wanted: &[u8]) -> bool {
     object.find(wanted).is_some() || order.iter().any(|name| name.as_ref().eq_ignore_ascii_case(wanted))
+}
+
+/// Whether an infinite number is in what JSON gave, whose depth is bounded.
+fn has_infinity(value: &Value) -> bool {
+    match value {
+        Value::Float(number) => number.is_infinite(),
+        Value::List(list) => list.items().iter().any(has_infinity),
+        Value::Map(map) => map.entries().iter().any(|(_, value)| has_infinity(value)),
+        _ => false,
+    }
 }
 
 /// Whether a member has the type that its name asks for.
