@@ -5,10 +5,13 @@ mod escapes;
 mod json;
 mod key;
 mod mend;
+mod order;
 mod parse;
 mod problem;
 mod quoted;
+mod readable;
 mod resolve;
+mod scalar;
 mod tabs;
 mod texts;
 

@@ -5,27 +5,23 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput};
 
-use super::resolve::{Scalar, resolve};
+use super::key::{key_text, null_key};
+use super::readable::readable;
+use super::scalar::{Numbers, scalar};
 use super::tabs::Tabs;
 use super::{mend, problem};
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
-use crate::fmt::float::format_float;
-use crate::fmt::quote::quote;
 use crate::funcs::copied;
-use crate::text::lossy;
-use crate::value::{Elem, List, Map, UintKind, Value};
+use crate::value::{Elem, List, Map, Value};
 
 /// The value of a text. The outer error is a limit; the inner one says what is wrong with the text, as Go says it.
 pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
-    let value = problem::before_parsing(text)
-        .map_err(|(_, message)| Problem::Syntax(message))
-        .and_then(|text| document(context, &text));
+    let value =
+        readable(text).map_err(|(_, message)| Problem::Syntax(message)).and_then(|text| document(context, &text));
     match value {
         Ok(value) => Ok(Ok(value)),
         Err(Problem::Limit(message)) => Err(message),
@@ -60,15 +56,6 @@ pub(super) enum Problem {
     Meaning(Message),
     /// The budget is used up.
     Limit(Message),
-}
-
-/// What numbers become.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Numbers {
-    /// Finite floats, the only numbers of JSON.
-    Json,
-    /// Integers where they are written so, and floats of any kind.
-    Exact,
 }
 
 /// What the parser takes for an event, in steps.
@@ -288,9 +275,7 @@ impl<'r, 'o> Reader<'r, 'o> {
                 inherited.extend(sources(value)?);
             } else {
                 if matches!(key, Value::Nil) {
-                    let start = Message::plain("unsupported map key of type: %!s(<nil>), key: <nil>, value: ");
-                    let shown = if matches!(value, Value::Nil) { "<nil>".to_owned() } else { source(&value) };
-                    return Err(Problem::Meaning(start.data(shown)));
+                    return Err(null_key(&value));
                 }
                 entries.insert(key_text(&key)?, value);
             }
@@ -322,104 +307,5 @@ pub(super) fn sources(value: Value) -> Result<Vec<Map>, Problem> {
             })
             .collect(),
         _ => Err(wrong()),
-    }
-}
-
-fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Result<Value, Problem> {
-    let Some(tag) = tag else {
-        return if plain { resolved(text, numbers) } else { Ok(Value::text(text)) };
-    };
-    if let Some(known) = ["int", "float", "bool", "null"].into_iter().find(|known| tag.is_yaml_core_schema_tag(known)) {
-        let fits = match resolve(text) {
-            Scalar::Null => known == "null",
-            Scalar::Bool(_) => known == "bool",
-            Scalar::Int(_) | Scalar::Uint(_) => matches!(known, "int" | "float"),
-            Scalar::Float(_) => known == "float",
-            Scalar::Timestamp | Scalar::Merge | Scalar::Str => false,
-        };
-        if !fits {
-            return Err(cannot_decode(text, known));
-        }
-        return resolved(text, numbers);
-    }
-    let is = |suffix| tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == suffix;
-    if is("timestamp") && !matches!(resolve(text), Scalar::Timestamp) {
-        return Err(cannot_decode(text, "timestamp"));
-    }
-    if is("binary") {
-        let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        return match STANDARD.decode(kept) {
-            Ok(bytes) => Ok(Value::str(bytes)),
-            Err(_) => Err(Problem::Meaning("yaml: !!binary value contains invalid base64 data".into())),
-        };
-    }
-    Ok(Value::text(text))
-}
-
-/// The refusal of a scalar that is not of the type its tag says.
-fn cannot_decode(text: &str, tag: &str) -> Problem {
-    let found = match resolve(text) {
-        Scalar::Null => "null",
-        Scalar::Bool(_) => "bool",
-        Scalar::Int(_) | Scalar::Uint(_) => "int",
-        Scalar::Float(_) => "float",
-        Scalar::Merge => "merge",
-        // Go looks for dates only where no tag says something else.
-        Scalar::Timestamp | Scalar::Str => "str",
-    };
-    let start = Message::plain("yaml: cannot decode !!").words(found).text(" `").data(text);
-    Problem::Meaning(start.text("` as a !!").words(tag))
-}
-
-fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {
-    #[expect(clippy::cast_precision_loss, reason = "JSON numbers are floats, and Go rounds the same way")]
-    Ok(match resolve(text) {
-        Scalar::Null => Value::Nil,
-        Scalar::Bool(value) => Value::Bool(value),
-        Scalar::Int(value) if numbers == Numbers::Exact => Value::int64(value),
-        Scalar::Uint(value) if numbers == Numbers::Exact => Value::Uint(UintKind::Uint64, value),
-        Scalar::Float(value) if numbers == Numbers::Exact => Value::Float(value),
-        Scalar::Int(value) => Value::Float(value as f64),
-        Scalar::Uint(value) => Value::Float(value as f64),
-        Scalar::Float(value) if value.is_finite() => Value::Float(value),
-        Scalar::Float(value) => {
-            let text = format_float(value, 'g', None);
-            return Err(Problem::Meaning(Message::plain("json: unsupported value: ").data(text)));
-        }
-        Scalar::Timestamp | Scalar::Merge | Scalar::Str => Value::text(text),
-    })
-}
-
-/// A key as text.
-pub(super) fn key_text(key: &Value) -> Result<Bytes, Problem> {
-    match key {
-        Value::Str(bytes) => Ok(bytes.clone()),
-        Value::Bool(value) => Ok(value.to_string().into_bytes().into()),
-        Value::Int(_, value) => Ok(value.to_string().into_bytes().into()),
-        Value::Uint(_, value) => Ok(value.to_string().into_bytes().into()),
-        Value::Float(value) => {
-            let text = crate::funcs::json::number_text(*value).unwrap_or_default();
-            Ok(text.into_bytes().into())
-        }
-        other => Err(Problem::Meaning(Message::plain("yaml: invalid map key: ").data(source(other)))),
-    }
-}
-
-/// A value as Go source, for errors. Bounded by the text it was read from.
-fn source(value: &Value) -> String {
-    let joined = |parts: Vec<String>| parts.join(", ");
-    match value {
-        Value::Nil => "interface {}(nil)".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Int(_, value) => value.to_string(),
-        Value::Uint(_, value) => format!("{value:#x}"),
-        Value::Float(value) => format_float(*value, 'g', None),
-        Value::Str(bytes) => lossy(&quote(bytes, false)),
-        Value::List(list) => format!("[]interface {{}}{{{}}}", joined(list.items().iter().map(source).collect())),
-        Value::Map(map) => {
-            let entry = |(key, value): (Bytes, Value)| format!("{}:{}", lossy(&quote(&key, false)), source(&value));
-            format!("map[interface {{}}]interface {{}}{{{}}}", joined(map.entries().into_iter().map(entry).collect()))
-        }
-        Value::Complex(..) | Value::Object(_) => value.type_name().to_owned(),
     }
 }

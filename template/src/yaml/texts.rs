@@ -5,9 +5,11 @@ use std::fmt;
 
 use granit_parser::Event;
 
+use super::key::key_text;
 use super::mend::mended;
-use super::parse::{Numbers, Problem, Reader, is_merge, key_text, sources};
-use super::problem::before_parsing;
+use super::parse::{Problem, Reader, is_merge, sources};
+use super::readable::readable;
+use super::scalar::Numbers;
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::fmt::float::format_float;
@@ -87,7 +89,7 @@ pub(super) fn with_reader<T>(
     if context.check_bytes(text.len()).is_err() {
         return Err(YamlError { line: 1, mistake: Mistake::TooMuch });
     }
-    let text = before_parsing(text).map_err(|(at, problem)| {
+    let text = readable(text).map_err(|(at, problem)| {
         let before = text.get(..at).unwrap_or_default();
         let words = problem.redacted().trim_start_matches("yaml: ").to_owned();
         YamlError { line: line_ends(before) + 1, mistake: Mistake::Meaning(words) }
