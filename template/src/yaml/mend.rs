@@ -9,6 +9,11 @@ use super::tabs::Tabs;
 use super::{escapes, quoted};
 use crate::context::Context;
 
+/// What may stand before a text and means nothing there. Within a text it is a sign like others, which the parser refuses.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+/// Stands for it in a mended text. A sign for private use, so that hardly any text has it.
+const STAND_IN: char = '\u{f1d3}';
+
 /// Whether what the parser refused may be something that Go reads.
 pub(super) fn is_worth_it(kind: &ErrorKind) -> bool {
     matches!(
@@ -21,6 +26,7 @@ pub(super) fn is_worth_it(kind: &ErrorKind) -> bool {
             | ErrorKind::MissingTagUri
             | ErrorKind::InvalidTagTerminator
             | ErrorKind::UnknownQuotedScalarEscape
+            | ErrorKind::BomInsideDocument
     )
 }
 
@@ -36,6 +42,16 @@ pub(super) fn mended<'t>(context: &Context, text: &'t str) -> Result<Cow<'t, str
         text = Cow::Owned(better);
     }
     Ok(text)
+}
+
+/// What a scalar of a mended text stood for in the original.
+pub(super) fn original(scalar: &str) -> String {
+    scalar.replace(STAND_IN, BYTE_ORDER_MARK.encode_utf8(&mut [0; 4]))
+}
+
+/// Whether scalars of a mended text must be put back by [`original`].
+pub(super) fn has_stand_ins(mended: &str, text: &str) -> bool {
+    mended.contains(STAND_IN) && !text.contains(STAND_IN)
 }
 
 /// What the parser refuses, and where.
@@ -83,6 +99,7 @@ impl Refusal {
         match self.kind {
             ErrorKind::CommentNotSeparated => with_comment_apart(text, self.at),
             ErrorKind::MissingTagUri | ErrorKind::InvalidTagTerminator => with_plain_tag(text, self.at),
+            ErrorKind::BomInsideDocument => with_stand_ins(text),
             ErrorKind::UnknownQuotedScalarEscape => escapes::without_apostrophes(text, self.at),
             _ => quoted::indented_behind(text, self.end).or_else(|| self.with_spaces(text)),
         }
@@ -102,6 +119,13 @@ impl Refusal {
         }
         Some(format!("{}{}{content}", &text[..start], " ".repeat(blank.len().max(self.column))))
     }
+}
+
+/// The text with another sign for each byte order mark but one before it.
+fn with_stand_ins(text: &str) -> Option<String> {
+    let within = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let mended = within.replace(BYTE_ORDER_MARK, STAND_IN.encode_utf8(&mut [0; 4]));
+    (!text.contains(STAND_IN)).then(|| format!("{}{mended}", &text[..text.len() - within.len()]))
 }
 
 /// The text with a space between the head of a block scalar and the comment that follows it.

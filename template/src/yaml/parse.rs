@@ -37,8 +37,8 @@ fn document(context: &Context, text: &str) -> Result<Value, Problem> {
     let mut reader = Reader::new(context, text, Numbers::Json);
     let outcome = reader.document();
     if outcome.is_err() && reader.can_be_mended() {
-        let text = mend::mended(context, text)?;
-        return Reader::new(context, &text, Numbers::Json).document();
+        let mended = mend::mended(context, text)?;
+        return Reader::of_mended(context, &mended, text, Numbers::Json).document();
     }
     outcome
 }
@@ -79,6 +79,8 @@ pub(super) struct Reader<'r, 'o> {
     is_last: bool,
     /// Whether the parser gave up on something that Go may read.
     can_be_mended: bool,
+    /// Whether scalars hold signs that stand for others.
+    has_stand_ins: bool,
     tabs: Tabs,
 }
 
@@ -97,8 +99,14 @@ impl<'r, 'o> Reader<'r, 'o> {
             start: 0,
             is_last: false,
             can_be_mended: false,
+            has_stand_ins: false,
             tabs: Tabs::default(),
         }
+    }
+
+    /// A reader of what [`mend::mended`] made of a text.
+    pub(super) fn of_mended(context: &'r Context<'o>, mended: &'r str, text: &str, numbers: Numbers) -> Self {
+        Self { has_stand_ins: mend::has_stand_ins(mended, text), ..Self::new(context, mended, numbers) }
     }
 
     pub(super) fn context(&self) -> &'r Context<'o> {
@@ -177,6 +185,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let text = self.without_absent_line_end(text, style);
+                let text = if self.has_stand_ins { mend::original(&text).into() } else { text };
                 (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain, self.numbers)?)
             }
             Event::SequenceStart(_, anchor, _) => {

@@ -98,8 +98,8 @@ pub(super) fn with_reader<T>(
     let outcome = read(&mut reader);
     let line = reader.line();
     if outcome.is_err() && reader.can_be_mended() {
-        let text = mended(&context, &text).map_err(|problem| YamlError { line, mistake: problem.into() })?;
-        let mut reader = Reader::new(&context, &text, Numbers::Exact);
+        let mended = mended(&context, &text).map_err(|problem| YamlError { line, mistake: problem.into() })?;
+        let mut reader = Reader::of_mended(&context, &mended, &text, Numbers::Exact);
         return read(&mut reader).map_err(|mistake| YamlError { line: reader.line(), mistake });
     }
     outcome.map_err(|mistake| YamlError { line, mistake })
