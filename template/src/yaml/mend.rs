@@ -111,13 +111,24 @@ impl Refusal {
         // A bracket that opened after the last event has none yet.
         let since =
             text.get(self.end..start).unwrap_or_default().trim_start_matches([' ', '\t', '\n', '\r', '-', '?', ':']);
-        let line = text.get(start..)?;
-        let content = line.trim_start_matches([' ', '\t']);
-        let blank = line.get(..line.len() - content.len())?;
-        if !blank.contains('\t') || !(self.is_flow || since.starts_with(['[', '{'])) {
+        if !(self.is_flow || since.starts_with(['[', '{'])) {
             return None;
         }
-        Some(format!("{}{}{content}", &text[..start], " ".repeat(blank.len().max(self.column))))
+        let (before, mut rest) = text.split_at_checked(start)?;
+        let mut out = before.to_owned();
+        // The next lines are like it as long as no text can go on from the line before.
+        while out.len() == start || out.trim_end().ends_with(['[', '{', ',']) {
+            let content = rest.trim_start_matches([' ', '\t']);
+            let (blank, line) = rest.split_at(rest.len() - content.len());
+            if !blank.contains('\t') {
+                break;
+            }
+            let end = line.find('\n').map_or(line.len(), |at| at + 1);
+            out.push_str(&" ".repeat(blank.len().max(self.column)));
+            out.push_str(&line[..end]);
+            rest = &line[end..];
+        }
+        (out.len() > start).then(|| out + rest)
     }
 }
 
