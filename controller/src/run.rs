@@ -308,7 +308,7 @@ impl Parts {
             cache,
             queue.clone(),
             self.ctx.metrics.clone(),
-            move |store, whom| wake.users(K::KIND, store, whom),
+            move |store, whom, since| wake.users(K::KIND, store, whom, since),
             move |store, uid| {
                 ctx.pool.forget(uid);
                 ctx.guard.forget(uid);

@@ -4,7 +4,7 @@
 //! not synced: what was synced is still right. Permission, by a namespace's labels or a store's conditions, concerns
 //! every user whom it is given or taken.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use api::{
     condition,
@@ -28,6 +28,7 @@ use crate::{
         stamp::Stamp,
         watch::{Fan, Scope, Sink, Synced, follow},
     },
+    provider::breaker::Recovery,
     reconcile::external_secret::users::StoreUsers,
     resolve::User,
 };
@@ -53,9 +54,9 @@ pub struct Wake {
 }
 
 impl Wake {
-    /// The ExternalSecrets that use a store.
-    pub fn users(&self, kind: StoreKind, store: &ObjectKey, whom: Whom) {
-        self.users_in(None, kind, store, whom);
+    /// The ExternalSecrets that use a store, because of what was known of it at `since`: before anybody could act on it.
+    pub fn users(&self, kind: StoreKind, store: &ObjectKey, whom: Whom, since: Instant) {
+        self.users_in(None, kind, store, whom, since);
     }
 
     /// A store's credentials changed: it is checked anew, and its users try again.
@@ -64,28 +65,29 @@ impl Wake {
         if user.referent.is_none() {
             self.store(user.kind, &user.store);
         }
-        self.users_in(user.referent.as_deref(), user.kind, &user.store, Whom::Unsynced);
+        self.users_in(user.referent.as_deref(), user.kind, &user.store, Whom::Unsynced, Instant::now());
     }
 
     /// The labels of a namespace changed.
     pub fn namespace(&self, name: &str, before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) {
+        let since = Instant::now();
         let turned = |store: &Watched<ClusterSecretStore>| {
             let conditions = store.spec::<SecretStoreSpec>().map(|spec| spec.conditions).unwrap_or_default();
             !conditions.is_empty() && may_use(&conditions, name, before) != may_use(&conditions, name, now)
         };
         for store in self.cluster_secret_stores.keys_where(|_, store| turned(store)) {
-            self.users_in(Some(name), StoreKind::ClusterSecretStore, &store, Whom::All);
+            self.users_in(Some(name), StoreKind::ClusterSecretStore, &store, Whom::All, since);
         }
     }
 
     /// A store that answers again after an outage, by its UID; none: any may be among them.
-    fn recovered(&self, uid: Option<&String>) {
+    fn recovered(&self, uid: Option<&String>, since: Instant) {
         let stores = self.secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid.as_ref() == uid);
         let cluster = self.cluster_secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid.as_ref() == uid);
         let stores = stores.into_iter().map(|key| (StoreKind::SecretStore, key));
         for (kind, key) in stores.chain(cluster.into_iter().map(|key| (StoreKind::ClusterSecretStore, key))) {
             self.store(kind, &key);
-            self.users(kind, &key, Whom::Unsynced);
+            self.users(kind, &key, Whom::Unsynced, since);
         }
     }
 
@@ -96,11 +98,11 @@ impl Wake {
         }
     }
 
-    fn users_in(&self, namespace: Option<&str>, kind: StoreKind, store: &ObjectKey, whom: Whom) {
+    fn users_in(&self, namespace: Option<&str>, kind: StoreKind, store: &ObjectKey, whom: Whom, since: Instant) {
         for user in self.users.of(kind, store) {
             let concerns = namespace.is_none_or(|namespace| user.namespace() == namespace);
             if concerns && (whom == Whom::All || !self.is_synced(&user)) {
-                self.queue.add(&user, Lane::Interactive);
+                self.queue.add_since(&user, Lane::Interactive, since);
             }
         }
     }
@@ -113,17 +115,17 @@ impl Wake {
 }
 
 /// Wakes whoever waits for a backend when it answers again.
-pub fn follow_recoveries(wake: Wake, mut recoveries: Receiver<String>, stop: CancellationToken) {
+pub fn follow_recoveries(wake: Wake, mut recoveries: Receiver<Recovery>, stop: CancellationToken) {
     tokio::spawn(async move {
         loop {
-            let uid = tokio::select! {
-                uid = recoveries.recv() => uid,
+            let recovery = tokio::select! {
+                recovery = recoveries.recv() => recovery,
                 () = stop.cancelled() => return,
             };
-            match uid {
-                Ok(uid) => wake.recovered(Some(&uid)),
+            match recovery {
+                Ok(Recovery { uid, at }) => wake.recovered(Some(&uid), at),
                 // More recovered than were remembered.
-                Err(RecvError::Lagged(_)) => wake.recovered(None),
+                Err(RecvError::Lagged(_)) => wake.recovered(None, Instant::now()),
                 Err(RecvError::Closed) => return,
             }
         }

@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use alone::Alone;
 use api::external_secret::ExternalSecret;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::Time};
-use kube::{Api, ResourceExt as _, api::ListParams};
+use kube::{
+    Api, ResourceExt as _,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
+};
 use serde_json::{Value, json};
 use tests::{
-    ApiRequest, Requests, Result,
+    ApiRequest, Failure, Requests, Result,
     resources::{SOON, settled, synced},
     wait,
 };
@@ -253,6 +257,47 @@ async fn thousand_external_secrets_of_fifty_paths_read_each_path_once() -> Resul
     let happened = alone.since(before).await?;
     assert!((SHARED..=60).contains(&happened.reads.len()), "{} reads", happened.reads.len());
     Ok(())
+}
+
+/// The store is not checked yet: all wait for that, and are woken by it.
+#[tokio::test]
+async fn thousand_external_secrets_that_waited_for_their_store_read_each_path_once() -> Result {
+    let (alone, objects) = many("waited").await?;
+    alone.create(objects).await?;
+    let before = alone.moment().await?;
+    let _controller = alone.controller().await?;
+    all_written(&alone).await?;
+    let happened = alone.since(before).await?;
+    assert!((SHARED..=60).contains(&happened.reads.len()), "{} reads", happened.reads.len());
+    Ok(())
+}
+
+/// Creations that are under way at the same time.
+const IN_FLIGHT: usize = 50;
+
+#[tokio::test]
+async fn thousand_external_secrets_created_at_once_share_reads() -> Result {
+    let (alone, objects) = many("burst").await?;
+    let _controller = alone.controller().await?;
+    alone.valid().await?;
+    let api: Api<DynamicObject> = Api::namespaced_with(alone.bed.admin()?, &alone.namespace, &external_secrets());
+    let before = alone.moment().await?;
+    stream::iter(objects)
+        .map(|object| async {
+            api.create(&PostParams::default(), &serde_json::from_value(object)?).await.map_err(Failure::from)
+        })
+        .buffer_unordered(IN_FLIGHT)
+        .try_for_each(|_| async { Ok(()) })
+        .await?;
+    all_written(&alone).await?;
+    let happened = alone.since(before).await?;
+    // Each is entitled to an answer from after its creation. Those that wait for a worker meanwhile share one.
+    assert!((SHARED..=300).contains(&happened.reads.len()), "{} reads", happened.reads.len());
+    Ok(())
+}
+
+fn external_secrets() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("external-secrets.io", "v1", "ExternalSecret"))
 }
 
 /// That many ExternalSecrets, each of one of the shared paths.

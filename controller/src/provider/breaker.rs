@@ -29,7 +29,16 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 pub struct Breaker {
     state: Mutex<State>,
     store_uid: String,
-    recovered: broadcast::Sender<String>,
+    recovered: broadcast::Sender<Recovery>,
+}
+
+/// A store whose backend answers again after an outage.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Recovery {
+    /// Of the store.
+    pub uid: String,
+    /// Before anybody was let through.
+    pub at: Instant,
 }
 
 enum State {
@@ -39,7 +48,7 @@ enum State {
 
 impl Breaker {
     /// `recovered` is told `store_uid` each time the breaker closes again.
-    pub fn new(store_uid: String, recovered: broadcast::Sender<String>) -> Self {
+    pub fn new(store_uid: String, recovered: broadcast::Sender<Recovery>) -> Self {
         Self { state: Mutex::new(State::Closed), store_uid, recovered }
     }
 
@@ -70,7 +79,7 @@ impl Breaker {
             _ if matches!(*state, State::Open { .. }) => {
                 *state = State::Closed;
                 // Nobody listens: nobody needs to be woken.
-                let _ = self.recovered.send(self.store_uid.clone());
+                let _ = self.recovered.send(Recovery { uid: self.store_uid.clone(), at: now });
             }
             _ => {}
         }
@@ -238,7 +247,7 @@ mod tests {
         breaker.note(&Ok(()), at(2100));
         assert!(breaker.admit(at(2100)).is_ok());
         assert!(breaker.admit(at(2100)).is_ok());
-        assert_eq!(told.try_recv().unwrap(), "uid-1");
+        assert_eq!(told.try_recv().unwrap(), Recovery { uid: "uid-1".into(), at: at(2100) });
         assert!(told.try_recv().is_err());
     }
 

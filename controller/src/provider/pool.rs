@@ -20,7 +20,7 @@ use tokio::sync::broadcast;
 
 use super::{
     Store,
-    breaker::{Breaker, Guarded},
+    breaker::{Breaker, Guarded, Recovery},
     identity::{Identity, StoreHandle},
     referent::Referent,
 };
@@ -58,7 +58,7 @@ pub struct Pool {
     resolver: Arc<Resolver>,
     opener: Arc<dyn Opener>,
     limit: usize,
-    recovered: broadcast::Sender<String>,
+    recovered: broadcast::Sender<Recovery>,
     inner: Mutex<Inner>,
 }
 
@@ -151,11 +151,11 @@ impl Pool {
     /// Has the store and those who use it looked at again, as after a recovery.
     pub fn announce(&self, uid: &str) {
         // Nobody listens: nobody needs to be woken.
-        let _ = self.recovered.send(uid.to_owned());
+        let _ = self.recovered.send(Recovery { uid: uid.to_owned(), at: now() });
     }
 
     /// Tells the UID of each store whose backend answers again after an outage.
-    pub fn recoveries(&self) -> broadcast::Receiver<String> {
+    pub fn recoveries(&self) -> broadcast::Receiver<Recovery> {
         self.recovered.subscribe()
     }
 
@@ -224,7 +224,7 @@ async fn sweep_forever(pool: Weak<Pool>) {
 }
 
 impl Inner {
-    fn breaker(&mut self, identity: &Identity, recovered: &broadcast::Sender<String>) -> Arc<Breaker> {
+    fn breaker(&mut self, identity: &Identity, recovered: &broadcast::Sender<Recovery>) -> Arc<Breaker> {
         let new = || (identity.generation, Arc::new(Breaker::new(identity.uid.clone(), recovered.clone())));
         let entry = self.breakers.entry(identity.uid.clone()).or_insert_with(new);
         if entry.0 < identity.generation {

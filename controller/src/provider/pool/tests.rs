@@ -317,5 +317,5 @@ async fn identities_of_one_store_share_the_breaker() {
     tokio::time::advance(Duration::from_secs(1)).await;
     assert!(number(&b).await.is_ok());
     assert!(number(&a).await.is_ok());
-    assert_eq!(recoveries.try_recv().unwrap(), "c");
+    assert_eq!(recoveries.try_recv().unwrap().uid, "c");
 }
