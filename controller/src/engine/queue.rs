@@ -124,8 +124,9 @@ impl Queue {
         });
     }
 
-    /// Asks for a key now, because its time has come. That is no news to a key that waits for a worker already.
-    pub(super) fn add_expired(&self, key: &ObjectKey, lane: Lane) {
+    /// Asks for a key now, because its time has come: failures before it count, and to a key that waits for a worker already
+    /// it is no news.
+    pub fn remind(&self, key: &ObjectKey, lane: Lane) {
         self.ask(key, lane, |item| item.waiting.map_or_else(Instant::now, |waiting| waiting.last));
     }
 

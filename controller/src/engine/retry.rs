@@ -66,7 +66,8 @@ pub fn after(class: Class, code: Code, failures: u32, interval: Option<Duration>
     let spread = |delay: Duration| delay.mul_f64(1.0 + SPREAD * fraction((key, failures)));
     match class {
         _ if code == Code::BreakerOpen => spread(step(&BREAKER, BREAKER_POLL, failures)),
-        Class::Outage | Class::Retry | Class::Bug => backoff(failures, key),
+        Class::Outage => backoff(failures, OUTAGE, key),
+        Class::Retry | Class::Bug => backoff(failures, LONGEST, key),
         Class::Wait => within(spread(step(&WAITING, WAITING_POLL, failures))),
         Class::Fix => within(spread(step(&LASTING, LASTING_POLL, failures))),
     }
@@ -81,8 +82,11 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest delay after what passes by itself: upstream's.
 const LONGEST: Duration = Duration::from_mins(7);
 
-/// Recovery wakes whoever waits for a backend, but somebody has to ask whether it has recovered: soon after a moment's
-/// outage, and then as often as one waiting object alone should.
+/// The longest delay after an outage, which costs no call while the store's breaker is open.
+const OUTAGE: Duration = Duration::from_secs(30);
+
+/// Recovery wakes whoever waits for a backend, and the breaker sees to it that somebody asks. This is for a wake-up that
+/// was missed.
 const BREAKER: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)];
 const BREAKER_POLL: Duration = Duration::from_mins(1);
 
@@ -106,10 +110,10 @@ fn step(steps: &[Duration], then: Duration, failures: u32) -> Duration {
     steps.get(index).copied().unwrap_or(then)
 }
 
-/// 1 s doubling to 7 min (upstream's figures), less up to a tenth.
-fn backoff(failures: u32, key: &ObjectKey) -> Duration {
+/// 1 s (upstream's figure) doubling to `longest`, less up to a tenth.
+fn backoff(failures: u32, longest: Duration, key: &ObjectKey) -> Duration {
     let doubled = SHORTEST.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-    let delay = doubled.min(LONGEST);
+    let delay = doubled.min(longest);
     delay.mul_f64(1.0 - SPREAD * fraction((key, failures)))
 }
 

@@ -60,7 +60,7 @@ use crate::{
     },
     error::{Class, Code, Error},
     provider::Values,
-    reconcile::guard::wiring as guard,
+    reconcile::{guard::wiring as guard, outage},
     templates::Place,
 };
 
@@ -382,10 +382,7 @@ impl Turn<'_> {
     /// The status that tells of the error, if it does not already.
     fn news(&self, error: &Error) -> Option<ExternalSecretStatus> {
         let before: ExternalSecretStatus = self.object.status();
-        // The cause of the outage is told already; that others wait for it too is no news.
-        if error.code() == Code::BreakerOpen
-            && api::condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true())
-        {
+        if outage::is_told(api::condition::find(&before.conditions, READY), error) {
             return None;
         }
         let after = status::after(&before, &Told::Failed(error.clone()), "", Timestamp::now());

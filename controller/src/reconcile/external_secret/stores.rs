@@ -15,6 +15,7 @@ use crate::{
     engine::{ObjectKey, cache::Versioned as _, object::Watched},
     error::{Code, Error},
     provider::identity::StoreHandle,
+    reconcile::outage::STORE_SAYS,
 };
 
 /// Whether every store that exists is of our class. An ExternalSecret that names another class's store belongs to
@@ -65,9 +66,9 @@ pub fn usable(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Result<St
     allowed(ctx, namespace, store, &found.spec)?;
     if ctx.settings.flood_gate && !found.ready {
         return Err(match found.why_not_ready {
-            Some(why) => Error::wait(Code::StoreNotReady, format!("{store} is not ready: {why}")),
+            Some(why) => Error::wait(Code::StoreNotReady, format!("{store}{STORE_SAYS}{why}")),
             // Its first check is under way.
-            None => Error::retry(Code::StoreNotReady, format!("{store} is not ready: it has not been checked yet")),
+            None => Error::retry(Code::StoreNotReady, format!("{store}{STORE_SAYS}it has not been checked yet")),
         });
     }
     Ok(StoreHandle {
