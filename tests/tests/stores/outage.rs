@@ -12,7 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 use tests::{Binary, Result, wait};
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt as _, copy_bidirectional},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
@@ -49,6 +49,7 @@ impl Gate {
                     tokio::spawn(pass(caller, target.clone(), is_open.clone()));
                 } else {
                     counted.fetch_add(1, Ordering::Relaxed);
+                    tokio::spawn(send_away(caller));
                 }
             }
         });
@@ -81,6 +82,12 @@ async fn pass(mut caller: TcpStream, target: String, mut is_open: watch::Receive
         _ = copy_bidirectional(&mut caller, &mut server) => {}
         _ = is_open.wait_for(|open| !open) => {}
     }
+}
+
+/// Listens first, so that it always looks the same to the caller.
+async fn send_away(mut caller: TcpStream) {
+    // Whatever it says, and whether it says anything, it is not answered.
+    let _ = caller.read(&mut [0; 8192]).await;
 }
 
 /// Long enough for the pauses between probes to have become as long as they get.
