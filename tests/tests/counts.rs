@@ -129,7 +129,7 @@ async fn try_of_what_a_user_must_mend_costs_one_read() -> Result {
     })
     .await?;
     let happened = alone.since(before).await?;
-    // The fourth try is 50 s away. How many tries a day has is a matter of arithmetic.
+    // The fourth try is a minute away. How many tries a day has is a matter of arithmetic.
     assert_eq!(happened.reads.len(), 3, "{}", happened.reads);
     assert_eq!(happened.api.resource("externalsecrets/status").writes().len(), 1, "{}", happened.api);
     Ok(())

@@ -2,7 +2,8 @@
 //!
 //! What passes by itself is tried again soon and often. What waits for something named is woken by it; the poll beneath
 //! is for a watch that is not permitted. What a user must mend is tried quickly a few times, since they may be at it right
-//! now, and then seldom: at most 12 times in the first day and 6 in any later one, or once per refresh interval if that
+//! now, and then seldom: 10 times in the first day and 5 in any later one, so that a day has at most 12 calls of one path with
+//! a login and its second read; or once per refresh interval if that
 //! is more. Whoever changes the object, its store or their credentials starts anew at once (see [`Queue::add`]).
 //!
 //! [`Queue::add`]: super::Queue::add
@@ -94,16 +95,16 @@ const BREAKER_POLL: Duration = Duration::from_mins(1);
 const WAITING: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
 const WAITING_POLL: Duration = Duration::from_mins(10);
 
-/// Five times as long each time: quick while somebody is likely to be at it.
+/// About six times as long each time: quick while somebody is likely to be at it.
 const LASTING: [Duration; 6] = [
     Duration::from_secs(2),
     Duration::from_secs(10),
-    Duration::from_secs(50),
-    Duration::from_secs(250),
-    Duration::from_secs(1250),
-    Duration::from_secs(6250),
+    Duration::from_mins(1),
+    Duration::from_mins(6),
+    Duration::from_mins(36),
+    Duration::from_mins(216),
 ];
-const LASTING_POLL: Duration = Duration::from_hours(4);
+const LASTING_POLL: Duration = Duration::from_hours(5);
 
 fn step(steps: &[Duration], then: Duration, failures: u32) -> Duration {
     let index = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
@@ -139,13 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn user_who_does_not_act_costs_twelve_tries_in_the_first_day_and_six_in_each_later_one() {
+    fn user_who_does_not_act_costs_ten_tries_in_the_first_day_and_five_in_each_later_one() {
         let broken = Error::fix(Code::RemoteSecretMissing, "no such entry");
         for name in 0..200 {
             let key = key(&name.to_string());
             for interval in [None, Some(DAY)] {
                 let tries = tries(&broken, interval, 5, &key);
-                assert!(tries[0] <= 12 && tries[1..].iter().all(|day| *day <= 6), "{tries:?}");
+                assert!(tries[0] <= 10 && tries[1..].iter().all(|day| *day <= 5), "{tries:?}");
             }
             let often = Duration::from_mins(10);
             let tries = tries(&broken, Some(often), 2, &key);
@@ -161,7 +162,7 @@ mod tests {
                 assert!(delay >= step && delay <= step.mul_f64(1.0 + SPREAD), "{failures}: {delay:?}");
             }
         };
-        grows(Class::Fix, Code::SpecInvalid, None, [2, 10, 50, 250, 1250, 6250, 14400, 14400]);
+        grows(Class::Fix, Code::SpecInvalid, None, [2, 10, 60, 360, 2160, 12960, 18000, 18000]);
         grows(Class::Wait, Code::StoreNotFound, None, [2, 30, 600, 600, 600, 600, 600, 600]);
         grows(Class::Outage, Code::BreakerOpen, None, [2, 10, 30, 60, 60, 60, 60, 60]);
         let minute = Some(Duration::from_mins(1));

@@ -273,6 +273,10 @@ impl Store for Guarded {
         self.store.check_asks_backend()
     }
 
+    fn reconsider(&self, remote: Option<&RemoteRef>) {
+        self.store.reconsider(remote);
+    }
+
     async fn close(&self) {
         self.store.close().await;
     }
@@ -300,7 +304,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn open_breaker_admits_a_probe_after_each_pause_and_closes_on_success() {
-        let (signals, mut told) = broadcast::channel(4);
+        let (signals, mut told) = broadcast::channel(64);
         let breaker = Breaker::new("uid-1".into(), signals);
         assert!(call(&breaker, &outage()));
         pass(0.5).await;
@@ -337,7 +341,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn somebody_is_told_of_each_probe_until_the_backend_answers() {
-        let (signals, mut told) = broadcast::channel(4);
+        let (signals, mut told) = broadcast::channel(64);
         let breaker = Breaker::new("uid-1".into(), signals);
         let started = tokio::time::Instant::now();
         call(&breaker, &outage());

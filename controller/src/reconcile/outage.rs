@@ -33,7 +33,7 @@ mod tests {
         let waiting = Error::outage(Code::BreakerOpen, format!("waiting; it said: {down}"));
         let gated = |why: &Error| Error::wait(Code::StoreNotReady, format!("store{STORE_SAYS}{why}"));
         let plain = Error::outage(Code::VaultUnreachable, "v cannot be reached: refused");
-        let denied = Error::fix(Code::VaultLoginDenied, "no");
+        let denied = Error::fix(Code::VaultLoginDenied, "the role does not exist");
         let condition = |error: &Error| Condition::new(READY, false, "SecretSyncedError", error.to_string());
         let good = Condition::new(READY, true, "SecretSynced", "secret synced");
         for first in [&down, &waiting] {

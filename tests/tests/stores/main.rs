@@ -168,7 +168,7 @@ async fn store_mended_at_the_backend_is_noticed_at_the_general_interval_and_wake
     scene.apply(&external_secret("app", &password(&scene, &json!({"name": "vault"})))).await?;
     scene.store_fails("SecretStore", "vault", "VaultLoginDenied").await?;
     scene.fails("app", "StoreNotReady").await?;
-    // As a failure that only a user can end, it would be tried again 50 s after this.
+    // As a failure that only a user can end, it would be tried again a minute after this.
     for _ in 0..2 {
         is_checked_again(&scene, "vault").await?;
     }

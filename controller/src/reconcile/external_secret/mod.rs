@@ -54,7 +54,7 @@ use self::{
 use crate::{
     ctx::Ctx,
     engine::{
-        ObjectKey, Work,
+        Lane, ObjectKey, Work,
         object::Watched,
         run::{Next, Reconcile},
     },
@@ -88,7 +88,7 @@ impl ExternalSecrets {
     }
 
     fn turn<'a>(&'a self, work: &'a Work, object: &'a Watched<ExternalSecret>) -> Turn<'a> {
-        Turn { ctx: &self.ctx, missing: &self.missing, key: &work.key, object, since: work.since }
+        Turn { ctx: &self.ctx, missing: &self.missing, key: &work.key, object, since: work.since, lane: work.lane }
     }
 }
 
@@ -129,6 +129,7 @@ struct Turn<'a> {
     key: &'a ObjectKey,
     object: &'a Watched<ExternalSecret>,
     since: Instant,
+    lane: Lane,
 }
 
 impl Turn<'_> {
@@ -242,7 +243,7 @@ impl Turn<'_> {
     /// `settled`: spec and metadata are as they were at the last write. Returns also what the templates came from.
     async fn refresh(&self, plan: &Plan, place: &Place, settled: bool) -> Result<(Told, sources::Seen), Error> {
         let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
-        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since).await?;
+        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since, self.lane).await?;
         if let Some(news) = self.missing.news(self.key, &fetched.missing) {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }

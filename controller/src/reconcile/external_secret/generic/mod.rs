@@ -161,7 +161,7 @@ impl Setting<'_> {
     async fn refresh(&self, place: &Place) -> Result<(Told, sources::Seen), Error> {
         let Self { turn, plan, .. } = self;
         turn.check_templates(self.spec)?;
-        let fetched = fetch::fetch(turn.ctx, place, turn.key.namespace(), plan, turn.since).await?;
+        let fetched = fetch::fetch(turn.ctx, place, turn.key.namespace(), plan, turn.since, turn.lane).await?;
         if let Some(news) = turn.missing.news(turn.key, &fetched.missing) {
             turn.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
