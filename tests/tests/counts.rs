@@ -136,6 +136,71 @@ async fn try_of_what_a_user_must_mend_costs_one_read() -> Result {
 }
 
 #[tokio::test]
+async fn try_of_a_path_that_no_token_may_read_costs_one_read_and_no_login() -> Result {
+    let (alone, store) = Alone::with_kubernetes_auth("forbidden").await?;
+    let controller = alone.controller().await?;
+    alone.create([store]).await?;
+    alone.valid().await?;
+    let mut object = alone.external_secret("db", "24h");
+    let path = format!("not-for-{}", alone.namespace);
+    object["spec"]["data"] = json!([{"secretKey": "a", "remoteRef": {"key": path}}]);
+    let failed = |times: f64| {
+        let controller = &controller;
+        wait::until("so many failures", SOON, move || async move {
+            let failed = controller.metric("externalsecret_sync_calls_error", &["name=\"db\""]).await;
+            let failed = failed.map_err(|failure| failure.to_string())?.unwrap_or_default();
+            if failed >= times { Ok(()) } else { Err(format!("{failed}")) }
+        })
+    };
+    alone.create([object]).await?;
+    failed(1.0).await?;
+    let (before, mark, first) = (alone.moment().await?, alone.bao.mark(), std::time::Instant::now());
+    failed(3.0).await?;
+    // After 2 s and 10 s: the token is no new one any more, and another would not help.
+    assert!(first.elapsed() >= Duration::from_millis(11_500), "{:?}", first.elapsed());
+    let reads = alone.bao.requests_since(mark)?.path(&format!("secret/data/{path}"));
+    assert_eq!(reads.len(), 2, "{reads}");
+    let happened = alone.since(before).await?;
+    assert!(happened.logins.is_empty(), "{}", happened.logins);
+    assert!(happened.api.resource("externalsecrets/status").writes().is_empty(), "{}", happened.api);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_waits_for_a_named_object_asks_the_store_nothing_until_it_comes() -> Result {
+    let (alone, mut store) = Alone::with_kubernetes_auth("named").await?;
+    store["spec"]["provider"]["vault"]["auth"]["kubernetes"]["serviceAccountRef"]["name"] = json!("late");
+    let account = (alone.namespace.as_str(), "late");
+    let role = json!({
+        "bound_service_account_namespaces": [account.0], "bound_service_account_names": [account.1],
+        "token_policies": [alone.namespace], "token_ttl": "1h",
+    });
+    // Reviewed by itself, as the other roles are.
+    alone.bao.kubernetes_role(alone.bed.admin()?, &alone.namespace, account, &[&alone.namespace]).await?;
+    alone.bao.write(&format!("auth/{0}/role/{0}", alone.namespace), &role).await?;
+    let controller = alone.controller().await?;
+    let before = alone.moment().await?;
+    alone.create([store, alone.external_secret("db", "1h")]).await?;
+    wait::until("two turns of the store", SOON, || async {
+        let failed =
+            controller.metric("controller_runtime_reconcile_errors_total", &["controller=\"secretstore\""]).await;
+        let failed = failed.map_err(|failure| failure.to_string())?.unwrap_or_default();
+        if failed >= 2.0 { Ok(()) } else { Err(format!("{failed}")) }
+    })
+    .await?;
+    let happened = alone.since(before).await?;
+    assert!(happened.logins.is_empty() && happened.reads.is_empty(), "{} {}", happened.logins, happened.reads);
+    // By itself it would look again 30 s after the second turn.
+    let created = std::time::Instant::now();
+    alone.create([json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "late"}})]).await?;
+    synced(alone.bed, &alone.namespace, "db").await?;
+    assert!(created.elapsed() < Duration::from_secs(20), "{:?}", created.elapsed());
+    let happened = alone.since(before).await?;
+    assert_eq!((happened.logins.len(), happened.reads.len()), (1, 1), "{} {}", happened.logins, happened.reads);
+    Ok(())
+}
+
+#[tokio::test]
 async fn templates_in_the_spec_cost_no_call() -> Result {
     let alone = Alone::with_token("templates").await?;
     let controller = alone.controller().await?;

@@ -77,7 +77,12 @@ async fn open(
     let mut opened = BTreeMap::new();
     for entry in &plan.entries {
         if !opened.contains_key(&entry.store) {
-            let handle = stores::usable(ctx, namespace, &entry.store)?;
+            let handle = match stores::usable(ctx, namespace, &entry.store) {
+                Err(error) if error.code() == Code::StoreNotFound => {
+                    return Err(stores::on_its_way(ctx, namespace, &entry.store).await.unwrap_or(error));
+                }
+                usable => usable?,
+            };
             opened.insert(entry.store.clone(), ctx.pool.open(&handle, namespace, since).await?);
         }
     }
