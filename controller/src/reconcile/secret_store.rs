@@ -39,7 +39,7 @@ use crate::{
     error::{Code, Error},
     metrics::Kind,
     provider::{Readiness, identity::StoreHandle},
-    reconcile::{guard::wiring as guard, outage},
+    reconcile::{external_secret::stores::Class, guard::wiring as guard, outage},
 };
 
 mod source;
@@ -227,17 +227,15 @@ impl<K: StoreResource> Reconcile for Stores<K> {
     async fn reconcile(&self, work: &Work) -> Result<Next, Error> {
         let started = Instant::now();
         let Some(object) = K::cache(&self.ctx).find(&work.key) else { return Ok(Next::Rest) };
+        if !Class::of(&object).is_ours(&self.ctx.settings.class) {
+            return Ok(Next::Rest);
+        }
         if object.is_being_deleted() {
             return self.release(&work.key, &object).await;
         }
         let spec = object
             .spec::<SecretStoreSpec>()
             .map_err(|error| Error::fix(Code::StoreInvalid, format!("spec: {error}; correct the field")));
-        if let Ok(spec) = &spec
-            && !is_ours(spec, &self.ctx.settings.class)
-        {
-            return Ok(Next::Rest);
-        }
         let interval = spec.as_ref().ok().map(SecretStoreSpec::refresh_interval).transpose();
         let interval = interval.map_err(|problem| Error::fix(Code::StoreInvalid, problem.to_string()));
         let outcome = match (spec, &interval) {
@@ -292,10 +290,6 @@ fn retried_every(own: Option<Duration>, general: Duration) -> Option<Duration> {
     own.or(Some(general)).filter(|interval| !interval.is_zero())
 }
 
-fn is_ours(spec: &SecretStoreSpec, class: &str) -> bool {
-    spec.controller.as_deref().is_none_or(|theirs| theirs.is_empty() || theirs == class)
-}
-
 /// The status after a check. Pure.
 fn status_after(before: &StoreStatus, outcome: Result<Readiness, &Error>, now: Timestamp) -> StoreStatus {
     let mut status = before.clone();
@@ -319,7 +313,6 @@ fn status_after(before: &StoreStatus, outcome: Result<Readiness, &Error>, now: T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Class;
 
     #[test]
     fn reasons_are_upstreams_and_capabilities_follow_success_only() {
@@ -342,15 +335,9 @@ mod tests {
         {
             let interval = retried_every(own, all);
             assert_eq!(interval, expected, "{own:?} {all:?}");
-            let after = crate::engine::retry::after(Class::Fix, Code::VaultLoginDenied, 9, interval, &key);
+            let after =
+                crate::engine::retry::after(crate::error::Class::Fix, Code::VaultLoginDenied, 9, interval, &key);
             assert_eq!(after, expected.unwrap_or(after), "{own:?} {all:?}");
         }
-    }
-
-    #[test]
-    fn class_is_empty_or_ours() {
-        let spec = |class: &str| SecretStoreSpec { controller: Some(class.to_owned()), ..SecretStoreSpec::default() };
-        assert!(is_ours(&spec(""), "default") && is_ours(&spec("default"), "default"));
-        assert!(!is_ours(&spec("blue"), "default"));
     }
 }
