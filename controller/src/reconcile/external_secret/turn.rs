@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
-    engine::{ObjectKey, object::Watched, run::Next},
+    engine::{Lane, ObjectKey, object::Watched, run::Next},
     error::{Class, Code, Error},
     provider::Values,
     reconcile::{guard::wiring as guard, managed::Managed},
@@ -63,6 +63,7 @@ pub struct Turn<'a> {
     pub object: &'a Watched<ExternalSecret>,
     /// When it was asked for: what was read since is new enough.
     pub since: Instant,
+    pub lane: Lane,
 }
 
 impl Turn<'_> {
@@ -222,7 +223,7 @@ impl Turn<'_> {
         settled: bool,
     ) -> Result<(Told, sources::Seen), Error> {
         let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
-        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since).await?;
+        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since, self.lane).await?;
         if let Some(news) = self.missing.news(self.key, &fetched.missing) {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
