@@ -17,7 +17,7 @@ use crate::support::{
 use crate::{all, store, stored, targeting};
 
 /// Notes of the events of one reason about an ExternalSecret.
-async fn notes(scene: &Scene, name: &str, reason: &str) -> Result<Vec<String>> {
+pub async fn notes(scene: &Scene, name: &str, reason: &str) -> Result<Vec<String>> {
     let api: Api<Event> = Api::namespaced(scene.client.clone(), &scene.namespace);
     let events = api.list(&ListParams::default()).await?.items.into_iter().filter(|event| {
         let about = event.regarding.as_ref().and_then(|about| about.name.as_deref());
