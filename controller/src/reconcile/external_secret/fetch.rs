@@ -14,7 +14,7 @@ use futures::{StreamExt, stream};
 use super::{rewrite, values};
 use crate::{
     ctx::Ctx,
-    engine::ObjectKey,
+    engine::{Lane, ObjectKey},
     error::{Code, Error},
     provider::{Store, Values, keys},
     reconcile::{external_secret::stores, guard::wiring as guard},
@@ -37,9 +37,20 @@ pub struct Fetched {
 const AT_ONCE: usize = 8;
 
 /// Fetches every entry for the ExternalSecret `key`. An answer of a store that was asked since `since` may be shared with
-/// others. The mass-deletion guard learns what there is and what not.
-pub async fn fetch(ctx: &Ctx, place: &Place, key: &ObjectKey, plan: &Plan, since: Instant) -> Result<Fetched, Error> {
+/// others. `lane`: interactive when somebody changed something, and not only time passed. The mass-deletion guard learns
+/// what there is and what not.
+pub async fn fetch(
+    ctx: &Ctx,
+    place: &Place,
+    key: &ObjectKey,
+    plan: &Plan,
+    since: Instant,
+    lane: Lane,
+) -> Result<Fetched, Error> {
     let opened = open(ctx, key.namespace(), plan, since).await?;
+    if lane == Lane::Interactive {
+        reconsider(plan, &opened);
+    }
     let names = Names { templates: &ctx.templates, place };
     let mut reads = Vec::with_capacity(plan.entries.len());
     for entry in &plan.entries {
@@ -69,6 +80,16 @@ fn answers(plan: &Plan, results: &[Result<Option<Values>, Error>]) -> (Vec<usize
     (found, missing)
 }
 
+fn reconsider(plan: &Plan, opened: &BTreeMap<ResolvedStoreRef, Arc<dyn Store>>) {
+    for entry in &plan.entries {
+        let Some(store) = opened.get(&entry.store) else { continue };
+        match &entry.fetch {
+            Fetch::Value { remote, .. } | Fetch::Extract(remote) => store.reconsider(Some(remote)),
+            Fetch::Find(_) => store.reconsider(None),
+        }
+    }
+}
+
 async fn open(
     ctx: &Ctx,
     namespace: &str,
@@ -78,7 +99,12 @@ async fn open(
     let mut opened = BTreeMap::new();
     for entry in &plan.entries {
         if !opened.contains_key(&entry.store) {
-            let handle = stores::usable(ctx, namespace, &entry.store)?;
+            let handle = match stores::usable(ctx, namespace, &entry.store) {
+                Err(error) if error.code() == Code::StoreNotFound => {
+                    return Err(stores::on_its_way(ctx, namespace, &entry.store).await.unwrap_or(error));
+                }
+                usable => usable?,
+            };
             opened.insert(entry.store.clone(), ctx.pool.open(&handle, namespace, since).await?);
         }
     }
