@@ -227,20 +227,35 @@ impl Turn<'_> {
         let Fetched { values, missing, gone, searched } = fetched;
         let before = Before { known, settled, gone: &gone, edited: self.is_edited(), knowledge: &knowledge };
         let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
-        let without = if values.is_empty() { self.without_values(kind, plan, &before).await? } else { None };
-        let (told, seen) = if let Some(told) = without {
-            (told, sources::Seen::default())
-        } else {
-            let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
-            (self.write(kind, plan, (content, metadata), &before).await?, seen)
-        };
-        if let Some(news) = self.missing.news(self.key, &missing) {
+        let done = self.act(kind, plan, place, values, &before).await;
+        // Of what is held, the error tells: its keys are not left out.
+        let is_held = done.as_ref().is_err_and(|error| error.code() == Code::DeletionsHeld);
+        if !is_held && let Some(news) = self.missing.news(self.key, &missing) {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
+        let (told, seen) = done?;
         if !is_retained {
             guard::in_step(self.ctx, self.key, plan, &gone, searched);
         }
         Ok((told.with_missing(&missing), seen))
+    }
+
+    /// What the values ask for. Returns also what the templates came from.
+    async fn act<K: Kind>(
+        &self,
+        kind: &K,
+        plan: &Plan,
+        place: &Place,
+        values: Values,
+        before: &Before<'_>,
+    ) -> Result<(Told, sources::Seen), Error> {
+        if values.is_empty()
+            && let Some(told) = self.without_values(kind, plan, before).await?
+        {
+            return Ok((told, sources::Seen::default()));
+        }
+        let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
+        Ok((self.write(kind, plan, (content, metadata), before).await?, seen))
     }
 
     /// Whether something else than the provider may be why the target changes.
