@@ -13,7 +13,8 @@ use super::rsa::Numbers;
 use super::{Curve, EcKey, PrivateKey, RsaKey};
 use crate::der::{oid, write};
 use crate::error::Message;
-use crate::value::{Map, Value};
+use crate::funcs::Member;
+use crate::value::Value;
 
 /// A key in Go's terms: which Go type it becomes decides what can be done with it.
 pub(crate) enum Jwk {
@@ -42,12 +43,12 @@ pub(crate) enum Jwk {
 }
 
 impl Jwk {
-    /// The key in an object whose keys came in that order.
-    pub(crate) fn of_object(object: &Map, order: &[impl AsRef<[u8]>]) -> Result<Self, Message> {
-        let kind = hint(object)?;
+    /// The key in an object of these members.
+    pub(crate) fn of_members(members: &[Member]) -> Result<Self, Message> {
+        let kind = hint(members)?;
         // The hint finds names in any letters, the key only in small ones.
-        let private = any_case(object, order, b"d");
-        let kind = match (kind.as_slice(), private) {
+        let private = members.iter().any(|member| is_hint(&member.name, "d"));
+        let kind = match (kind, private) {
             (b"RSA", true) => &RSA_PRIVATE,
             (b"RSA", false) => &RSA_PUBLIC,
             (b"EC", true) => &EC_PRIVATE,
@@ -55,9 +56,9 @@ impl Jwk {
             (b"OKP", true) => &OKP_PRIVATE,
             (b"OKP", false) => &OKP_PUBLIC,
             (b"oct", _) => &OCTETS,
-            _ => return Err(Message::plain("invalid key type from JSON (").data(&kind).text(")")),
+            _ => return Err(Message::plain("invalid key type from JSON (").data(kind).text(")")),
         };
-        let fields = Fields::read(kind, object, order).map_err(|problem| {
+        let fields = Fields::read(kind, members).map_err(|problem| {
             Message::plain(format!("failed to unmarshal JSON into key (*jwk.{}): ", kind.name)).then(&problem)
         })?;
         fields.key(kind)
@@ -116,43 +117,52 @@ impl Jwk {
 /// A kind of key: Go's type, its members in base 64, and the members that must be there.
 struct Kind {
     name: &'static str,
+    kty: &'static str,
     bytes: &'static [&'static str],
     required: &'static [&'static str],
 }
 
-const RSA_PUBLIC: Kind = Kind { name: "rsaPublicKey", bytes: &["e", "n"], required: &["e", "n"] };
-const RSA_PRIVATE: Kind =
-    Kind { name: "rsaPrivateKey", bytes: &["d", "dp", "dq", "e", "n", "p", "q", "qi"], required: &["d", "e", "n"] };
-const EC_PUBLIC: Kind = Kind { name: "ecdsaPublicKey", bytes: &["x", "y"], required: &["crv", "x", "y"] };
-const EC_PRIVATE: Kind = Kind { name: "ecdsaPrivateKey", bytes: &["d", "x", "y"], required: &["crv", "d", "x", "y"] };
-const OKP_PUBLIC: Kind = Kind { name: "okpPublicKey", bytes: &["x"], required: &["crv", "x"] };
-const OKP_PRIVATE: Kind = Kind { name: "okpPrivateKey", bytes: &["d", "x"], required: &["crv", "d", "x"] };
-const OCTETS: Kind = Kind { name: "symmetricKey", bytes: &["k"], required: &["k"] };
+const RSA_PUBLIC: Kind = Kind { name: "rsaPublicKey", kty: "RSA", bytes: &["e", "n"], required: &["e", "n"] };
+const RSA_PRIVATE: Kind = Kind {
+    name: "rsaPrivateKey",
+    kty: "RSA",
+    bytes: &["d", "dp", "dq", "e", "n", "p", "q", "qi"],
+    required: &["d", "e", "n"],
+};
+const EC_PUBLIC: Kind = Kind { name: "ecdsaPublicKey", kty: "EC", bytes: &["x", "y"], required: &["crv", "x", "y"] };
+const EC_PRIVATE: Kind =
+    Kind { name: "ecdsaPrivateKey", kty: "EC", bytes: &["d", "x", "y"], required: &["crv", "d", "x", "y"] };
+const OKP_PUBLIC: Kind = Kind { name: "okpPublicKey", kty: "OKP", bytes: &["x"], required: &["crv", "x"] };
+const OKP_PRIVATE: Kind = Kind { name: "okpPrivateKey", kty: "OKP", bytes: &["d", "x"], required: &["crv", "d", "x"] };
+const OCTETS: Kind = Kind { name: "symmetricKey", kty: "oct", bytes: &["k"], required: &["k"] };
 
 /// The members of a key, checked one by one.
-struct Fields<'o> {
-    object: &'o Map,
+struct Fields<'m> {
+    members: &'m [Member],
 }
 
-impl<'o> Fields<'o> {
-    fn read(kind: &Kind, object: &'o Map, order: &[impl AsRef<[u8]>]) -> Result<Self, Message> {
-        for name in order {
-            let Ok(name) = std::str::from_utf8(name.as_ref()) else { continue };
-            let value = object.find(name.as_bytes()).unwrap_or(Value::Nil);
-            check_member(kind, name, &value)
-                .map_err(|problem| Message::plain(format!("failed to decode value for key {name}: ")).then(&problem))?;
+impl<'m> Fields<'m> {
+    fn read(kind: &Kind, members: &'m [Member]) -> Result<Self, Message> {
+        for member in members {
+            let Ok(name) = std::str::from_utf8(&member.name) else { continue };
+            check_member(kind, name, member)?;
         }
-        let missing = kind.required.iter().find(|name| object.find(name.as_bytes()).is_none());
-        match missing {
+        let fields = Self { members };
+        match kind.required.iter().find(|name| fields.find(name).is_none()) {
             Some(name) => Err(Message::plain(format!("required field {name} is missing"))),
-            None => Ok(Self { object }),
+            None => Ok(fields),
         }
+    }
+
+    /// The last value of that name.
+    fn find(&self, name: &str) -> Option<&'m Value> {
+        self.members.iter().rfind(|member| *member.name == *name.as_bytes()).map(|member| &member.value)
     }
 
     /// The bytes of a member; none for null and for what is absent.
     fn bytes(&self, name: &str) -> Vec<u8> {
-        match self.object.find(name.as_bytes()) {
-            Some(Value::Str(text)) => decoded(&text).unwrap_or_default(),
+        match self.find(name) {
+            Some(Value::Str(text)) => decoded(text).unwrap_or_default(),
             _ => Vec::new(),
         }
     }
@@ -194,7 +204,7 @@ impl<'o> Fields<'o> {
     }
 
     fn curve_name(&self) -> Vec<u8> {
-        match self.object.find(b"crv") {
+        match self.find("crv") {
             Some(Value::Str(name)) => name.to_vec(),
             _ => Vec::new(),
         }
@@ -225,36 +235,55 @@ impl<'o> Fields<'o> {
     }
 }
 
-/// The kind that an object says it is, looked for in any letters.
-fn hint(object: &Map) -> Result<Vec<u8>, Message> {
-    let entries = object.entries();
-    let mut found = entries.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"kty"));
-    match found.next_back().map(|(_, value)| value) {
-        None | Some(Value::Nil) => Ok(Vec::new()),
-        Some(Value::Str(kind)) => Ok(kind.to_vec()),
-        Some(other) => Err(Message::plain(format!(
-            "failed to unmarshal JSON into key hint: json: cannot unmarshal {} into Go struct field .kty of type string",
-            json_kind(other)
-        ))),
+/// The kind that an object says it is: the last one, null aside, looked for in any letters.
+fn hint(members: &[Member]) -> Result<&[u8], Message> {
+    let mut found = b"".as_slice();
+    for member in members.iter().filter(|member| is_hint(&member.name, "kty")) {
+        match &member.value {
+            Value::Nil => {}
+            Value::Str(kind) => found = kind,
+            other => {
+                let kind = json_kind(other);
+                return Err(Message::plain(format!(
+                    "failed to unmarshal JSON into key hint: json: cannot unmarshal {kind} into Go struct field .kty of \
+                     type string"
+                )));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a name is the wanted one in any letters, of which the sign of Kelvin is one.
+fn is_hint(name: &[u8], wanted: &str) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| name.chars().flat_map(char::to_lowercase).eq(wanted.chars()))
+}
+
+/// Refuses a member that does not have the type that its name asks for.
+fn check_member(kind: &Kind, name: &str, member: &Member) -> Result<(), Message> {
+    if name == "kty" {
+        let own = if let Value::Str(own) = &member.value { own } else { b"".as_slice() };
+        // Go speaks of RSA whatever the kind.
+        let wrong = || Message::plain("invalid kty value for RSAPublicKey (").data(own).text(")");
+        return if own == kind.kty.as_bytes() { Ok(()) } else { Err(wrong()) };
+    }
+    match member_type(kind, name, &member.value) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(problem)) => Err(Message::plain(format!("failed to decode value for key {name}: ")).then(&problem)),
+        None => member.overflow.as_ref().map_or(Ok(()), |problem| {
+            Err(Message::plain(format!("could not decode field {name}: failed to decode field {name}: ")).then(problem))
+        }),
     }
 }
 
-fn any_case(object: &Map, order: &[impl AsRef<[u8]>], wanted: &[u8]) -> bool {
-    object.find(wanted).is_some() || order.iter().any(|name| name.as_ref().eq_ignore_ascii_case(wanted))
-}
-
-/// Whether a member has the type that its name asks for.
-fn check_member(kind: &Kind, name: &str, value: &Value) -> Result<(), Message> {
+/// Whether a member that the kind knows has its type.
+fn member_type(kind: &Kind, name: &str, value: &Value) -> Option<Result<(), Message>> {
     let wanted = |what: &str, value: &Value| {
         Message::plain(format!("json: cannot unmarshal {} into Go value of type {what}", json_kind(value)))
     };
     let text = |before: &'static str| match value {
         Value::Str(_) | Value::Nil => Ok(()),
-        _ => {
-            let mut message = Message::plain(before);
-            message.append(&wanted("string", value));
-            Err(message)
-        }
+        _ => Err(Message::plain(before).then(&wanted("string", value))),
     };
     let texts = |list: &str, element: &str| match value {
         Value::Nil => Ok(()),
@@ -264,7 +293,7 @@ fn check_member(kind: &Kind, name: &str, value: &Value) -> Result<(), Message> {
         },
         _ => Err(wanted(list, value)),
     };
-    match name {
+    let known = match name {
         "alg" => text(""),
         "kid" | "use" | "x5u" | "x5t" | "x5t#S256" => text("error reading next value: "),
         "key_ops" => texts("jwk.KeyOperationList", "jwk.KeyOperation"),
@@ -274,15 +303,13 @@ fn check_member(kind: &Kind, name: &str, value: &Value) -> Result<(), Message> {
             Value::Str(_) | Value::Nil => Ok(()),
             _ => Err(wanted("jwa.EllipticCurveAlgorithm", value)),
         },
-        _ if kind.bytes.contains(&name) => {
-            text("error reading next value: ")?;
-            match value {
-                Value::Str(text) if decoded(text).is_none() => Err("expected base64 encoded []byte (string)".into()),
-                _ => Ok(()),
-            }
-        }
-        _ => Ok(()),
-    }
+        _ if kind.bytes.contains(&name) => match value {
+            Value::Str(text) if decoded(text).is_none() => Err("expected base64 encoded []byte (string)".into()),
+            _ => text("error reading next value: "),
+        },
+        _ => return None,
+    };
+    Some(known)
 }
 
 /// Go's name for what a value is in JSON.
@@ -309,8 +336,7 @@ fn decoded(text: &[u8]) -> Option<Vec<u8>> {
 
 /// The point in uncompressed form, if it is one.
 fn point(curve: Curve, x: &BigUint, y: &BigUint) -> Result<Vec<u8>, Message> {
-    let bits = u64::try_from(curve.bytes() * 8).unwrap_or(u64::MAX);
-    if x.bits() > bits || y.bits() > bits {
+    if x.bits() > curve.bits() || y.bits() > curve.bits() {
         return Err("overflowing coordinate".into());
     }
     curve.check_coordinates(x, y)?;
