@@ -10,8 +10,10 @@ use crate::fmt::float::{fixed_digits, shortest};
 const DIVISION_PLACES: usize = 16;
 /// Digits a result may have. Floats have up to a few hundred, and what has more is infinite as a float.
 const MAX_DIGITS: usize = 2_000;
+/// What a digit of a quotient is charged as, beside those of the divisor.
+const STEPS_PER_PLACE: usize = 20;
 /// Digits that are added, compared or multiplied in the time of a step.
-const DIGITS_PER_STEP: usize = 16;
+const DIGITS_PER_STEP: usize = 8;
 
 /// A sign, decimal digits from the most significant on, and how many of them stand behind the point.
 #[derive(Clone)]
@@ -49,7 +51,7 @@ impl Decimal {
     /// nine times.
     pub(super) fn cost_of_quotient(&self, other: &Self) -> usize {
         let quotient = self.digits.len() + other.places + DIVISION_PLACES;
-        quotient.saturating_mul(10 + (other.digits.len() + self.places) / DIGITS_PER_STEP)
+        quotient.saturating_mul(STEPS_PER_PLACE + (other.digits.len() + self.places) / DIGITS_PER_STEP)
     }
 
     pub(super) fn plus(&self, other: &Self) -> Self {

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::error::Message;
 
 /// States of the pattern that a step pays for, for each byte: at worst, all of them are visited at each byte.
-const STATES_PER_STEP: usize = 64;
+const STATES_PER_STEP: usize = 24;
 /// As [`STATES_PER_STEP`] where groups are followed, which copies them all the time; so many groups more halve it.
 const GROUPED_STATES_PER_STEP: usize = 256;
 /// What following one state costs beside its groups, in groups' ends.
