@@ -103,7 +103,7 @@ impl Engine {
         }
         let cells = states.saturating_mul(ends);
         if cells.saturating_mul(2 * size_of::<usize>()) > MAX_GROUP_BYTES {
-            return Err(Message::ours("pattern has too many groups for matches that long; simplify it".to_owned()));
+            return Err(Message::ours("pattern has too many groups for matches that long; simplify it"));
         }
         let per_byte = cells.saturating_add(states.saturating_mul(ENDS_PER_STATE));
         context.spend(found.len().saturating_mul(per_byte) / GROUPED_STATES_PER_STEP)?;
@@ -152,5 +152,5 @@ impl Engine {
 
 /// What the engines answer where they are used otherwise than here.
 fn gave_up() -> Message {
-    Message::ours("pattern cannot be searched for; simplify it".to_owned())
+    Message::ours("pattern cannot be searched for; simplify it")
 }
