@@ -303,6 +303,12 @@ fn patterns() -> Vec<Bomb> {
             "{{range 100}}{{regexFind \"b\" $.x}}{{end}}",
             vec![0xff; 1 << 20],
         ),
+        with_data(
+            "large patterns",
+            End::Execute,
+            "{{range $i := 1000}}{{$_ := regexFindAll (printf \"(a|[^%d])*?a[ab]{950}c|b\" $i) $.x 3}}{{end}}",
+            coins(3_000),
+        ),
         bomb("constraints", End::Execute, "{{semverCompare (repeat 20000 \">1 \" | trim) \"2.0.0\"}}"),
     ]
 }
