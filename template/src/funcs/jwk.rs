@@ -58,7 +58,7 @@ fn key(context: &Context, args: &Args) -> Result<Jwk, Message> {
         match (is_cut_off, is_blank) {
             (true, true) => Message::plain(HINT).text("EOF"),
             (true, false) => Message::plain(HINT).text("unexpected EOF"),
-            _ => hinted(&problem),
+            _ => Message::plain(HINT).then(&problem),
         }
     })?;
     match &decoded.value {
@@ -70,10 +70,4 @@ fn key(context: &Context, args: &Args) -> Result<Jwk, Message> {
             json_kind(other)
         ))),
     }
-}
-
-fn hinted(problem: &Message) -> Message {
-    let mut message = Message::plain(HINT);
-    message.append(problem);
-    message
 }

@@ -3,7 +3,12 @@
 //! A controller per namespace, so that some have the flag and some have not. What RBAC they need beyond what is shipped
 //! is granted here, as whoever sets the flag must.
 
+#[path = "../alone/mod.rs"]
+mod alone;
+mod moves;
 mod refusals;
+mod restarts;
+mod safety;
 #[path = "../support/mod.rs"]
 mod support;
 

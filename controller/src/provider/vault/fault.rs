@@ -135,7 +135,7 @@ impl Server {
     }
 }
 
-fn is_token_problem(said: &str) -> bool {
+pub fn is_token_problem(said: &str) -> bool {
     ["invalid token", "bad token", "missing client token"].iter().any(|phrase| said.contains(phrase))
 }
 

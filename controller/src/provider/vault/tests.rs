@@ -232,6 +232,74 @@ async fn refused_static_token_is_read_again_once_it_is_not_young() {
     assert!(store.get(&remote("app", None), since).await.unwrap().is_some());
 }
 
+/// Lets time pass for everything but the backend; returns the moment.
+async fn after(span: Duration) -> Instant {
+    tokio::time::pause();
+    tokio::time::advance(span).await;
+    tokio::time::resume();
+    tokio::time::Instant::now().into_std()
+}
+
+/// A backend whose logins give `s.1`, `s.2`…, and that answers reads of `app` as told, and those of `other` with success.
+async fn numbering(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Backend {
+    let logins = AtomicUsize::new(0);
+    Backend::start(move |request| {
+        if request.target == "/v1/auth/kubernetes/login" {
+            let number = logins.fetch_add(1, Ordering::Relaxed) + 1;
+            let auth = format!(r#"{{"client_token":"s.{number}","lease_duration":1000000,"renewable":true}}"#);
+            return Answer::json(200, format!(r#"{{"auth":{auth}}}"#));
+        }
+        if request.target.ends_with("/other") { entry("{}") } else { answer(request.header("x-vault-token").unwrap()) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn path_that_a_new_token_may_not_read_either_costs_one_call_from_then_on() {
+    let backend = numbering(|_| Answer::json(403, DENIED)).await;
+    let store = open_with(&backend, VaultVersion::V2, Some(kubernetes_auth())).await.unwrap();
+    let calls = async |span: Duration| {
+        let before = backend.lines().len();
+        let error = store.get(&remote("app", None), after(span).await).await.unwrap_err();
+        assert_eq!(error.code(), Code::VaultPermissionDenied);
+        backend.lines().len() - before
+    };
+    assert_eq!(calls(Duration::from_mins(1)).await, 3, "read, login, read");
+    for _ in 0..5 {
+        assert_eq!(calls(Duration::from_hours(3)).await, 1);
+    }
+    // What others may read is no sign that this is permitted now.
+    store.get(&remote("other", None), after(Duration::from_secs(1)).await).await.unwrap();
+    assert_eq!(calls(Duration::from_mins(1)).await, 1);
+    store.reconsider(Some(&remote("other", None)));
+    assert_eq!(calls(Duration::from_mins(1)).await, 1, "it is another path");
+    store.reconsider(Some(&remote("app", None)));
+    assert_eq!(calls(Duration::from_mins(1)).await, 3, "a user acted");
+    assert_eq!(calls(Duration::from_hours(21)).await, 3, "once a day");
+}
+
+#[tokio::test]
+async fn token_that_vault_blames_is_replaced_at_once_also_where_a_path_was_refused() {
+    let revoked = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_revoked = revoked.clone();
+    let backend = numbering(move |token| match token {
+        "s.1" | "s.2" if is_revoked.load(Ordering::Relaxed) => {
+            Answer::json(403, r#"{"errors":["permission denied","invalid token"]}"#)
+        }
+        "s.1" | "s.2" => Answer::json(403, DENIED),
+        _ => entry("{}"),
+    })
+    .await;
+    let store = open_with(&backend, VaultVersion::V2, Some(kubernetes_auth())).await.unwrap();
+    for _ in 0..2 {
+        assert!(store.get(&remote("app", None), after(Duration::from_mins(1)).await).await.is_err());
+    }
+    revoked.store(true, Ordering::Relaxed);
+    assert!(store.get(&remote("app", None), after(Duration::from_mins(1)).await).await.unwrap().is_some());
+    let logins = backend.lines().iter().filter(|line| line.contains("login")).count();
+    assert_eq!(logins, 3, "{:?}", backend.lines());
+}
+
 #[tokio::test]
 async fn token_is_renewed_at_two_thirds_of_its_life() {
     let backend = Backend::start(|request| {

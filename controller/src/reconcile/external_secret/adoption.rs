@@ -4,7 +4,10 @@
 //! Upstream takes such a target over without a word. Here it is told by name what is lost, or refused where the operator
 //! runs with `--refuse-adoption`. Names of keys only: never a value.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use api::{
     hash::owner_label,
@@ -18,11 +21,13 @@ use super::{
 };
 use crate::error::{Code, Error};
 
-/// What becomes of somebody else's object.
+/// What becomes of what somebody else made.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Adoption {
     /// Whether it becomes this ExternalSecret's as a whole (creationPolicy Owner or Orphan), not only some of its keys.
     pub whole: bool,
+    /// Whether this ExternalSecret has written to it before.
+    pub known: bool,
     /// What goes of theirs.
     pub changes: Changes,
 }
@@ -31,19 +36,37 @@ pub struct Adoption {
 const NAMED: usize = 10;
 
 impl Adoption {
-    /// What writing `desired` with these changes takes from whoever made `existing`; `None` where it is ours, or nothing of
-    /// theirs goes.
-    pub fn of(desired: &Desired, existing: &ObjectMeta, changes: Changes) -> Option<Self> {
-        let whole = desired.is_whole();
-        let takes = whole || changes != Changes::default();
-        (takes && is_foreign(desired, existing)).then_some(Self { whole, changes })
+    /// What writing `desired` with these changes takes from whoever made `existing`, or wrote into it; `None` where nothing of
+    /// theirs goes. `intact`: whether its annotation tells what it holds.
+    pub fn of(desired: &Desired, existing: &ObjectMeta, intact: bool, changes: Changes) -> Option<Self> {
+        let (whole, mine) = (desired.is_whole(), WrittenBy::manager(&desired.manager(), existing));
+        let known = mine.content || mine.annotations.contains(DATA_HASH_ANNOTATION);
+        if is_ours(desired, existing, &mine, intact) {
+            // What others put into a Secret of ours is drift, unless another ExternalSecret was asked to put it there.
+            let others = written_by_others(desired, existing);
+            let removed: Vec<_> = changes.removed.into_iter().filter(|key| others.contains(key)).collect();
+            let takes = !removed.is_empty();
+            return takes.then(|| Self { whole, known: true, changes: Changes { removed, ..Changes::default() } });
+        }
+        let changes = match (whole, known) {
+            (_, false) => changes,
+            // Its keys here are its own to write, whoever edited them since.
+            (false, true) => return None,
+            (true, true) => {
+                let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.data.contains(key)).collect();
+                let replaced = if desired.is_owner() { theirs(changes.replaced) } else { Vec::new() };
+                Changes { removed: theirs(changes.removed), replaced }
+            }
+        };
+        let takes = changes != Changes::default() || (whole && !known);
+        takes.then_some(Self { whole, known, changes })
     }
 
-    /// The note of the event.
-    /// `what`: `secret "db"`.
+    /// The note of the event. `what`: `secret "db"`.
     pub fn note(&self, what: &str) -> String {
         let fate = if self.whole { "taken over" } else { "written to" };
-        let mut note = format!("{what} was not made by this ExternalSecret and is {fate}");
+        let whose = if self.known { "holds what others wrote" } else { "was not made by this ExternalSecret" };
+        let mut note = format!("{what} {whose} and is {fate}");
         let Changes { removed, replaced } = &self.changes;
         for (what, keys) in [("keys removed", removed), ("keys replaced", replaced)] {
             if !keys.is_empty() {
@@ -57,8 +80,13 @@ impl Adoption {
     /// The error in its place where nothing may be taken over; `None` where the policy asks for writing to it.
     /// `what`: `secret team/db`.
     pub fn refusal(&self, what: &str) -> Option<Error> {
+        let Changes { removed, replaced } = &self.changes;
+        let whose = match [removed.as_slice(), replaced].concat() {
+            keys if self.known => format!("holds what others wrote ({})", listed(&keys)),
+            _ => "was not made by this ExternalSecret".to_owned(),
+        };
         let message = format!(
-            "{what} was not made by this ExternalSecret, and --refuse-adoption leaves it as it is; \
+            "{what} {whose}, and --refuse-adoption leaves it as it is; \
              delete it, choose another spec.target.name, or creationPolicy=CreateOrMerge to add keys to it"
         );
         self.whole.then(|| Error::wait(Code::AdoptionRefused, message))
@@ -73,24 +101,33 @@ fn listed(keys: &[String]) -> String {
     }
 }
 
-/// Whether nothing says that this ExternalSecret wrote it: neither owner nor label nor the managed fields. The managed
-/// label alone says nothing: upstream puts it on every target before it writes to it.
-fn is_foreign(desired: &Desired, existing: &ObjectMeta) -> bool {
+/// Whether all of it is this ExternalSecret's: by its controlling owner, its label, or because it was created under its name.
+/// The managed label alone says nothing: upstream puts it on every target before it writes to it. Nor do some fields: they
+/// are written by whoever merges keys into somebody else's Secret, too.
+fn is_ours(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy, intact: bool) -> bool {
     let author = &desired.author;
-    let owned = existing.owner_references.iter().flatten().any(|owner| desired.is_me(owner));
+    let mut owners = existing.owner_references.iter().flatten();
+    let owned = owners.any(|owner| owner.controller == Some(true) && desired.is_me(owner));
     let created = text(existing.labels.as_ref(), OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
-    let written = WrittenBy::manager(&desired.manager(), existing);
-    let wrote = written.content || written.annotations.contains(DATA_HASH_ANNOTATION);
-    !(owned || created || wrote || is_of_some_external_secret(existing))
+    owned || created || mine.made || (intact && is_of_some_external_secret(existing))
 }
 
-/// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one.
+/// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one, and not edited.
 fn is_of_some_external_secret(existing: &ObjectMeta) -> bool {
     let marked = text(existing.labels.as_ref(), MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE)
-        && text(existing.annotations.as_ref(), DATA_HASH_ANNOTATION).is_some();
+        && text(existing.annotations.as_ref(), DATA_HASH_ANNOTATION).is_some()
+        && text(existing.labels.as_ref(), OWNER_LABEL).is_none();
     let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
     let mut others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
     marked && !others.any(|manager| WrittenBy::manager(manager, existing).content)
+}
+
+/// The keys that other ExternalSecrets wrote.
+fn written_by_others(desired: &Desired, existing: &ObjectMeta) -> BTreeSet<String> {
+    let own = desired.manager();
+    let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
+    let others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX) && *manager != own);
+    others.flat_map(|manager| WrittenBy::manager(manager, existing).data).collect()
 }
 
 fn text<'a>(texts: Option<&'a BTreeMap<String, String>>, key: &str) -> Option<&'a String> {

@@ -110,7 +110,9 @@ fn is_external_secret(owner: &OwnerReference) -> bool {
 pub struct WrittenBy {
     /// Anything but metadata.
     pub content: bool,
-    /// Keys of the data of a Secret or ConfigMap.
+    /// A part of the object as such, not only something in it: it created the object, or gave it its first data.
+    pub made: bool,
+    /// Keys of the data of a Secret or ConfigMap, or of `spec.data`.
     pub data: BTreeSet<String>,
     pub labels: BTreeSet<String>,
     pub annotations: BTreeSet<String>,
@@ -122,7 +124,9 @@ impl WrittenBy {
         let entries = meta.managed_fields.iter().flatten();
         for entry in entries.filter(|entry| entry.manager.as_deref() == Some(manager)) {
             written.content |= fields(entry, "").any(|field| field != "metadata");
+            written.made |= parts(entry).any(|(name, part)| name != "f:metadata" && is_whole(part));
             written.data.extend(fields(entry, "/f:data"));
+            written.data.extend(fields(entry, "/f:spec/f:data"));
             written.labels.extend(fields(entry, "/f:metadata/f:labels"));
             written.annotations.extend(fields(entry, "/f:metadata/f:annotations"));
         }
@@ -133,4 +137,35 @@ impl WrittenBy {
 fn fields<'a>(entry: &'a ManagedFieldsEntry, pointer: &str) -> impl Iterator<Item = String> + use<'a> {
     let owned = entry.fields_v1.as_ref().and_then(|fields| fields.0.pointer(pointer)).and_then(Value::as_object);
     owned.into_iter().flatten().filter_map(|(field, _)| field.strip_prefix("f:")).map(str::to_owned)
+}
+
+fn parts(entry: &ManagedFieldsEntry) -> impl Iterator<Item = (&String, &Value)> {
+    entry.fields_v1.as_ref().and_then(|fields| fields.0.as_object()).into_iter().flatten()
+}
+
+/// A map that its writer made has a field `.`; a plain value has no fields.
+fn is_whole(part: &Value) -> bool {
+    part.as_object().is_some_and(|fields| fields.is_empty() || fields.contains_key("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_found_wherever_the_kind_has_them() {
+        for (fields, keys) in [
+            (json!({"f:data": {"f:a": {}}}), vec!["a"]),
+            (json!({"f:spec": {"f:data": {"f:a": {}}, "f:other": {}}}), vec!["a"]),
+            (json!({"f:spec": {"f:other": {}}}), vec![]),
+        ] {
+            let meta = json!({"managedFields": [{"manager": "m", "operation": "Update", "fieldsV1": fields}]});
+            let meta: ObjectMeta = serde_json::from_value(meta).expect("metadata");
+            let written = WrittenBy::manager("m", &meta);
+            assert_eq!(written.data.iter().collect::<Vec<_>>(), keys, "{fields}");
+            assert!(written.content && WrittenBy::manager("other", &meta).data.is_empty());
+        }
+    }
 }
