@@ -30,7 +30,7 @@ pub async fn run(ctx: &Ctx, key: &ObjectKey, object: &Watched<ExternalSecret>) -
     let spec: ExternalSecretSpec = object.spec().unwrap_or_default();
     // With its namespace everything in it goes by itself.
     let goes_alone = !ctx.namespaces.is_terminating(key.namespace());
-    let writes_secrets = spec.target.manifest.as_ref().is_none_or(|manifest| manifest.is_secret());
+    let writes_secrets = spec.target.manifest.as_ref().is_none_or(api::external_secret::Manifest::is_secret);
     if goes_alone && writes_secrets && spec.target.deletion_policy == DeletionPolicy::Delete {
         let author = Author {
             namespace: key.namespace().to_owned(),
