@@ -227,20 +227,36 @@ impl Turn<'_> {
         let Fetched { values, missing, gone, searched } = fetched;
         let before = Before { known, settled, gone: &gone, edited: self.is_edited(), knowledge: &knowledge };
         let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
-        let without = if values.is_empty() { self.without_values(kind, plan, &before).await? } else { None };
-        let (told, seen) = if let Some(told) = without {
-            (told, sources::Seen::default())
-        } else {
-            let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
-            (self.write(kind, plan, (content, metadata), &before).await?, seen)
-        };
-        if let Some(news) = self.missing.news(self.key, &missing) {
+        let done = self.put(kind, plan, place, values, &before).await;
+        // What is held is not left out.
+        if !matches!(&done, Err(error) if error.code() == Code::DeletionsHeld)
+            && let Some(news) = self.missing.news(self.key, &missing)
+        {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
+        let (told, seen) = done?;
         if !is_retained {
             guard::in_step(self.ctx, self.key, plan, &gone, searched);
         }
         Ok((told.with_missing(&missing), seen))
+    }
+
+    /// Brings the target in step with what was fetched.
+    async fn put<K: Kind>(
+        &self,
+        kind: &K,
+        plan: &Plan,
+        place: &Place,
+        values: Values,
+        before: &Before<'_>,
+    ) -> Result<(Told, sources::Seen), Error> {
+        if values.is_empty()
+            && let Some(told) = self.without_values(kind, plan, before).await?
+        {
+            return Ok((told, sources::Seen::default()));
+        }
+        let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
+        Ok((self.write(kind, plan, (content, metadata), before).await?, seen))
     }
 
     /// Whether something else than the provider may be why the target changes.
