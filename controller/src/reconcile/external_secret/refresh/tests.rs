@@ -161,6 +161,43 @@ fn table_of_targets() {
 }
 
 #[test]
+fn what_merges_awaits_a_target_only_after_it_found_none() {
+    let (synced, missing) =
+        (status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED), status("2026-01-01T11:59:00Z", "1-x", SECRET_MISSING));
+    let of_kind = status("2026-01-01T11:59:00Z", "1-x", "ResourceMissing");
+    let good = managed(true, "uid");
+    for (creation, status, target, expected) in [
+        ("Merge", &missing, None, true),
+        ("Merge", &of_kind, None, true),
+        ("Merge", &missing, Some(&good), false),
+        ("Merge", &synced, None, false),
+        ("CreateOrMerge", &missing, None, false),
+    ] {
+        let plan = plan("CreatedOnce", creation, "1h");
+        assert_eq!(awaits_target(&plan, &seen("uid", status, target)), expected, "{creation} {target:?}");
+    }
+}
+
+/// As upstream: a policy that fetches once keeps what it has fetched, whatever became of it later.
+#[test]
+fn what_failed_after_a_sync_is_over_once_the_policy_fetches_no_more() {
+    let mut failed = status("2026-01-01T11:59:00Z", "1-x", "SecretSyncedError");
+    failed.conditions[0].status = "False".into();
+    let good = managed(true, "uid");
+    for (policy, interval, version, expected) in [
+        ("CreatedOnce", "1h", "0-x", Due::Over(None)),
+        ("Periodic", "0", "0-x", Due::Over(None)),
+        ("OnChange", "1h", "0-x", Due::Now(Reason::SpecOrMetadataChanged)),
+        ("CreatedOnce", "1h", "", Due::Now(Reason::NeverSynced)),
+        ("Periodic", "0", "", Due::Now(Reason::NeverSynced)),
+    ] {
+        failed.synced_resource_version = Some(version.into());
+        let got = verdict(&plan(policy, "Owner", interval), &failed, Some(&good));
+        assert_eq!(got, expected, "{policy} {interval} {version}");
+    }
+}
+
+#[test]
 fn created_once_still_repairs_its_target() {
     let status = status("2026-01-01T11:59:00Z", "0-x", SECRET_SYNCED);
     assert_eq!(verdict(&plan("CreatedOnce", "Owner", "1h"), &status, None), Due::Now(Reason::TargetMissing));
