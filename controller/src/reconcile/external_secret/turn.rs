@@ -227,10 +227,11 @@ impl Turn<'_> {
         let Fetched { values, missing, gone, searched } = fetched;
         let before = Before { known, settled, gone: &gone, edited: self.is_edited(), knowledge: &knowledge };
         let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
-        let done = self.act(kind, plan, place, values, &before).await;
-        // Of what is held, the error tells: its keys are not left out.
-        let is_held = done.as_ref().is_err_and(|error| error.code() == Code::DeletionsHeld);
-        if !is_held && let Some(news) = self.missing.news(self.key, &missing) {
+        let done = self.put(kind, plan, place, values, &before).await;
+        // What is held is not left out.
+        if !matches!(&done, Err(error) if error.code() == Code::DeletionsHeld)
+            && let Some(news) = self.missing.news(self.key, &missing)
+        {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
         let (told, seen) = done?;
@@ -240,8 +241,8 @@ impl Turn<'_> {
         Ok((told.with_missing(&missing), seen))
     }
 
-    /// What the values ask for. Returns also what the templates came from.
-    async fn act<K: Kind>(
+    /// Brings the target in step with what was fetched.
+    async fn put<K: Kind>(
         &self,
         kind: &K,
         plan: &Plan,
