@@ -3,11 +3,11 @@
 //! Keys are strings either way.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput};
 
-use super::key::{key_text, null_key};
+use super::key::key_text;
 use super::readable::readable;
 use super::scalar::{Numbers, scalar};
 use super::tabs::Tabs;
@@ -15,6 +15,7 @@ use super::{mend, problem};
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
+use crate::fmt::float::format_float;
 use crate::funcs::copied;
 use crate::value::{Elem, List, Map, Value};
 
@@ -67,7 +68,7 @@ pub(super) struct Reader<'r, 'o> {
     text: &'r str,
     numbers: Numbers,
     parser: Parser<'r, StrInput<'r>>,
-    anchors: HashMap<usize, Value>,
+    anchors: BTreeMap<usize, Value>,
     line: usize,
     /// Characters of the text.
     length: usize,
@@ -79,6 +80,8 @@ pub(super) struct Reader<'r, 'o> {
     is_last: bool,
     /// Whether the parser gave up on something that Go may read.
     can_be_mended: bool,
+    /// Whether a value, kept or not, is a number that JSON does not have.
+    has_infinite: bool,
     /// Whether scalars hold signs that stand for others.
     has_stand_ins: bool,
     tabs: Tabs,
@@ -92,7 +95,8 @@ impl<'r, 'o> Reader<'r, 'o> {
             text,
             numbers,
             parser,
-            anchors: HashMap::new(),
+            anchors: BTreeMap::new(),
+            has_infinite: false,
             line: 1,
             length: text.chars().count(),
             indent: 0,
@@ -125,9 +129,16 @@ impl<'r, 'o> Reader<'r, 'o> {
 
     pub(super) fn document(&mut self) -> Result<Value, Problem> {
         let Some(event) = self.first()? else { return Ok(Value::Nil) };
-        let value = self.node(event)?;
+        let value = self.value(event)?;
         // What follows may show that this was not the document.
         self.event()?;
+        if self.has_infinite
+            && self.numbers == Numbers::Json
+            && let Some(number) = infinite(&value)
+        {
+            let text = format_float(number, 'g', None);
+            return Err(Problem::Meaning(Message::plain("json: unsupported value: ").data(text)));
+        }
         Ok(value)
     }
 
@@ -173,7 +184,19 @@ impl<'r, 'o> Reader<'r, 'o> {
         }
     }
 
-    /// The value that begins with an event.
+    /// The value that begins with an event and is no key.
+    fn value(&mut self, event: Event<'r>) -> Result<Value, Problem> {
+        let value = self.node(event)?;
+        Ok(self.kept(value))
+    }
+
+    /// A value where it is kept.
+    fn kept(&mut self, value: Value) -> Value {
+        self.has_infinite |= matches!(value, Value::Float(value) if !value.is_finite());
+        self.numbers.of(value)
+    }
+
+    /// The value that begins with an event, with its own number exact.
     pub(super) fn node(&mut self, event: Event<'r>) -> Result<Value, Problem> {
         let (anchor, value) = match event {
             Event::Alias(anchor) => {
@@ -186,7 +209,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             Event::Scalar(text, style, anchor, tag) => {
                 let text = self.without_absent_line_end(text, style);
                 let text = if self.has_stand_ins { mend::original(&text).into() } else { text };
-                (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain, self.numbers)?)
+                (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain)?)
             }
             Event::SequenceStart(_, anchor, _) => {
                 let _nested = self.context.nest().map_err(Problem::Limit)?;
@@ -262,7 +285,7 @@ impl<'r, 'o> Reader<'r, 'o> {
         loop {
             match self.event()? {
                 Event::SequenceEnd | Event::StreamEnd => break,
-                event => items.push(self.node(event)?),
+                event => items.push(self.value(event)?),
             }
         }
         List::new(Elem::Any, items).map(Value::List).map_err(Problem::Limit)
@@ -270,7 +293,6 @@ impl<'r, 'o> Reader<'r, 'o> {
 
     fn mapping(&mut self) -> Result<Value, Problem> {
         let mut entries: BTreeMap<Bytes, Value> = BTreeMap::new();
-        let mut inherited = Vec::new();
         loop {
             let event = self.event()?;
             if matches!(event, Event::MappingEnd | Event::StreamEnd) {
@@ -280,20 +302,24 @@ impl<'r, 'o> Reader<'r, 'o> {
             let key = self.key(event)?;
             let event = self.event()?;
             let value = self.node(event)?;
+            // The last of equal keys wins, own or merged, but the first of the sources.
             if merges {
-                inherited.extend(sources(value)?);
+                entries.extend(sources(value)?.into_iter().rev().flat_map(|map| map.entries()));
             } else {
-                if matches!(key, Value::Nil) {
-                    return Err(null_key(&value));
-                }
-                entries.insert(key_text(&key)?, value);
+                entries.insert(key_text(&key, &value)?, self.kept(value));
             }
         }
-        // Own keys win over merged ones, and earlier sources over later ones.
-        for (key, value) in inherited.into_iter().flat_map(|map| map.entries()) {
-            entries.entry(key).or_insert(value);
-        }
         Map::new(entries).map(Value::Map).map_err(Problem::Limit)
+    }
+}
+
+/// The first number of a value that JSON does not have, in the order in which Go writes it.
+fn infinite(value: &Value) -> Option<f64> {
+    match value {
+        Value::Float(value) => Some(*value).filter(|value| !value.is_finite()),
+        Value::List(list) => list.items().iter().find_map(infinite),
+        Value::Map(map) => map.entries().iter().find_map(|(_, value)| infinite(value)),
+        _ => None,
     }
 }
 

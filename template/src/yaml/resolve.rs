@@ -38,6 +38,10 @@ pub(super) fn resolve(text: &str) -> Scalar {
     if is_timestamp(text) {
         return Scalar::Timestamp;
     }
+    // What begins with a point is taken as it is; elsewhere underscores mean nothing.
+    if text.starts_with('.') {
+        return parse_float(text.as_bytes()).map_or(Scalar::Str, Scalar::Float);
+    }
     let plain: String = text.chars().filter(|&char| char != '_').collect();
     if let Some(int) = parse_int(plain.as_bytes(), 0) {
         return Scalar::Int(int);
