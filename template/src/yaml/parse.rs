@@ -9,8 +9,10 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput};
 
 use super::key::key_text;
 use super::readable::readable;
+use super::resolve::may_be_timestamp;
 use super::scalar::{Numbers, scalar};
 use super::tabs::Tabs;
+use super::tags::{self, WrongTag};
 use super::{mend, problem};
 use crate::context::Context;
 use crate::data::Bytes;
@@ -61,6 +63,14 @@ pub(super) enum Problem {
 
 /// What the parser takes for an event, in steps.
 pub(super) const STEPS_PER_EVENT: usize = 4;
+
+/// What a scalar is charged as besides its bytes: what the allocator keeps with them, and room that a list does not use yet.
+const SCALAR_BYTES: usize = 40;
+/// What an anchor is charged as: its entry, in nodes that are half full.
+const ANCHOR_BYTES: usize = 96;
+
+/// What looking for a date is charged as, which takes about a microsecond.
+const STEPS_PER_DATE: usize = 16;
 
 /// Turns the events of a parser into values.
 pub(super) struct Reader<'r, 'o> {
@@ -162,9 +172,15 @@ impl<'r, 'o> Reader<'r, 'o> {
                 self.indent = span.start.col();
                 self.start = span.start.byte_offset().unwrap_or_default();
                 self.is_last = span.end.index() >= self.length;
+                let before = self.tabs.end();
                 if let Some(wrong) = self.tabs.next(self.text, &event, &span) {
                     self.line = wrong.line;
                     return Err(Problem::Syntax(problem::scanned_at(wrong.line, wrong.problem)));
+                }
+                if let Some(wrong) = tags::wrong(self.text, before, &event) {
+                    self.can_be_mended = matches!(wrong, WrongTag::GoesOn(_));
+                    self.line = wrong.line(self.text);
+                    return Err(Problem::Syntax(problem::scanned_at(self.line, tags::NOT_APART)));
                 }
                 if matches!(event, Event::Scalar(_, ScalarStyle::DoubleQuoted, ..))
                     && let Some((line, problem)) = problem::wrong_escape(self.text, self.start)
@@ -209,7 +225,13 @@ impl<'r, 'o> Reader<'r, 'o> {
             Event::Scalar(text, style, anchor, tag) => {
                 let text = self.without_absent_line_end(text, style);
                 let text = if self.has_stand_ins { mend::original(&text).into() } else { text };
-                (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain)?)
+                if style == ScalarStyle::Plain && may_be_timestamp(&text) {
+                    self.context.spend(STEPS_PER_DATE).map_err(Problem::Limit)?;
+                }
+                let value = scalar(&text, tag.as_deref(), style == ScalarStyle::Plain)?;
+                self.context.account_bytes(SCALAR_BYTES).map_err(Problem::Limit)?;
+                self.context.account(&value).map_err(Problem::Limit)?;
+                (anchor, value)
             }
             Event::SequenceStart(_, anchor, _) => {
                 let _nested = self.context.nest().map_err(Problem::Limit)?;
@@ -221,8 +243,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             }
             _ => return Ok(Value::Nil),
         };
-        self.context.account(&value).map_err(Problem::Limit)?;
-        self.remember(anchor, &value);
+        self.remember(anchor, &value)?;
         Ok(value)
     }
 
@@ -260,10 +281,12 @@ impl<'r, 'o> Reader<'r, 'o> {
     }
 
     /// Keeps the value of an anchor, where 0 means none, for the aliases of it.
-    pub(super) fn remember(&mut self, anchor: usize, value: &Value) {
+    pub(super) fn remember(&mut self, anchor: usize, value: &Value) -> Result<(), Problem> {
         if anchor != 0 {
+            self.context.account_bytes(ANCHOR_BYTES).map_err(Problem::Limit)?;
             self.anchors.insert(anchor, value.clone());
         }
+        Ok(())
     }
 
     /// The key of a map that begins with an event.
@@ -281,17 +304,22 @@ impl<'r, 'o> Reader<'r, 'o> {
     }
 
     fn sequence(&mut self) -> Result<Value, Problem> {
+        self.context.account_collection().map_err(Problem::Limit)?;
         let mut items = Vec::new();
         loop {
             match self.event()? {
                 Event::SequenceEnd | Event::StreamEnd => break,
-                event => items.push(self.value(event)?),
+                event => {
+                    self.context.account_element(items.len()).map_err(Problem::Limit)?;
+                    items.push(self.value(event)?);
+                }
             }
         }
         List::new(Elem::Any, items).map(Value::List).map_err(Problem::Limit)
     }
 
     fn mapping(&mut self) -> Result<Value, Problem> {
+        self.context.account_collection().map_err(Problem::Limit)?;
         let mut entries: BTreeMap<Bytes, Value> = BTreeMap::new();
         loop {
             let event = self.event()?;
@@ -304,8 +332,12 @@ impl<'r, 'o> Reader<'r, 'o> {
             let value = self.node(event)?;
             // The last of equal keys wins, own or merged, but the first of the sources.
             if merges {
-                entries.extend(sources(value)?.into_iter().rev().flat_map(|map| map.entries()));
+                for (key, value) in sources(value)?.into_iter().rev().flat_map(|map| map.entries()) {
+                    self.context.account_entry(entries.len()).map_err(Problem::Limit)?;
+                    entries.insert(key, value);
+                }
             } else {
+                self.context.account_entry(entries.len()).map_err(Problem::Limit)?;
                 entries.insert(key_text(&key, &value)?, self.kept(value));
             }
         }

@@ -108,7 +108,7 @@ fn entries(reader: &mut Reader<'_, '_>, mut room: usize) -> Result<BTreeMap<Stri
     match reader.first()? {
         None => return Ok(BTreeMap::new()),
         // An alias of the whole within itself finds a mapping, which is no text.
-        Some(Event::MappingStart(_, anchor, _)) => reader.remember(anchor, &Value::Map(Map::empty())),
+        Some(Event::MappingStart(_, anchor, _)) => reader.remember(anchor, &Value::Map(Map::empty()))?,
         Some(event @ Event::Scalar(..)) => {
             return if matches!(reader.node(event)?, Value::Nil) {
                 Ok(BTreeMap::new())
