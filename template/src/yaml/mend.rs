@@ -6,6 +6,7 @@ use granit_parser::{ErrorKind, Parser};
 
 use super::parse::{Problem, STEPS_PER_EVENT};
 use super::tabs::Tabs;
+use super::tags::{self, WrongTag};
 use super::{escapes, quoted};
 use crate::context::Context;
 
@@ -76,8 +77,18 @@ fn first_refusal(context: &Context, text: &str) -> Result<Option<Refusal>, Probl
         match parser.next_event() {
             None => return Ok(None),
             Some(Ok((event, span))) => {
+                let end = tabs.end();
                 if tabs.next(text, &event, &span).is_some() {
                     return Ok(None);
+                }
+                match tags::wrong(text, end, &event) {
+                    None => {}
+                    Some(WrongTag::NotApart(_)) => return Ok(None),
+                    Some(WrongTag::GoesOn(at)) => {
+                        let (is_flow, column) = (tabs.is_flow(), tabs.column());
+                        let kind = ErrorKind::InvalidTagTerminator;
+                        return Ok(Some(Refusal { kind, at, end, is_flow, column }));
+                    }
                 }
             }
             Some(Err(error)) => {
@@ -146,11 +157,10 @@ fn with_comment_apart(text: &str, comment: usize) -> Option<String> {
     head.ends_with(['|', '>']).then(|| format!("{before} {comment}"))
 }
 
-/// The text with another tag instead of one of the `!!` kind that nobody knows: both only make a text of the value.
+/// The text with another tag instead of one that nobody knows: both only make a text of the value.
 fn with_plain_tag(text: &str, at: usize) -> Option<String> {
-    let tag = text.get(at..)?.strip_prefix("!!")?;
-    let length = tag.find(|char: char| !(char.is_ascii_alphanumeric() || "-_;/?:@&=+$.!~*'(),[]%".contains(char)));
-    let (name, rest) = tag.split_at(length.unwrap_or(tag.len()));
-    let is_unknown = name.contains(['!', ',']) && (rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']));
-    is_unknown.then(|| format!("{}!{}{rest}", &text[..at], "x".repeat(name.len() + 1)))
+    let (name, behind) = tags::split(text.get(at..)?)?;
+    let name = name.strip_prefix('!')?;
+    let is_unknown = tags::goes_on(name) || name.strip_prefix('!').is_some_and(|name| name.contains('!'));
+    (is_unknown && tags::is_apart(behind)).then(|| format!("{}!{}{behind}", &text[..at], "x".repeat(name.len())))
 }
