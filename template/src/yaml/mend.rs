@@ -15,6 +15,9 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Stands for it in a mended text. A sign for private use, so that hardly any text has it.
 const STAND_IN: char = '\u{f1d3}';
 
+/// How often a text is read for each thing that is mended in it: to write it anew, and then by the parser.
+const READINGS: usize = 2;
+
 /// Whether what the parser refused may be something that Go reads.
 pub(super) fn is_worth_it(kind: &ErrorKind) -> bool {
     matches!(
@@ -35,10 +38,10 @@ pub(super) fn is_worth_it(kind: &ErrorKind) -> bool {
 pub(super) fn mended<'t>(context: &Context, text: &'t str) -> Result<Cow<'t, str>, Problem> {
     let mut text = Cow::Borrowed(text);
     while let Some(refusal) = first_refusal(context, &text)? {
-        let Some(better) = refusal.mended(&text) else { break };
+        let Some(better) = refusal.mended(&text, context.value_bytes()) else { break };
         context
             .check_bytes(better.len())
-            .and_then(|()| context.spend_on_bytes(better.len()))
+            .and_then(|()| context.spend_on_bytes(better.len() * READINGS))
             .map_err(Problem::Limit)?;
         text = Cow::Owned(better);
     }
@@ -106,18 +109,19 @@ fn first_refusal(context: &Context, text: &str) -> Result<Option<Refusal>, Probl
 }
 
 impl Refusal {
-    fn mended(&self, text: &str) -> Option<String> {
+    /// The text without what is refused. It ends early where it is longer than `most` bytes.
+    fn mended(&self, text: &str, most: usize) -> Option<String> {
         match self.kind {
             ErrorKind::CommentNotSeparated => with_comment_apart(text, self.at),
             ErrorKind::MissingTagUri | ErrorKind::InvalidTagTerminator => with_plain_tag(text, self.at),
             ErrorKind::BomInsideDocument => with_stand_ins(text),
             ErrorKind::UnknownQuotedScalarEscape => escapes::without_apostrophes(text, self.at),
-            _ => quoted::indented_behind(text, self.end).or_else(|| self.with_spaces(text)),
+            _ => quoted::indented_behind(text, self.end, most).or_else(|| self.with_spaces(text, most)),
         }
     }
 
     /// The text with spaces instead of the tabs that indent a line within brackets, where they mean nothing.
-    fn with_spaces(&self, text: &str) -> Option<String> {
+    fn with_spaces(&self, text: &str, most: usize) -> Option<String> {
         let start = text.get(..self.at)?.rfind('\n')? + 1;
         // A bracket that opened after the last event has none yet.
         let since =
@@ -136,6 +140,9 @@ impl Refusal {
             }
             let end = line.find('\n').map_or(line.len(), |at| at + 1);
             out.push_str(&" ".repeat(blank.len().max(self.column)));
+            if out.len() > most {
+                break;
+            }
             out.push_str(&line[..end]);
             rest = &line[end..];
         }

@@ -73,6 +73,7 @@ const ANCHOR_BYTES: usize = 96;
 const STEPS_PER_DATE: usize = 16;
 
 /// Turns the events of a parser into values.
+#[expect(clippy::struct_excessive_bools, reason = "one question each")]
 pub(super) struct Reader<'r, 'o> {
     context: &'r Context<'o>,
     text: &'r str,

@@ -382,6 +382,21 @@ fn texts() -> Vec<Bomb> {
         bomb("tags that go on in YAML", End::Execute, "{{fromYaml (repeat 20000 \"a: !a,b c\\n\") | len}}"),
         bomb("comments behind heads in YAML", End::Execute, "{{fromYaml (repeat 20000 \"a: |#b\\n  c\\n\") | len}}"),
         bomb("apostrophes in YAML", End::Execute, "{{fromYaml (repeat 20000 \"a: \\\"b\\\\'\\\"\\n\") | len}}"),
+        bomb(
+            "bad lines behind a long one in YAML",
+            End::Execute,
+            "{{fromYaml (print \"a: \" (repeat 3000000 \"x\") \"\\n\" (repeat 20000 \"b: |#c\\n  d\\n\")) | len}}",
+        ),
+        bomb(
+            "deep lines in quotes in YAML",
+            End::Execute,
+            "{{fromYaml (print (repeat 1000 \"k\") \": 'a\\n\" (repeat 1000000 \"x\\n\") \"'\") | len}}",
+        ),
+        bomb(
+            "deep tabs in YAML",
+            End::Execute,
+            "{{fromYaml (print (repeat 100000 \" \") \"a: [\\n\" (repeat 1000000 \"\\tb,\\n\") \"]\") | len}}",
+        ),
         with_data("quotes in YAML", End::Text, "{{fromYaml .x | len}}", levels("'", 500_000)),
         with_data(
             "layout",
