@@ -26,9 +26,13 @@ pub(super) fn overwrite(context: &mut Context, args: &Args) -> Result<Value, Mes
 }
 
 fn merge_all(context: &mut Context, args: &Args, rule: Rule) -> Result<Value, Message> {
-    let target = args.map(0);
+    let mut target = args.map(0);
     for source in args.rest(1) {
         if let Value::Map(source) = source {
+            // A map that is none becomes one as soon as there is something to merge, were it empty.
+            if target.is_nil() && !source.is_nil() {
+                target = Map::empty();
+            }
             merge(context, &target, source, rule)?;
         }
     }
