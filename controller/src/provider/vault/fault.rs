@@ -90,19 +90,37 @@ impl Server {
                     retry_after.map_or_else(String::new, |wait| format!(", and asks to wait {} s", wait.as_secs()));
                 Some(Error::retry(Code::VaultThrottled, format!("{self} limits the rate of requests{wait}")))
             }
-            // The codes by which Vault says that this node cannot serve: standbys, not initialized, sealed.
-            472 | 473 | 501 | 503 => {
+            412 => {
+                let advice =
+                    "it passes by itself; forwardInconsistent beside readYourWrites has the active node answer";
                 let message =
-                    format!("{self} is sealed or not active ({status}: {said}); unseal it or check its state");
+                    format!("a replica of {self} is behind what was read or written before ({status}); {advice}");
+                Some(Error::retry(Code::VaultBehind, message))
+            }
+            472 => {
+                Some(self.not_active(status, "a disaster recovery secondary, which serves nobody until it is promoted"))
+            }
+            473 => Some(self.not_active(status, "a performance standby, which cannot answer this by itself")),
+            501 => {
+                let message = format!("{self} is not initialized ({status}: {said}); initialize it");
+                Some(Error::outage(Code::VaultNotInitialized, message))
+            }
+            503 => {
+                let message = format!("{self} is sealed or has no active node ({status}: {said}); unseal it");
                 Some(Error::outage(Code::VaultSealed, message))
             }
             502 | 504 => Some(self.unreachable(&format!("it answers {status}: {said}"))),
-            412 | 500..=599 => {
+            500..=599 => {
                 let message = format!("{self} answered {status}: {said}; see Vault's own log");
                 Some(Error::retry(Code::VaultUnexpectedAnswer, message))
             }
             _ => None,
         }
+    }
+
+    fn not_active(&self, status: u16, what: &str) -> Error {
+        let advice = "set spec.provider.vault.server to the active node or a load balancer that finds it";
+        Error::outage(Code::VaultNotActive, format!("{self} is {what} ({status}); {advice}"))
     }
 
     /// A reply to a read or list of `path` that is neither success nor absence. `capability`: what a policy must grant.
