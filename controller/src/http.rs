@@ -78,12 +78,12 @@ impl Clients {
         kept.insert(key, client.clone());
         Ok(client)
     }
+}
 
-    /// A client for servers on the same machine, which uses no proxy.
-    pub fn direct(&self) -> Result<Client, Error> {
-        let builder = builder().connect_timeout(DIRECT_CONNECT_TIMEOUT).no_proxy();
-        builder.build().map_err(|error| Error::bug(Code::StoreInvalid, format!("no HTTP client: {}", causes(&error))))
-    }
+/// A client for servers on the same machine, which uses no proxy.
+pub fn direct() -> Result<Client, Error> {
+    let builder = builder().connect_timeout(DIRECT_CONNECT_TIMEOUT).no_proxy();
+    builder.build().map_err(|error| Error::bug(Code::StoreInvalid, format!("no HTTP client: {}", causes(&error))))
 }
 
 fn builder() -> ClientBuilder {

@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::{Exchange, Prepare, Shown, as_said, endpoint::Login};
 use crate::{
     error::{Code, Error},
+    http,
     provider::vault::{Shared, request::Request},
     resolve::{Access, Freshness},
 };
@@ -55,7 +56,7 @@ struct Token {
 impl Gcp {
     pub fn new(spec: GcpAuth, access: Arc<Access>, shared: &Shared<'_>) -> Result<Self, Error> {
         let public = shared.clients.client(FIELD, None, None)?;
-        let metadata = Metadata::new(&shared.google, shared.clients.direct()?);
+        let metadata = Metadata::new(shared.google, http::direct()?);
         Ok(Self { spec, access, google: shared.google.clone(), public, metadata })
     }
 
