@@ -16,6 +16,8 @@ use crate::{
     resolve::Scope,
 };
 
+mod apart;
+
 const DENIED: &str = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
 
 /// A store at `backend`; its token is `s.<number of times the Secret was read>`.

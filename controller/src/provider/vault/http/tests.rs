@@ -211,3 +211,36 @@ fn retry_settings_without_a_number_mean_no_repeat() {
     assert_eq!(parsed(Some(settings(Some(-1), None))), Some((0, 1000)));
     assert_eq!(parsed(Some(settings(Some(1), Some("soon")))), None);
 }
+
+#[tokio::test]
+async fn http_2_is_spoken_where_the_server_does() {
+    use axum::{Router, http::Version};
+    use hyper_util::{
+        rt::{TokioExecutor, TokioIo},
+        server::conn::auto::Builder,
+        service::TowerToHyperService,
+    };
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let signed = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());
+    let config = rustls::ServerConfig::builder().with_no_client_auth();
+    let mut config = config.with_single_cert(vec![signed.cert.der().clone()], key.into()).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(async |version: Version| format!(r#"{{"data":"{version:?}"}}"#));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
+            tokio::spawn(async move {
+                let stream = TokioIo::new(acceptor.accept(stream).await.unwrap());
+                let _ = Builder::new(TokioExecutor::new()).serve_connection(stream, service).await;
+            });
+        }
+    });
+    let client = crate::http::Clients::default().client("f", Some(signed.cert.pem().as_bytes()), None).unwrap();
+    let transport = Transport::new(client, &url, HeaderMap::new(), Retry::default()).unwrap();
+    let reply = transport.call(&read("app"), &Caller::default()).await.unwrap();
+    assert_eq!(reply.body.get("data").and_then(Json::as_str), Some("HTTP/2.0"));
+}
