@@ -9,14 +9,14 @@ use api::{
 use kube::Client;
 
 use crate::{
-    engine::{cache::Cache, object::Watched},
+    engine::{ObjectKey, cache::Cache, object::Watched, references::References},
     events::Events,
     metrics::Metrics,
     provider::pool::Pool,
     reconcile::{
         external_secret::{generic::Generic, sources::Sources},
         guard::Guard,
-        managed::ManagedSecrets,
+        managed::ManagedObjects,
         namespaces::Namespaces,
     },
     templates::Templates,
@@ -31,7 +31,7 @@ pub struct Settings {
     pub flood_gate: bool,
     /// Whether ClusterSecretStores are this operator's business.
     pub cluster_stores: bool,
-    /// Secrets that an ExternalSecret did not make are left as they are.
+    /// Targets that an ExternalSecret did not make are left as they are.
     pub refuse_adoption: bool,
     /// Time between two checks of a store that does not say.
     pub store_requeue: std::time::Duration,
@@ -44,10 +44,12 @@ pub struct Ctx {
     pub external_secrets: Arc<Cache<Watched<ExternalSecret>>>,
     pub secret_stores: Arc<Cache<Watched<SecretStore>>>,
     pub cluster_secret_stores: Arc<Cache<Watched<ClusterSecretStore>>>,
-    pub managed: Arc<ManagedSecrets>,
+    pub managed: Arc<ManagedObjects>,
     pub namespaces: Arc<Namespaces>,
     /// ConfigMaps and Secrets with templates.
     pub sources: Arc<Sources>,
+    /// Secrets that ExternalSecrets wait for, to merge into them.
+    pub awaited: Arc<References<ObjectKey>>,
     pub templates: Arc<Templates>,
     /// Targets that are no Secrets.
     pub generic: Arc<Generic>,

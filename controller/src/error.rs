@@ -5,7 +5,11 @@
 //! carries a secret value, a token or a request id: condition message, event, log line and metric label are all made
 //! from it, here and nowhere else.
 
+mod refusal;
+
 use std::fmt::{self, Write as _};
+
+use refusal::Refusal;
 
 /// Who can change the outcome, which decides when the engine tries again.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -36,6 +40,7 @@ macro_rules! codes {
 }
 
 codes! {
+    AdmissionDenied,
     AdoptionRefused,
     AwsAccessDenied,
     AwsCredentialsInvalid,
@@ -160,6 +165,14 @@ impl Error {
         self
     }
 
+    /// Says more of the next step.
+    #[must_use]
+    pub fn advising(mut self, advice: &str) -> Self {
+        self.message.push_str("; ");
+        self.message.push_str(advice);
+        self
+    }
+
     pub const fn class(&self) -> Class {
         self.class
     }
@@ -192,23 +205,59 @@ impl Error {
         }
     }
 
+    /// The words of the API server are not repeated: see [`refusal`].
     fn kube_status(act: &str, status: &kube::core::Status) -> Self {
-        let said = &status.message;
-        match status.code {
-            403 if said.contains("being terminated") => {
+        let (code, reason) = (status.code, refusal::reason(status));
+        match (Refusal::of(status), code) {
+            (Refusal::NamespaceGoes, _) => {
                 Self::wait(Code::NamespaceTerminating, format!("{act}: its namespace is being deleted"))
             }
-            401 | 403 => Self::wait(
-                Code::KubernetesForbidden,
-                format!("{act}: not permitted: {said}; check the operator's RBAC"),
+            (Refusal::Denied(by), _) => Self::fix(
+                Code::AdmissionDenied,
+                format!(
+                    "{act}: {by} denied it ({code} {reason}). Why is not repeated here, since it may quote a value: apply \
+                     such an object by hand, or see the audit log of the API server; then change the policy or what \
+                     spec.target writes"
+                ),
             ),
-            404 => Self::wait(Code::ReferenceNotFound, format!("{act}: not found: {said}")),
-            409 => Self::retry(Code::KubernetesConflict, format!("{act}: changed by another writer meanwhile")),
-            413 => {
+            (Refusal::Quota(name), _) => Self::wait(
+                Code::KubernetesForbidden,
+                format!("{act}: ResourceQuota \"{name}\" is used up; raise it or delete what is not needed"),
+            ),
+            (Refusal::NotPermitted(who), _) => {
+                Self::wait(Code::KubernetesForbidden, format!("{act}: not permitted: {who}; check the operator's RBAC"))
+            }
+            (_, 401 | 403) => Self::wait(
+                Code::KubernetesForbidden,
+                format!(
+                    "{act}: not permitted ({code} {reason}); check the operator's RBAC, and the audit log of the API \
+                     server for who refuses it"
+                ),
+            ),
+            (Refusal::Absent(what), _) => Self::wait(Code::ReferenceNotFound, format!("{act}: {what} not found")),
+            (_, 404) => Self::wait(Code::ReferenceNotFound, format!("{act}: not found")),
+            (_, 409) => Self::retry(Code::KubernetesConflict, format!("{act}: changed by another writer meanwhile")),
+            (_, 413) => {
                 Self::fix(Code::KubernetesInvalid, format!("{act}: larger than the API server takes; make it smaller"))
             }
-            400 | 422 => Self::fix(Code::KubernetesInvalid, format!("{act}: refused by the API server: {said}")),
-            code => Self::retry(Code::KubernetesUnavailable, format!("{act}: the API server answered {code}: {said}")),
+            (Refusal::Fields(faults), _) => Self::fix(
+                Code::KubernetesInvalid,
+                format!(
+                    "{act}: refused by the API server: {faults}; correct the values or what spec.target makes of them"
+                ),
+            ),
+            (_, 400 | 422) => Self::fix(
+                Code::KubernetesInvalid,
+                format!(
+                    "{act}: refused by the API server ({code} {reason}); apply such an object by hand to see why, then \
+                     correct the values or what spec.target makes of them"
+                ),
+            ),
+            (Refusal::WebhookSilent(name), _) => Self::retry(
+                Code::KubernetesUnavailable,
+                format!("{act}: the API server could not ask admission webhook \"{name}\" ({code} {reason}); mend it"),
+            ),
+            _ => Self::retry(Code::KubernetesUnavailable, format!("{act}: the API server answered {code} {reason}")),
         }
     }
 }
@@ -237,6 +286,28 @@ mod tests {
     }
 
     #[test]
+    fn no_answer_of_the_api_server_is_quoted_whatever_its_code() {
+        for code in [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 503, 504] {
+            for message in [
+                "canary",
+                "secrets \"s\" is forbidden: canary",
+                "secrets \"s\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: canary",
+                "admission webhook \"a.b.c\" denied the request: canary",
+                "Internal error occurred: failed calling webhook \"a.b.c\": canary",
+            ] {
+                let status = kube::core::Status {
+                    code,
+                    message: message.into(),
+                    reason: "canary".into(),
+                    ..kube::core::Status::default()
+                };
+                let error = Error::kube("creating secret n/s", &kube::Error::Api(Box::new(status))).to_string();
+                assert!(error.contains("n/s") && !error.contains("canary"), "{code} {message}: {error}");
+            }
+        }
+    }
+
+    #[test]
     fn refusal_because_the_namespace_goes_is_told_from_missing_permissions() {
         let status = |message: &str| {
             let status = kube::core::Status { code: 403, message: message.into(), ..kube::core::Status::default() };
@@ -245,7 +316,10 @@ mod tests {
         let going =
             "secrets \"s\" is forbidden: unable to create new content in namespace n because it is being terminated";
         assert_eq!(status(going), Code::NamespaceTerminating);
-        assert_eq!(status("User \"x\" cannot create resource \"secrets\""), Code::KubernetesForbidden);
+        let missing = "secrets \"s\" is forbidden: User \"x\" cannot create resource \"secrets\" in API group \"\"";
+        assert_eq!(status(missing), Code::KubernetesForbidden);
+        let forged = "admission webhook \"a.b.c\" denied the request: it is being terminated";
+        assert_eq!(status(forged), Code::AdmissionDenied);
     }
 
     #[test]

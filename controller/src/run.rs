@@ -33,7 +33,7 @@ use crate::{
         Lane, ObjectKey, Queue,
         cache::{Cache, Versioned as _},
         object::Watched,
-        references::Served,
+        references::{References, Served},
         run::{Reconcile, Workers, run as work},
         stamp::Stamp,
         watch::{FIRST_LIST_PATIENCE, Scope, Synced, follow},
@@ -44,7 +44,7 @@ use crate::{
     reconcile::{
         external_secret::{ExternalSecrets, generic::Generic, source, sources::Sources},
         guard::Guard,
-        managed::{self, HashedSecret, ManagedSecrets},
+        managed::{self, ManagedObjects, hashed::HashedSecret},
         namespaces::Namespaces,
         secret_store::{self, Stores},
     },
@@ -160,7 +160,7 @@ impl Parts {
         let cache: Arc<Cache<Watched<ExternalSecret>>> = Arc::default();
         let managed = {
             let (targets, queue) = (targets.clone(), external_secrets.clone());
-            ManagedSecrets::new(move |secret| {
+            ManagedObjects::new(move |secret| {
                 for author in targets.authors(secret) {
                     queue.add(&author, Lane::Interactive);
                 }
@@ -197,6 +197,10 @@ impl Parts {
                 move |name| credentials.forget_namespace(name),
             )
         };
+        let awaited = {
+            let queue = external_secrets.clone();
+            References::new(move |user| queue.add(user, Lane::Interactive), |_| None)
+        };
         let generic = {
             let queue = external_secrets.clone();
             let wake = move |user: &ObjectKey| queue.add(user, Lane::Interactive);
@@ -224,6 +228,7 @@ impl Parts {
             managed: Arc::new(managed),
             namespaces: Arc::new(namespaces),
             sources: Arc::new(sources),
+            awaited: Arc::new(awaited),
             templates: Arc::new(templates(args, metrics)),
             generic: Arc::new(generic),
             pool: Pool::new(resolver, opener, limit),
@@ -291,6 +296,7 @@ impl Parts {
             let (maps, templates) = (&ctx.sources.config_maps, &ctx.sources.secrets);
             config_maps.push((maps.clone(), maps.in_use()));
             secrets.push((templates.clone(), templates.in_use()));
+            secrets.push((ctx.awaited.clone(), ctx.awaited.in_use()));
         }
         follow_once_used(scoped::<Stamp<ConfigMap>>(&ctx.client, namespace), config_maps, listed, stop);
         follow_once_used(scoped::<Stamp<Secret>>(&ctx.client, namespace), secrets, listed, stop);

@@ -1,11 +1,12 @@
 //! Rules for ExternalSecrets that are ours: what the Go operator admits and then fails at, and what this build cannot
 //! do yet.
 
+use crate::duration::GoDuration;
 use crate::external_secret::{
     DataFromEntry, DeletionPolicy, ExternalSecretSpec, Manifest, MergeStrategy, RewriteOperation, TemplateTarget,
 };
 use crate::field_path::{FieldPath, PATH_ADVICE};
-use crate::plan::windows;
+use crate::plan::{LEAST_INTERVAL, windows};
 use crate::problem::Problem;
 use crate::regexp;
 
@@ -64,6 +65,11 @@ pub fn expressions(spec: &ExternalSecretSpec) -> Vec<Problem> {
 /// What is allowed but may not be what the user wants.
 pub fn warnings(spec: &ExternalSecretSpec) -> Vec<Problem> {
     let mut warnings = windows::warnings(spec);
+    let interval = spec.refresh_interval.as_deref().and_then(|text| text.parse::<GoDuration>().ok());
+    if interval.and_then(|interval| interval.as_std_opt()).is_some_and(|it| !it.is_zero() && it < LEAST_INTERVAL) {
+        let advice = format!("write at least {}s", LEAST_INTERVAL.as_secs());
+        warnings.push(Problem::new("spec.refreshInterval", "is shorter than any that is kept", advice));
+    }
     if let (false, Some(manifest)) = (writes_a_secret(spec), &spec.target.manifest) {
         let what = format!("whoever may read objects of kind {} can read the values", manifest.kind);
         warnings.push(Problem::new("spec.target.manifest", what, "keep values that are secret in a Secret"));

@@ -378,6 +378,11 @@ fn risky_specs_are_admitted_with_a_warning() {
         ),
         (
             "ExternalSecret",
+            "{secretStoreRef: {name: s}, refreshInterval: 10ms, dataFrom: [{extract: {key: k}}]}",
+            "spec.refreshInterval: is shorter than any that is kept; write at least 1s",
+        ),
+        (
+            "ExternalSecret",
             "{secretStoreRef: {name: s}, target: {deletionPolicy: Delete}, dataFrom: [{find: {path: p}}]}",
             "spec.dataFrom[0].find: matches everything",
         ),

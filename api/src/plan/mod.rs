@@ -25,6 +25,10 @@ pub use windows::Windows;
 /// The interval of an object that names none, as its schema says.
 const DEFAULT_INTERVAL: &str = "1h0m0s";
 
+/// The shortest time between two fetches that only time has made due. Less would have one object ask its store, and write
+/// its status, as fast as both answer.
+pub const LEAST_INTERVAL: Duration = Duration::from_secs(1);
+
 /// What to do for one ExternalSecret.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -58,7 +62,7 @@ pub struct TargetPlan {
 pub struct Refresh {
     /// What causes it.
     pub policy: RefreshPolicy,
-    /// Time between two fetches; `None` for zero or less, which fetches once and never again.
+    /// Time between two fetches, at least [`LEAST_INTERVAL`]; `None` for zero or less, which fetches once and never again.
     pub interval: Option<Duration>,
     /// When a fetch that only time has made due may happen; `None`: always.
     pub windows: Option<Windows>,
@@ -73,6 +77,7 @@ impl Refresh {
         let windows = spec.sync_windows.as_ref().map(Windows::new).transpose();
         let windows = windows.map_err(|found| problems.extend(found.0)).ok().flatten();
         let interval = interval.and_then(|interval| interval.as_std_opt()).filter(|interval| !interval.is_zero());
+        let interval = interval.map(|interval| interval.max(LEAST_INTERVAL));
         Problems(problems).none_or(|| Self { policy: spec.refresh_policy, interval, windows })
     }
 }

@@ -93,7 +93,8 @@ fn an_interval_of_zero_or_less_never_comes() {
         ("0s", None),
         ("-1h", None),
         ("90m", Some(Duration::from_mins(90))),
-        ("1ns", Some(Duration::from_nanos(1))),
+        ("1ns", Some(LEAST_INTERVAL)),
+        ("1s", Some(Duration::from_secs(1))),
     ] {
         let plan = plan(&format!(
             "{{secretStoreRef: {{name: s}}, refreshInterval: '{interval}', dataFrom: [{{extract: {{key: k}}}}]}}"

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 use crate::duration::{DURATION_ADVICE, DurationError, GoDuration};
 use crate::field::{DNS_LABEL, non_empty};
+use crate::plan::LEAST_INTERVAL;
 use crate::problem::Problem;
 use crate::provider::{Provider, Scope};
 use crate::regexp;
@@ -65,7 +66,7 @@ pub struct SecretStoreSpec {
 }
 
 impl SecretStoreSpec {
-    /// Time between two checks; `None` when unset or zero, which leaves it to the controller.
+    /// Time between two checks, at least [`LEAST_INTERVAL`]; `None` when unset or zero, which leaves it to the controller.
     pub fn refresh_interval(&self) -> Result<Option<Duration>, Problem> {
         const PATH: &str = "spec.refreshInterval";
         let problem = |what: String| Problem::new(PATH, what, "write seconds, a duration such as 5m, or nothing");
@@ -81,7 +82,7 @@ impl SecretStoreSpec {
                 .as_std_opt()
                 .ok_or_else(|| problem(format!("{text:?} is negative")))?,
         };
-        Ok((!interval.is_zero()).then_some(interval))
+        Ok((!interval.is_zero()).then_some(interval.max(LEAST_INTERVAL)))
     }
 
     /// Everything that is wrong with a store in this scope. Nothing is looked up.

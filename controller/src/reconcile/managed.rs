@@ -1,11 +1,12 @@
-//! The Secrets that this operator manages: who they are and whether their data is what was written.
+//! The objects of one kind that this operator manages: who they are and whether their content is what was written.
 //!
-//! Enters: a watch selected by the managed label. Each Secret is hashed while it is decoded and its data dropped at
-//! once; kept are identity, version, two hashes and the owner. So a Secret edited while the operator was down is
-//! noticed at start-up, without a read per Secret and without a value staying in memory. RBAC: secrets `list`, `watch`.
+//! Enters: a watch selected by the managed label. Each object is [hashed](hashed) while it is decoded and its content
+//! dropped at once; kept are identity, version, two hashes and the owner. So one edited while the operator was down is
+//! noticed at start-up, without a read per object and without a value staying in memory. RBAC: `list`, `watch` of the kind.
+
+pub mod hashed;
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -14,21 +15,18 @@ use api::{
     hash::{data_hash, metadata_hash},
     names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, OWNER_LABEL},
 };
-use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::Resource;
-use serde::{Deserialize, Deserializer};
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::api::DynamicObject;
 
-use crate::{
-    engine::{
-        ObjectKey,
-        cache::{Before, Cache, Versioned},
-        object::{Metadata, version_number},
-        watch::Sink,
-    },
-    secret_bytes::SecretBytes,
+use self::hashed::{Content, Hashed, hash_of};
+use crate::engine::{
+    ObjectKey,
+    cache::{Before, Cache, Versioned},
+    object::version_number,
+    watch::Sink,
 };
 
-/// What is remembered of a managed Secret.
+/// What is remembered of a managed object.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Managed {
     uid: String,
@@ -42,9 +40,7 @@ pub struct Managed {
     /// UID of the controlling owner.
     pub owner_uid: Option<String>,
     metadata_hash: String,
-    /// What this process last wanted of everything but the data, if it is known to be there: [`record`] says.
-    ///
-    /// [`record`]: ManagedSecrets::record
+    /// What this process last wanted beside what the hash tells, as a hash of it, if it is known to be there.
     pub settled_as: Option<u64>,
 }
 
@@ -69,9 +65,21 @@ impl From<&Secret> for Managed {
     }
 }
 
+impl From<&DynamicObject> for Managed {
+    fn from(object: &DynamicObject) -> Self {
+        Self::new(&object.metadata, hash_of(object.data.get("spec"), object.data.get("data")))
+    }
+}
+
 impl Managed {
     fn is_same_version(&self, other: &Self) -> bool {
         self.uid == other.uid && self.version == other.version
+    }
+
+    /// The same, found as it should be.
+    #[must_use]
+    pub fn settled_as(self, wanted: u64) -> Self {
+        Self { settled_as: Some(wanted), ..self }
     }
 
     /// `data_hash`: of what the object holds.
@@ -93,83 +101,22 @@ impl Managed {
     }
 }
 
-/// A Secret as the watch decodes it: hashed on arrival, its data gone.
-#[derive(Clone, Debug)]
-pub struct HashedSecret {
-    meta: ObjectMeta,
-    managed: Managed,
-}
-
-impl<'de> Deserialize<'de> for HashedSecret {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Wire {
-            metadata: Metadata,
-            #[serde(default)]
-            data: Option<BTreeMap<String, ByteString>>,
-        }
-        let wire = Wire::deserialize(deserializer)?;
-        // Wrapped so that the decoded values are wiped when they are dropped below.
-        let data: BTreeMap<String, SecretBytes> =
-            wire.data.unwrap_or_default().into_iter().map(|(key, value)| (key, SecretBytes::new(value.0))).collect();
-        let hash = data_hash(&data);
-        let meta = wire.metadata.into_object_meta();
-        let managed = Managed::new(&meta, hash);
-        let meta = ObjectMeta {
-            name: meta.name,
-            namespace: meta.namespace,
-            resource_version: meta.resource_version,
-            ..ObjectMeta::default()
-        };
-        Ok(Self { meta, managed })
-    }
-}
-
-impl Resource for HashedSecret {
-    type DynamicType = ();
-    type Scope = <Secret as Resource>::Scope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        Secret::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        Secret::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        Secret::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        Secret::plural(&())
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
-}
-
 /// The selector of the watch.
 pub fn selector() -> String {
     format!("{MANAGED_LABEL}=true")
 }
 
-/// All managed Secrets, and whom to wake when one of them drifts.
-pub struct ManagedSecrets {
+/// All managed objects of a kind, and whom to wake when one of them drifts.
+pub struct ManagedObjects {
     cache: Cache<Managed>,
     by_creator: Mutex<HashMap<String, HashSet<ObjectKey>>>,
-    /// The newest version that the watch has brought, of any Secret; held while it is being acted on.
+    /// The newest version that the watch has brought, of any object; held while it is being acted on.
     brought: Mutex<u64>,
-    /// Called with a Secret's key when its data or owner is not what was written, or when it is gone.
+    /// Called with an object's key when its content or owner is not what was written, or when it is gone.
     drifted: Box<dyn Fn(&ObjectKey) + Send + Sync>,
 }
 
-impl ManagedSecrets {
+impl ManagedObjects {
     pub fn new(drifted: impl Fn(&ObjectKey) + Send + Sync + 'static) -> Self {
         Self {
             cache: Cache::default(),
@@ -183,18 +130,10 @@ impl ManagedSecrets {
         self.cache.find(key)
     }
 
-    /// Remembers a Secret from the API server's answer, ahead of the watch.
+    /// Remembers an object from the API server's answer, ahead of the watch.
     ///
-    /// The watch brings versions in order. One that it has passed is not news: the Secret may be gone again by now.
-    ///
-    /// `settled_as`: a hash of what was wanted of everything but the data, where the Secret is as it should be.
-    pub fn record(&self, secret: &Secret, settled_as: Option<u64>) {
-        let managed = Managed { settled_as, ..Managed::from(secret) };
-        self.record_object(&ObjectKey::of(secret), managed);
-    }
-
-    /// The same for an object of any kind.
-    pub fn record_object(&self, key: &ObjectKey, managed: Managed) {
+    /// The watch brings versions in order. One that it has passed is not news: the object may be gone again by now.
+    pub fn record(&self, key: &ObjectKey, managed: Managed) {
         let brought = self.brought();
         let is_there = || self.cache.find(key).is_some_and(|there| there.is_same_version(&managed));
         if managed.version > *brought {
@@ -205,14 +144,14 @@ impl ManagedSecrets {
         }
     }
 
-    /// Forgets a Secret that was deleted by us, ahead of the watch.
+    /// Forgets an object that was deleted by us, ahead of the watch.
     pub fn forget(&self, key: &ObjectKey) {
         if let Some(gone) = self.cache.remove(key) {
             self.unlink(key, &gone);
         }
     }
 
-    /// The Secrets in a namespace that carry an owner label.
+    /// The objects in a namespace that carry an owner label.
     pub fn created_by(&self, namespace: &str, label: &str) -> Vec<ObjectKey> {
         let index = self.index();
         let keys = index.get(label).into_iter().flatten();
@@ -255,7 +194,7 @@ impl ManagedSecrets {
 }
 
 /// What the watch brings, of objects of any kind.
-impl ManagedSecrets {
+impl ManagedObjects {
     pub fn begin_list(&self) {
         self.cache.begin_list();
     }
@@ -298,17 +237,18 @@ impl ManagedSecrets {
     }
 }
 
-impl Sink<HashedSecret> for ManagedSecrets {
+/// Every kind that is watched arrives hashed.
+impl<C: Content> Sink<Hashed<C>> for ManagedObjects {
     fn listing(&self) {
         self.begin_list();
     }
 
-    fn applied(&self, secret: HashedSecret) {
-        self.arrived(&ObjectKey::of(&secret), secret.managed);
+    fn applied(&self, object: Hashed<C>) {
+        self.arrived(&ObjectKey::of(&object), object.managed);
     }
 
-    fn deleted(&self, secret: HashedSecret) {
-        self.left(&ObjectKey::of(&secret), &secret.managed);
+    fn deleted(&self, object: Hashed<C>) {
+        self.left(&ObjectKey::of(&object), &object.managed);
     }
 
     fn listed(&self) {
@@ -317,93 +257,4 @@ impl Sink<HashedSecret> for ManagedSecrets {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn secret(version: u64, value: &str, hash: &str) -> HashedSecret {
-        serde_json::from_value(json!({
-            "metadata": {
-                "name": "s", "namespace": "n", "uid": "u", "resourceVersion": version.to_string(),
-                "annotations": {DATA_HASH_ANNOTATION: hash}, "labels": {OWNER_LABEL: "creator"},
-            },
-            "data": {"foo": value, "bar": "dmFsdWUy"},
-        }))
-        .expect("secret")
-    }
-
-    /// Upstream's hash of `{foo: value1, bar: value2}`.
-    const HASH: &str = "1bed8bcbcb4547ffe19a19cd47d9078e84aa6598266d86b99f992d64";
-
-    fn watched() -> (ManagedSecrets, Arc<Mutex<Vec<ObjectKey>>>) {
-        let woken = Arc::new(Mutex::new(Vec::new()));
-        let sink = woken.clone();
-        (ManagedSecrets::new(move |key| sink.lock().expect("lock").push(key.clone())), woken)
-    }
-
-    #[test]
-    fn intact_secret_wakes_nobody_and_an_edited_one_does() {
-        let (secrets, woken) = watched();
-        secrets.applied(secret(1, "dmFsdWUx", HASH));
-        assert!(secrets.find(&ObjectKey::new("n", "s")).expect("there").intact);
-        assert!(woken.lock().expect("lock").is_empty());
-        secrets.applied(secret(2, "ZWRpdGVk", HASH));
-        assert_eq!(woken.lock().expect("lock").len(), 1);
-    }
-
-    #[test]
-    fn event_older_than_our_write_is_ignored() {
-        let (secrets, woken) = watched();
-        secrets.applied(secret(5, "dmFsdWUx", HASH));
-        secrets.applied(secret(4, "ZWRpdGVk", HASH));
-        assert!(woken.lock().expect("lock").is_empty());
-    }
-
-    fn answer(version: u64) -> Secret {
-        serde_json::from_value(json!({
-            "metadata": {
-                "name": "s", "namespace": "n", "uid": "u", "resourceVersion": version.to_string(),
-                "annotations": {DATA_HASH_ANNOTATION: HASH}, "labels": {OWNER_LABEL: "creator"},
-            },
-            "data": {"foo": "dmFsdWUx", "bar": "dmFsdWUy"},
-        }))
-        .expect("secret")
-    }
-
-    #[test]
-    fn answer_to_our_write_does_not_bring_back_a_secret_that_was_deleted_meanwhile() {
-        let (secrets, woken) = watched();
-        secrets.applied(secret(5, "dmFsdWUx", HASH));
-        secrets.deleted(secret(6, "dmFsdWUx", HASH));
-        secrets.record(&answer(5), Some(1));
-        assert_eq!(secrets.find(&ObjectKey::new("n", "s")), None);
-        assert_eq!(woken.lock().expect("lock").len(), 1);
-    }
-
-    #[test]
-    fn metadata_is_settled_by_our_write_until_somebody_changes_it() {
-        let (secrets, _) = watched();
-        let settled = || secrets.find(&ObjectKey::new("n", "s")).expect("there").settled_as;
-        secrets.applied(secret(5, "dmFsdWUx", HASH));
-        assert_eq!(settled(), None, "nobody has looked at it");
-        secrets.record(&answer(5), Some(1));
-        assert_eq!(settled(), Some(1));
-        let mut relabelled = answer(6);
-        relabelled.metadata.labels = None;
-        secrets.applied(serde_json::from_value(json!(relabelled)).expect("secret"));
-        assert_eq!(settled(), None);
-    }
-
-    #[test]
-    fn secret_that_left_the_list_wakes_and_leaves_the_index() {
-        let (secrets, woken) = watched();
-        secrets.applied(secret(1, "dmFsdWUx", HASH));
-        assert_eq!(secrets.created_by("n", "creator").len(), 1);
-        assert!(secrets.created_by("other", "creator").is_empty(), "an index never crosses namespaces");
-        secrets.listing();
-        secrets.listed();
-        assert_eq!(woken.lock().expect("lock").len(), 1);
-        assert!(secrets.created_by("n", "creator").is_empty());
-    }
-}
+mod tests;

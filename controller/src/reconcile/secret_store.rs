@@ -39,7 +39,7 @@ use crate::{
     error::{Code, Error},
     metrics::Kind,
     provider::{Readiness, identity::StoreHandle},
-    reconcile::guard::wiring as guard,
+    reconcile::{external_secret::stores::Class, guard::wiring as guard},
 };
 
 mod source;
@@ -227,17 +227,15 @@ impl<K: StoreResource> Reconcile for Stores<K> {
     async fn reconcile(&self, work: &Work) -> Result<Next, Error> {
         let started = Instant::now();
         let Some(object) = K::cache(&self.ctx).find(&work.key) else { return Ok(Next::Rest) };
+        if !Class::of(&object).is_ours(&self.ctx.settings.class) {
+            return Ok(Next::Rest);
+        }
         if object.is_being_deleted() {
             return self.release(&work.key, &object).await;
         }
         let spec = object
             .spec::<SecretStoreSpec>()
             .map_err(|error| Error::fix(Code::StoreInvalid, format!("spec: {error}; correct the field")));
-        if let Ok(spec) = &spec
-            && !is_ours(spec, &self.ctx.settings.class)
-        {
-            return Ok(Next::Rest);
-        }
         let interval = spec.as_ref().ok().map(SecretStoreSpec::refresh_interval).transpose();
         let interval = interval.map_err(|problem| Error::fix(Code::StoreInvalid, problem.to_string()));
         let outcome = match (spec, &interval) {
@@ -283,10 +281,6 @@ impl Asked {
     }
 }
 
-fn is_ours(spec: &SecretStoreSpec, class: &str) -> bool {
-    spec.controller.as_deref().is_none_or(|theirs| theirs.is_empty() || theirs == class)
-}
-
 /// The status after a check. Pure.
 fn status_after(before: &StoreStatus, outcome: Result<Readiness, &Error>, now: Timestamp) -> StoreStatus {
     let mut status = before.clone();
@@ -321,12 +315,5 @@ mod tests {
         let valid = status_after(&failed, Ok(Readiness::Ready), now);
         assert_eq!((valid.conditions[0].reason.as_str(), valid.conditions[0].status.as_str()), ("Valid", "True"));
         assert_eq!(valid.capabilities.as_deref(), Some("ReadWrite"));
-    }
-
-    #[test]
-    fn class_is_empty_or_ours() {
-        let spec = |class: &str| SecretStoreSpec { controller: Some(class.to_owned()), ..SecretStoreSpec::default() };
-        assert!(is_ours(&spec(""), "default") && is_ours(&spec("default"), "default"));
-        assert!(!is_ours(&spec("blue"), "default"));
     }
 }

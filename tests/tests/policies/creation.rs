@@ -11,7 +11,7 @@ use crate::support::{
     manifest::{external_secret, reads, secret, with},
     version,
 };
-use crate::{stored, targeting};
+use crate::{all, stored, targeting};
 
 #[tokio::test]
 async fn missing_merge_target_is_written_when_it_appears() -> Result {
@@ -70,4 +70,25 @@ async fn deleted_external_secret_takes_only_what_it_owns() -> Result {
     assert_eq!(version(&scene.secrets().get("orphan").await?), version(&orphan));
     scene.secrets().get("createormerge").await?;
     wait::gone(&scene.ours("ExternalSecret"), "owner", Duration::from_secs(5)).await
+}
+
+/// What rests until something changes is woken by the Secret that it waits for, whoever makes it.
+#[tokio::test]
+async fn secret_to_merge_into_is_written_as_soon_as_it_appears() -> Result {
+    let scene = &stored("appears", "first").await?;
+    let rows = [
+        ("once", json!({"refreshPolicy": "CreatedOnce"})),
+        ("zero", json!({"refreshInterval": "0"})),
+        ("changes", json!({"refreshPolicy": "OnChange"})),
+        ("hourly", json!({"refreshInterval": "1h"})),
+    ];
+    let row = |name: &'static str, policy: serde_json::Value| async move {
+        let spec = with(targeting(&json!({"creationPolicy": "Merge"})), &policy);
+        scene.apply(&external_secret(name, &spec)).await?;
+        scene.settled(name, |ready| ready.reason == "SecretMissing").await?;
+        scene.apply(&secret(name, &[("theirs", "x")])).await?;
+        scene.holds(name, &[("theirs", "x"), ("password", "first")]).await?;
+        scene.is_synced(name).await.map(drop)
+    };
+    all(rows.map(|(name, policy)| (name.to_owned(), Box::pin(row(name, policy))))).await
 }

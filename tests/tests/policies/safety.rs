@@ -1,6 +1,6 @@
 //! What is not ours: told before it is taken, or left; and never deleted.
 
-use api::names::{ES_FINALIZER, MANAGED_LABEL};
+use api::names::{DATA_HASH_ANNOTATION, ES_FINALIZER, MANAGED_LABEL, OWNER_LABEL};
 use k8s_openapi::api::events::v1::Event;
 use kube::{
     Api, ResourceExt,
@@ -80,6 +80,19 @@ async fn refused_adoption_leaves_the_secret_as_it_is() -> Result {
     scene.is_synced("none").await?;
     assert_eq!(scene.secrets().get("none").await?.resource_version(), before.resource_version());
 
+    // Nor does a policy that takes more than before, or a copy of what the operator once wrote, open a way around it.
+    let whole = external_secret("merged", &targeting(&json!({})));
+    scene.apply(&whole).await?;
+    says(&scene.fails("merged", "AdoptionRefused").await?.message, &["holds what others wrote (foreign)"]);
+    scene.holds("merged", &[("foreign", "kept"), ("password", "first")]).await?;
+    let marks = json!({"metadata": {
+        "labels": {MANAGED_LABEL: "true", OWNER_LABEL: "somebody-else"}, "annotations": {DATA_HASH_ANNOTATION: "of-another"},
+    }});
+    let copy = scene.apply(&with(secret("copy", &[("foreign", "kept")]), &marks)).await?;
+    scene.apply(&external_secret("copy", &targeting(&json!({})))).await?;
+    scene.fails("copy", "AdoptionRefused").await?;
+    assert_eq!(scene.secrets().get("copy").await?.resource_version(), copy.resource_version());
+
     // What it made is its own to repair.
     scene.apply(&external_secret("own", &targeting(&json!({})))).await?;
     scene.holds("own", &[("password", "first")]).await?;
@@ -109,6 +122,30 @@ async fn is_refused(scene: &Scene, policy: &str) -> Result {
     scene.delete_secret(&name).await?;
     scene.apply(&external_secret(&name, &targeting(&json!({"creationPolicy": policy})))).await?;
     scene.holds(&name, &[("password", "first")]).await.map(drop)
+}
+
+#[tokio::test]
+async fn keys_of_others_go_with_a_word_when_the_policy_becomes_owner() -> Result {
+    let scene = &stored("switched", "first").await?;
+    let merge = targeting(&json!({"creationPolicy": "CreateOrMerge"}));
+    scene.apply(&secret("foreign", &[("theirs", "precious")])).await?;
+    scene.apply(&external_secret("foreign", &merge)).await?;
+    scene.holds("foreign", &[("password", "first"), ("theirs", "precious")]).await?;
+    // Two share a Secret that the first of them made.
+    scene.apply(&external_secret("shared", &merge)).await?;
+    scene.holds("shared", &[("password", "first")]).await?;
+    let entry = json!({"secretKey": "other", "remoteRef": {"key": "password"}});
+    let second = with(targeting(&json!({"creationPolicy": "Merge", "name": "shared"})), &json!({"data": [entry]}));
+    scene.apply(&external_secret("second", &second)).await?;
+    scene.holds("shared", &[("password", "first"), ("other", "first")]).await?;
+    for (name, removed) in [("foreign", "theirs"), ("shared", "other")] {
+        scene.apply(&external_secret(name, &targeting(&json!({})))).await?;
+        says(
+            &told(scene, name, "Adopted").await?,
+            &[name, "holds what others wrote", &format!("keys removed: {removed}")],
+        );
+    }
+    scene.holds("foreign", &[("password", "first")]).await.map(drop)
 }
 
 /// With upstream's finalizer, so that the deletion passes through the operator.

@@ -7,7 +7,10 @@ mod sensing;
 
 use std::time::Duration;
 
-use kube::{Api, ResourceExt, api::DynamicObject};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams},
+};
 use serde_json::{Value, json};
 use support::{
     Ready, SOON, Scene,
@@ -118,14 +121,47 @@ async fn store_of_another_class_is_left_to_the_controller_of_that_class() -> Res
     scene.apply(&theirs).await?;
     scene.apply(&ours).await?;
     scene.apply(&external_secret("app", &reads("theirs", &[("password", "password")]))).await?;
+    // Also where nothing is read from their store, and where only their operator knows what the spec means.
+    let entry =
+        json!({"secretKey": "k", "remoteRef": {"key": "password"}, "sourceRef": {"storeRef": {"name": "ours"}}});
+    let top = json!({"secretStoreRef": {"name": "theirs"}, "data": [entry]});
+    scene.apply(&external_secret("top", &top)).await?;
+    let generator = json!({"apiVersion": "generators.external-secrets.io/v1alpha1", "kind": "Password", "name": "p"});
+    let odd = json!({"secretStoreRef": {"name": "theirs"}, "dataFrom": [{"sourceRef": {"generatorRef": generator}}]});
+    scene.apply(&external_secret("odd", &odd)).await?;
     scene.store_is_valid("SecretStore", "ours").await?;
-    scene.is_looked_at("app", 0.0).await?;
-    for (kind, name) in [("SecretStore", "theirs"), ("ExternalSecret", "app")] {
+    for name in ["app", "top", "odd"] {
+        scene.is_looked_at(name, 0.0).await?;
+    }
+    assert!(scene.secrets().get_opt("top").await?.is_none());
+    for (kind, name) in
+        [("SecretStore", "theirs"), ("ExternalSecret", "app"), ("ExternalSecret", "top"), ("ExternalSecret", "odd")]
+    {
         assert!(scene.ours(kind).get(name).await?.data.get("status").is_none(), "{kind} {name} has a status");
     }
     let _blue = blue(&scene, &[]).await?;
     scene.store_is_valid("SecretStore", "theirs").await?;
     scene.holds("app", &[("password", "blue")]).await?;
+    Ok(())
+}
+
+/// Their operator has work to do before its store may go.
+#[tokio::test]
+async fn finalizer_of_another_classs_store_stays() -> Result {
+    let scene = Scene::new("finalizers").await?;
+    let finalizer = json!({"metadata": {"finalizers": ["secretstore.externalsecrets.io/finalizer"]}});
+    let theirs = json!({"spec": {"controller": "blue"}});
+    let store = |name: &str| with(secret_store(name, &fake(&[("password", "p")])), &finalizer);
+    scene.apply(&with(store("theirs"), &theirs)).await?;
+    scene.apply(&store("ours")).await?;
+    for name in ["theirs", "ours"] {
+        scene.ours("SecretStore").delete(name, &DeleteParams::default()).await?;
+    }
+    wait::gone(&scene.ours("SecretStore"), "ours", SOON).await?;
+    let theirs = scene.ours("SecretStore").get("theirs").await?;
+    assert_eq!(theirs.finalizers().len(), 1);
+    let free = json!({"metadata": {"finalizers": null}});
+    scene.ours("SecretStore").patch("theirs", &PatchParams::default(), &Patch::Merge(free)).await?;
     Ok(())
 }
 
@@ -356,7 +392,7 @@ async fn events_of(scene: &Scene, name: &str, count: usize) -> Result<Vec<String
 #[tokio::test]
 async fn store_that_goes_leaves_the_secrets() -> Result {
     let (scene, before) = Scene::synced("gone").await?;
-    scene.ours("SecretStore").delete("store", &kube::api::DeleteParams::default()).await?;
+    scene.ours("SecretStore").delete("store", &DeleteParams::default()).await?;
     wait::gone(&scene.ours("SecretStore"), "store", SOON).await?;
     scene.force_sync("app").await?;
     scene.fails("app", "StoreNotFound").await?;

@@ -1,64 +1,74 @@
 //! A target that somebody else made: whether it is one, and which of its keys go when this ExternalSecret writes to it.
 //! Pure.
 //!
-//! Upstream takes such a Secret over without a word. Here it is told by name what is lost, or refused where the operator
+//! Upstream takes such a target over without a word. Here it is told by name what is lost, or refused where the operator
 //! runs with `--refuse-adoption`. Names of keys only: never a value.
 
-use std::fmt::Write as _;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use api::{
-    external_secret::CreationPolicy,
     hash::owner_label,
-    names::{DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL, field_manager},
+    names::{DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL},
 };
-use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::desired::{Desired, WrittenBy};
+use super::{
+    desired::{Desired, WrittenBy},
+    kind::Changes,
+};
 use crate::error::{Code, Error};
 
-/// What becomes of somebody else's Secret.
+/// What becomes of what somebody else made.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Adoption {
     /// Whether it becomes this ExternalSecret's as a whole (creationPolicy Owner or Orphan), not only some of its keys.
     pub whole: bool,
-    /// Keys that are there and will not be.
-    pub removed: Vec<String>,
-    /// Keys that get another value.
-    pub replaced: Vec<String>,
+    /// Whether this ExternalSecret has written to it before.
+    pub known: bool,
+    /// What goes of theirs.
+    pub changes: Changes,
 }
 
 /// Keys named in one event; an event's note is short.
 const NAMED: usize = 10;
 
 impl Adoption {
-    /// What writing `desired` takes from whoever made `existing`; `None` where it is ours, or nothing of theirs goes.
-    pub fn of(desired: &Desired, existing: &Secret) -> Option<Self> {
-        if !is_foreign(desired, existing) {
-            return None;
+    /// What writing `desired` with these changes takes from whoever made `existing`, or wrote into it; `None` where nothing of
+    /// theirs goes. `intact`: whether its annotation tells what it holds.
+    pub fn of(desired: &Desired, existing: &ObjectMeta, intact: bool, changes: Changes) -> Option<Self> {
+        let (whole, mine) = (desired.is_whole(), WrittenBy::manager(&desired.manager(), existing));
+        let known = mine.content || mine.annotations.contains(DATA_HASH_ANNOTATION);
+        if is_ours(desired, existing, &mine, intact) {
+            // What others put into a Secret of ours is drift, unless another ExternalSecret was asked to put it there.
+            let others = written_by_others(desired, existing);
+            let removed: Vec<_> = changes.removed.into_iter().filter(|key| others.contains(key)).collect();
+            let takes = !removed.is_empty();
+            return takes.then(|| Self { whole, known: true, changes: Changes { removed, ..Changes::default() } });
         }
-        let whole = matches!(desired.creation, CreationPolicy::Owner | CreationPolicy::Orphan);
-        let after = &desired.content.data;
-        let mut adoption = Self { whole, ..Self::default() };
-        let frozen = desired.immutable && existing.immutable == Some(true);
-        for (key, value) in existing.data.iter().flatten().filter(|_| !frozen) {
-            match after.get(key) {
-                None if whole => adoption.removed.push(key.clone()),
-                Some(new) if new.expose() != value.0 => adoption.replaced.push(key.clone()),
-                None | Some(_) => {}
+        let changes = match (whole, known) {
+            (_, false) => changes,
+            // Its keys here are its own to write, whoever edited them since.
+            (false, true) => return None,
+            (true, true) => {
+                let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.data.contains(key)).collect();
+                let replaced = if desired.is_owner() { theirs(changes.replaced) } else { Vec::new() };
+                Changes { removed: theirs(changes.removed), replaced }
             }
-        }
-        (whole || !adoption.replaced.is_empty()).then_some(adoption)
+        };
+        let takes = changes != Changes::default() || (whole && !known);
+        takes.then_some(Self { whole, known, changes })
     }
 
-    /// The note of the event.
-    pub fn note(&self, target: &str) -> String {
-        let mut note = if self.whole {
-            format!("secret \"{target}\" was not made by this ExternalSecret and is taken over")
-        } else {
-            format!("secret \"{target}\" was not made by this ExternalSecret and is written to")
-        };
-        for (what, keys) in [("keys removed", &self.removed), ("keys replaced", &self.replaced)] {
+    /// The note of the event. `what`: `secret "db"`.
+    pub fn note(&self, what: &str) -> String {
+        let fate = if self.whole { "taken over" } else { "written to" };
+        let whose = if self.known { "holds what others wrote" } else { "was not made by this ExternalSecret" };
+        let mut note = format!("{what} {whose} and is {fate}");
+        let Changes { removed, replaced } = &self.changes;
+        for (what, keys) in [("keys removed", removed), ("keys replaced", replaced)] {
             if !keys.is_empty() {
                 // Writing to a String cannot fail.
                 let _ = write!(note, "; {what}: {}", listed(keys));
@@ -68,9 +78,15 @@ impl Adoption {
     }
 
     /// The error in its place where nothing may be taken over; `None` where the policy asks for writing to it.
-    pub fn refusal(&self, namespace: &str, target: &str) -> Option<Error> {
+    /// `what`: `secret team/db`.
+    pub fn refusal(&self, what: &str) -> Option<Error> {
+        let Changes { removed, replaced } = &self.changes;
+        let whose = match [removed.as_slice(), replaced].concat() {
+            keys if self.known => format!("holds what others wrote ({})", listed(&keys)),
+            _ => "was not made by this ExternalSecret".to_owned(),
+        };
         let message = format!(
-            "secret {namespace}/{target} was not made by this ExternalSecret, and --refuse-adoption leaves it as it is; \
+            "{what} {whose}, and --refuse-adoption leaves it as it is; \
              delete it, choose another spec.target.name, or creationPolicy=CreateOrMerge to add keys to it"
         );
         self.whole.then(|| Error::wait(Code::AdoptionRefused, message))
@@ -85,24 +101,37 @@ fn listed(keys: &[String]) -> String {
     }
 }
 
-/// Whether nothing says that this ExternalSecret wrote it: neither owner nor label nor the managed fields. The managed
-/// label alone says nothing: upstream puts it on every target before it writes to it.
-fn is_foreign(desired: &Desired, existing: &Secret) -> bool {
+/// Whether all of it is this ExternalSecret's: by its controlling owner, its label, or because it was created under its name.
+/// The managed label alone says nothing: upstream puts it on every target before it writes to it. Nor do some fields: they
+/// are written by whoever merges keys into somebody else's Secret, too.
+fn is_ours(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy, intact: bool) -> bool {
     let author = &desired.author;
-    let owned = existing.owner_references().iter().any(|owner| desired.is_me(owner));
-    let created = existing.labels().get(OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
-    let written = WrittenBy::manager(&field_manager(&author.name), existing);
-    let wrote = !written.data.is_empty() || written.annotations.contains(DATA_HASH_ANNOTATION);
-    !(owned || created || wrote || is_of_some_external_secret(existing))
+    let mut owners = existing.owner_references.iter().flatten();
+    let owned = owners.any(|owner| owner.controller == Some(true) && desired.is_me(owner));
+    let created = text(existing.labels.as_ref(), OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
+    owned || created || mine.made || (intact && is_of_some_external_secret(existing))
 }
 
-/// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one.
-fn is_of_some_external_secret(existing: &Secret) -> bool {
-    let marked = existing.labels().get(MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE)
-        && existing.annotations().contains_key(DATA_HASH_ANNOTATION);
-    let managers = existing.managed_fields().iter().filter_map(|entry| entry.manager.as_deref());
+/// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one, and not edited.
+fn is_of_some_external_secret(existing: &ObjectMeta) -> bool {
+    let marked = text(existing.labels.as_ref(), MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE)
+        && text(existing.annotations.as_ref(), DATA_HASH_ANNOTATION).is_some()
+        && text(existing.labels.as_ref(), OWNER_LABEL).is_none();
+    let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
     let mut others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
-    marked && !others.any(|manager| !WrittenBy::manager(manager, existing).data.is_empty())
+    marked && !others.any(|manager| WrittenBy::manager(manager, existing).content)
+}
+
+/// The keys that other ExternalSecrets wrote.
+fn written_by_others(desired: &Desired, existing: &ObjectMeta) -> BTreeSet<String> {
+    let own = desired.manager();
+    let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
+    let others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX) && *manager != own);
+    others.flat_map(|manager| WrittenBy::manager(manager, existing).data).collect()
+}
+
+fn text<'a>(texts: Option<&'a BTreeMap<String, String>>, key: &str) -> Option<&'a String> {
+    texts.and_then(|texts| texts.get(key))
 }
 
 #[cfg(test)]

@@ -5,25 +5,24 @@
 //! be written. RBAC: secrets `get`, `patch`.
 
 use api::names::{MANAGED_LABEL, MANAGED_VALUE, field_manager};
-use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, ResourceExt,
+    ResourceExt,
     api::{Patch, PatchParams},
 };
 use serde_json::json;
 
-use super::desired::Author;
-use crate::{ctx::Ctx, error::Error};
+use super::{desired::Author, kind::Kind as _, secret::Secrets};
+use crate::error::Error;
 
 /// Puts the label on the Secret `target` if it exists without it. Nothing else of it changes; with `--refuse-adoption`
 /// not even that.
-pub async fn claim(ctx: &Ctx, author: &Author, target: &str) -> Result<(), Error> {
-    if ctx.settings.refuse_adoption {
+pub async fn claim(secrets: &Secrets<'_>, author: &Author, target: &str) -> Result<(), Error> {
+    if secrets.ctx.settings.refuse_adoption {
         return Ok(());
     }
-    let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), &author.namespace);
-    let act = |doing: &str| format!("{doing} secret {}/{target}", author.namespace);
-    let existing = secrets.get_metadata_opt(target).await.map_err(|error| Error::kube(&act("reading"), &error))?;
+    let api = secrets.api();
+    let existing = api.get_metadata_opt(target).await;
+    let existing = existing.map_err(|error| secrets.failed("reading", target, &error))?;
     let Some(existing) = existing else { return Ok(()) };
     if existing.labels().get(MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE) {
         return Ok(());
@@ -34,7 +33,8 @@ pub async fn claim(ctx: &Ctx, author: &Author, target: &str) -> Result<(), Error
         "labels": {MANAGED_LABEL: MANAGED_VALUE},
     }});
     let params = PatchParams { field_manager: Some(field_manager(&author.name)), ..PatchParams::default() };
-    let labelled = secrets.patch(target, &params, &Patch::Merge(label)).await;
-    ctx.managed.record(&labelled.map_err(|error| Error::kube(&act("labelling"), &error))?, None);
+    let labelled = api.patch(target, &params, &Patch::Merge(label)).await;
+    let labelled = labelled.map_err(|error| secrets.failed("labelling", target, &error))?;
+    secrets.objects().record(&secrets.key(target), secrets.managed(&labelled));
     Ok(())
 }

@@ -13,7 +13,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{desired::Author, removal};
+use super::{desired::Author, removal, secret::Secrets};
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, object::Watched, run::Next},
@@ -30,13 +30,16 @@ pub async fn run(ctx: &Ctx, key: &ObjectKey, object: &Watched<ExternalSecret>) -
     let spec: ExternalSecretSpec = object.spec().unwrap_or_default();
     // With its namespace everything in it goes by itself.
     let goes_alone = !ctx.namespaces.is_terminating(key.namespace());
-    if goes_alone && spec.target.deletion_policy == DeletionPolicy::Delete {
+    let writes_secrets = spec.target.manifest.as_ref().is_none_or(|manifest| manifest.is_secret());
+    if goes_alone && writes_secrets && spec.target.deletion_policy == DeletionPolicy::Delete {
         let author = Author {
             namespace: key.namespace().to_owned(),
             name: key.name().to_owned(),
             uid: object.meta.uid.clone().unwrap_or_default(),
         };
-        removal::delete_owned(ctx, &author, spec.target.name.as_deref().unwrap_or(key.name()), || Ok(()), None).await?;
+        let secrets = Secrets { ctx, namespace: key.namespace() };
+        let name = spec.target.name.as_deref().unwrap_or(key.name());
+        removal::delete_owned(&secrets, &author, name, || Ok(()), None).await?;
     }
     let rest: Vec<_> = finalizers.iter().filter(|name| *name != ES_FINALIZER).collect();
     let patch = json!({"metadata": {

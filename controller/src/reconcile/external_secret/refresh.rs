@@ -39,6 +39,8 @@ pub enum Reason {
     TemplatesChanged,
     TargetMissing,
     TargetDrifted,
+    /// There was nothing to merge into, and now there is.
+    TargetAppeared,
     RefreshTimeInFuture,
     IntervalElapsed,
     /// What failed was not due, such as a store that was not allowed for a while.
@@ -87,6 +89,12 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
     }
 }
 
+/// Whether the last refresh found nothing to merge into, and nothing that is managed came since.
+pub fn awaits_target(plan: &Plan, seen: &Seen<'_>) -> bool {
+    let missing = [SECRET_MISSING, RESOURCE_MISSING];
+    plan.target.creation == CreationPolicy::Merge && seen.target.is_none() && last_said(seen, missing)
+}
+
 fn has_failed(status: &ExternalSecretStatus) -> bool {
     condition::find(&status.conditions, READY).is_some_and(|ready| !ready.is_true())
 }
@@ -121,14 +129,10 @@ pub fn next_after(refresh: &Refresh, uid: &str, synced_at: Timestamp) -> Option<
 
 /// Whether the target is there with the data that was written. Policies differ in what they promise about it.
 fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
-    let last_said = |reasons: [&str; 2]| {
-        seen.status.conditions.iter().any(|condition| reasons.contains(&condition.reason.as_str()))
-    };
-    let (missing, deleted) = ([SECRET_MISSING, RESOURCE_MISSING], [SECRET_DELETED, RESOURCE_DELETED]);
     match (plan.target.creation, seen.target) {
         (CreationPolicy::Orphan | CreationPolicy::None, _) => None,
-        (CreationPolicy::Merge, None) => (!last_said(missing)).then_some(Reason::TargetMissing),
-        (_, None) => (!last_said(deleted)).then_some(Reason::TargetMissing),
+        (CreationPolicy::Merge, None) => (!awaits_target(plan, seen)).then_some(Reason::TargetMissing),
+        (_, None) => (!last_said(seen, [SECRET_DELETED, RESOURCE_DELETED])).then_some(Reason::TargetMissing),
         (_, Some(target)) if !target.intact => Some(Reason::TargetDrifted),
         // Without its owner label, a Secret would stay behind when the target is renamed.
         (CreationPolicy::Owner, Some(target))
@@ -138,6 +142,10 @@ fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
         }
         _ => None,
     }
+}
+
+fn last_said(seen: &Seen<'_>, reasons: [&str; 2]) -> bool {
+    seen.status.conditions.iter().any(|condition| reasons.contains(&condition.reason.as_str()))
 }
 
 /// The share of the interval over which refreshes are spread: wide enough to part thousands of objects of one second,

@@ -1,25 +1,20 @@
-//! Deletes Secrets that this ExternalSecret made and does not want any more.
+//! Deletes objects that this ExternalSecret made and does not want any more.
 //!
 //! Only what is provably its own: by the UID of the controlling owner, and for renamed targets by the owner label too.
 //! Each delete names the UID and the version that were judged, so that nothing is deleted on old knowledge.
-//! RBAC: secrets `get`, `delete`.
+//! RBAC: `get`, `delete` of the kind.
 
 use api::hash::owner_label;
-use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    Api,
-    api::{DeleteParams, Preconditions},
-};
+use kube::api::{DeleteParams, Preconditions};
 
-use super::{desired::Author, knowledge::Knowledge};
+use super::{desired::Author, kind::Kind, knowledge::Knowledge};
 use crate::{
-    ctx::Ctx,
-    engine::ObjectKey,
+    engine::{ObjectKey, cache::Versioned as _},
     error::{Code, Error},
     reconcile::managed::Managed,
 };
 
-/// What became of a Secret that was to be deleted.
+/// What became of an object that was to be deleted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Removal {
     Deleted,
@@ -29,18 +24,18 @@ pub enum Removal {
     NotOurs,
 }
 
-/// Deletes the Secrets that this ExternalSecret created under other names than `target`; returns their names.
-pub async fn delete_renamed(
-    ctx: &Ctx,
+/// Deletes the objects of the kind that this ExternalSecret created, but for the one named `keep`; returns their names.
+pub async fn delete_others<K: Kind>(
+    kind: &K,
     author: &Author,
-    target: &str,
+    keep: Option<&str>,
     knowledge: &Knowledge<'_>,
 ) -> Result<Vec<String>, Error> {
     let label = owner_label(&author.namespace, &author.name);
-    let is_old = |secret: &Managed| Ok(is_owned(secret, author) && secret.created_by.as_ref() == Some(&label));
+    let is_old = |object: &Managed| Ok(is_owned(object, author) && object.created_by.as_ref() == Some(&label));
     let mut deleted = Vec::new();
-    for key in ctx.managed.created_by(&author.namespace, &label) {
-        if key.name() != target && delete_if(ctx, &key, is_old, Some(knowledge)).await? == Removal::Deleted {
+    for key in kind.objects().created_by(&author.namespace, &label) {
+        if keep != Some(key.name()) && delete_if(kind, &key, is_old, Some(knowledge)).await? == Removal::Deleted {
             deleted.push(key.name().to_owned());
         }
     }
@@ -49,43 +44,41 @@ pub async fn delete_renamed(
 
 /// Deletes the target when its controlling owner is this ExternalSecret. `permit` is asked when there is something to
 /// delete, and its error is returned; so is `knowledge`, where what was decided on can have changed.
-pub async fn delete_owned(
-    ctx: &Ctx,
+pub async fn delete_owned<K: Kind>(
+    kind: &K,
     author: &Author,
     target: &str,
-    permit: impl Fn() -> Result<(), Error>,
+    permit: impl Fn() -> Result<(), Error> + Sync,
     knowledge: Option<&Knowledge<'_>>,
 ) -> Result<Removal, Error> {
-    let key = ObjectKey::new(&author.namespace, target);
-    let holds = |secret: &Managed| if is_owned(secret, author) { permit().map(|()| true) } else { Ok(false) };
-    delete_if(ctx, &key, holds, knowledge).await
+    let holds = |object: &Managed| if is_owned(object, author) { permit().map(|()| true) } else { Ok(false) };
+    delete_if(kind, &kind.key(target), holds, knowledge).await
 }
 
-fn is_owned(secret: &Managed, author: &Author) -> bool {
-    secret.owner_uid.as_ref() == Some(&author.uid)
+fn is_owned(object: &Managed, author: &Author) -> bool {
+    object.owner_uid.as_ref() == Some(&author.uid)
 }
 
 /// Changes by others in between that one reconcile sits out.
 const ATTEMPTS: usize = 3;
 
-/// Deletes the Secret if `holds` says so of it as it is when it goes: one that changed since it was seen is looked at again.
-async fn delete_if(
-    ctx: &Ctx,
+/// Deletes the object if `holds` says so of it as it is when it goes: one that changed since it was seen is looked at again.
+async fn delete_if<K: Kind>(
+    kind: &K,
     key: &ObjectKey,
-    holds: impl Fn(&Managed) -> Result<bool, Error>,
+    holds: impl Fn(&Managed) -> Result<bool, Error> + Sync,
     knowledge: Option<&Knowledge<'_>>,
 ) -> Result<Removal, Error> {
-    let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), key.namespace());
-    let act = |doing: &str| format!("{doing} secret {key}");
-    let mut known = ctx.managed.find(key).map(|known| Managed::clone(&known));
+    let api = kind.api();
+    let mut known = kind.objects().find(key).map(|known| Managed::clone(&known));
     for _ in 0..ATTEMPTS {
         let seen = match known.take() {
             Some(known) => known,
             // Without the managed label, or changed meanwhile.
-            None => match secrets.get_opt(key.name()).await {
-                Ok(Some(secret)) => Managed::from(&secret),
+            None => match api.get_opt(key.name()).await {
+                Ok(Some(object)) => kind.managed(&object),
                 Ok(None) => return Ok(Removal::Absent),
-                Err(error) => return Err(Error::kube(&act("reading"), &error)),
+                Err(error) => return Err(kind.failed("reading", key.name(), &error)),
             },
         };
         if !holds(&seen)? {
@@ -95,21 +88,21 @@ async fn delete_if(
             knowledge.confirm_with_stores().await?;
         }
         let params = DeleteParams { preconditions: Some(very(&seen)), ..DeleteParams::default() };
-        match secrets.delete(key.name(), &params).await {
+        match api.delete(key.name(), &params).await {
             Ok(_) => {
-                ctx.managed.forget(key);
+                kind.objects().forget(key);
                 return Ok(Removal::Deleted);
             }
             Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(Removal::Absent),
             Err(kube::Error::Api(status)) if status.is_conflict() => {}
-            Err(error) => return Err(Error::kube(&act("deleting"), &error)),
+            Err(error) => return Err(kind.failed("deleting", key.name(), &error)),
         }
     }
-    Err(Error::retry(Code::KubernetesConflict, format!("{}: other writers keep changing it", act("deleting"))))
+    let act = kind.act("deleting", key.name());
+    Err(Error::retry(Code::KubernetesConflict, format!("{act}: other writers keep changing it")))
 }
 
 /// The very object that was judged.
-fn very(secret: &Managed) -> Preconditions {
-    use crate::engine::cache::Versioned as _;
-    Preconditions { uid: Some(secret.uid().to_owned()), resource_version: Some(secret.version().to_string()) }
+fn very(object: &Managed) -> Preconditions {
+    Preconditions { uid: Some(object.uid().to_owned()), resource_version: Some(object.version().to_string()) }
 }

@@ -5,11 +5,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use api::external_secret::ExternalSecret;
+use api::external_secret::{ExternalSecret, Manifest};
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    sources::{Shape, Sources},
+    sources::{self, Shape, Sources},
     users::{self, StoreKey, StoreUsers},
 };
 use crate::{
@@ -76,10 +76,22 @@ impl Sink<Watched<ExternalSecret>> for Source {
             Before::Older(before) => (Lane::Interactive, stores(&key, &before)),
         };
         let mut spec: users::Shape<Target> = object.spec().unwrap_or_default();
-        let Target { name, template } = std::mem::take(&mut spec.target);
+        let Target { name, template, manifest } = std::mem::take(&mut spec.target);
         self.users.replace(&key, &before, &spec.stores(key.namespace()));
-        let target = self.targets.set(&key, name);
-        self.sources.set(&key, &target, template.named());
+        let target = target_of(&key, name);
+        let written = match manifest {
+            Some(Manifest { api_version, kind }) if api_version == "v1" && kind == "ConfigMap" => {
+                sources::Target::ConfigMap(&target)
+            }
+            Some(manifest) if !manifest.is_secret() => sources::Target::Other,
+            _ => sources::Target::Secret(&target),
+        };
+        match written {
+            sources::Target::Secret(secret) => self.targets.set(&key, secret),
+            // The watch of its kind tells of it.
+            _ => self.targets.forget(&key),
+        }
+        self.sources.set(&key, written, template.named());
         self.queue.add(&key, lane);
     }
 
@@ -100,6 +112,12 @@ fn stores(key: &ObjectKey, object: &Watched<ExternalSecret>) -> BTreeSet<StoreKe
     object.spec::<users::Shape<IgnoredAny>>().unwrap_or_default().stores(key.namespace())
 }
 
+/// `name`: the target's, where it is not the ExternalSecret's own.
+fn target_of(key: &ObjectKey, name: Option<String>) -> ObjectKey {
+    let name = name.filter(|name| !name.is_empty());
+    name.map_or_else(|| key.clone(), |name| ObjectKey::new(key.namespace(), &name))
+}
+
 /// Which ExternalSecrets write to which Secret.
 #[derive(Default)]
 pub struct Targets(Mutex<Index>);
@@ -118,15 +136,11 @@ impl Targets {
         self.index().authors.get(secret).into_iter().flatten().cloned().collect()
     }
 
-    /// `name`: the target's, where it is not the ExternalSecret's own. Returns the target.
-    fn set(&self, key: &ObjectKey, name: Option<String>) -> ObjectKey {
-        let name = name.filter(|name| !name.is_empty());
-        let target = name.map_or_else(|| key.clone(), |name| ObjectKey::new(key.namespace(), &name));
+    fn set(&self, key: &ObjectKey, target: &ObjectKey) {
         let mut index = self.index();
         index.unlink(key);
         index.authors.entry(target.clone()).or_default().insert(key.clone());
         index.targets.insert(key.clone(), target.clone());
-        target
     }
 
     fn forget(&self, key: &ObjectKey) {
@@ -156,4 +170,5 @@ impl Index {
 struct Target {
     name: Option<String>,
     template: Shape,
+    manifest: Option<Manifest>,
 }

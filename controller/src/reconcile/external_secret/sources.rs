@@ -39,10 +39,18 @@ impl Sources {
 
     /// Takes note of what an ExternalSecret's spec names. Its own target is left out: who renders what it wrote would
     /// never come to rest.
-    pub fn set(&self, user: &ObjectKey, target: &ObjectKey, named: Named) {
-        let keys = |names: Vec<String>| names.into_iter().map(|name| ObjectKey::new(user.namespace(), &name));
-        self.config_maps.set(user, keys(named.config_maps).collect());
-        self.secrets.set(user, keys(named.secrets).filter(|secret| secret != target).collect());
+    pub fn set(&self, user: &ObjectKey, target: Target<'_>, named: Named) {
+        let keys = |names: Vec<String>, own: Option<&ObjectKey>| {
+            let keys = names.into_iter().map(|name| ObjectKey::new(user.namespace(), &name));
+            keys.filter(|key| own != Some(key)).collect()
+        };
+        let (own_map, own_secret) = match target {
+            Target::ConfigMap(target) => (Some(target), None),
+            Target::Secret(target) => (None, Some(target)),
+            Target::Other => (None, None),
+        };
+        self.config_maps.set(user, keys(named.config_maps, own_map));
+        self.secrets.set(user, keys(named.secrets, own_secret));
     }
 
     pub fn forget(&self, user: &ObjectKey) {
@@ -65,6 +73,14 @@ impl Sources {
         self.config_maps.settle(user, seen.config_maps);
         self.secrets.settle(user, seen.secrets);
     }
+}
+
+/// What an ExternalSecret writes, as far as it can be a template too.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    Secret(&'a ObjectKey),
+    ConfigMap(&'a ObjectKey),
+    Other,
 }
 
 /// Names of objects with templates.
@@ -131,9 +147,18 @@ mod tests {
     fn target_of_its_own_is_no_source() {
         let sources = Sources::new(|_| {}, |_| None);
         let key = |name: &str| ObjectKey::new("n", name);
-        let shape = json!({"templateFrom": [{"secret": {"name": "app"}}, {"secret": {"name": "other"}}]});
-        sources.set(&key("es"), &key("app"), named(shape));
-        assert!(*sources.secrets.in_use().borrow() && !*sources.config_maps.in_use().borrow());
-        assert_eq!(sources.secrets.named(&key("es")), [key("other")]);
+        let shape = json!({"templateFrom": [
+            {"secret": {"name": "app"}}, {"secret": {"name": "other"}}, {"configMap": {"name": "app"}},
+        ]});
+        let (app, other) = (key("app"), key("other"));
+        for (target, secrets, maps) in [
+            (Target::Secret(&app), vec![other.clone()], vec![app.clone()]),
+            (Target::ConfigMap(&app), vec![app.clone(), other.clone()], vec![]),
+            (Target::Other, vec![app.clone(), other.clone()], vec![app.clone()]),
+        ] {
+            sources.set(&key("es"), target, named(shape.clone()));
+            assert_eq!(sources.secrets.named(&key("es")), secrets, "{target:?}");
+            assert_eq!(sources.config_maps.named(&key("es")), maps, "{target:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Which store an entry may use, decided from what the watches have shown: no read of the API server.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use api::{
     names::condition_type::READY,
@@ -9,7 +9,9 @@ use api::{
     store::{SecretStoreSpec, StoreStatus, may_use},
 };
 
-use super::knowledge::Version;
+use serde::Deserialize;
+
+use super::{knowledge::Version, users::StoreKey};
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, cache::Versioned as _, object::Watched},
@@ -17,13 +19,33 @@ use crate::{
     provider::identity::StoreHandle,
 };
 
-/// Whether every store that exists is of our class. An ExternalSecret that names another class's store belongs to
-/// another operator: nothing of it is touched, not even its status.
-pub fn all_of_our_class(ctx: &Ctx, namespace: &str, plan: &Plan) -> bool {
-    plan.entries.iter().all(|entry| {
-        let class = look_up(ctx, namespace, &entry.store).and_then(|found| found.spec.controller.clone());
-        class.is_none_or(|class| class.is_empty() || class == ctx.settings.class)
+/// Whether every store of `named` that exists is of our class. An ExternalSecret that names another class's store anywhere
+/// belongs to another operator: nothing of it is touched, not even its status.
+pub fn all_of_our_class(ctx: &Ctx, named: &BTreeSet<StoreKey>) -> bool {
+    named.iter().all(|(kind, key)| {
+        let class = match kind {
+            StoreKind::SecretStore => ctx.secret_stores.find(key).map(|store| Class::of(&store)),
+            StoreKind::ClusterSecretStore => ctx.cluster_secret_stores.find(key).map(|store| Class::of(&store)),
+        };
+        class.is_none_or(|class| class.is_ours(&ctx.settings.class))
     })
+}
+
+/// The part of a store's spec that says whose it is; read even where the rest cannot be.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Class {
+    controller: Option<String>,
+}
+
+impl Class {
+    pub fn of<K>(store: &Watched<K>) -> Self {
+        store.spec().unwrap_or_default()
+    }
+
+    pub fn is_ours(&self, class: &str) -> bool {
+        self.controller.as_deref().is_none_or(|theirs| theirs.is_empty() || theirs == class)
+    }
 }
 
 /// Whether this namespace may use every ClusterSecretStore that exists; the error to tell if not.
@@ -125,4 +147,25 @@ fn found<K>(object: &Watched<K>, namespace: Option<String>) -> Option<Found> {
         ready: ready.is_some_and(api::condition::Condition::is_true),
         why_not_ready: ready.map(|condition| condition.message.clone()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use api::store::SecretStore;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn class_is_empty_or_ours_also_of_a_spec_that_cannot_be_read() {
+        let class = |controller: &str| {
+            let spec = json!({"controller": controller, "refreshInterval": {"not": "a duration"}});
+            let metadata = json!({"name": "s", "namespace": "n", "resourceVersion": "1"});
+            let store: Watched<SecretStore> =
+                serde_json::from_value(json!({"metadata": metadata, "spec": spec})).expect("object");
+            Class::of(&store)
+        };
+        assert!(class("").is_ours("default") && class("default").is_ours("default"));
+        assert!(!class("blue").is_ours("default"));
+    }
 }

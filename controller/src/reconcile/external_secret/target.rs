@@ -1,28 +1,27 @@
-//! Writes the target Secret: at most one create or patch per reconcile, none when nothing differs.
+//! Writes the target: at most one create or patch per reconcile, none when nothing differs.
 //!
-//! What must be written is decided in [`super::desired`]; here it is sent. A Secret that the watch shows with the right
-//! data is not even read. RBAC: secrets `get`, `create`, `patch`; externalsecrets `get`.
+//! What must be written is decided by its [`Kind`]; here it is sent. A target that the watch shows with the right content
+//! is not even read. Where the API server makes more of an object than was sent (defaults of a CRD), a second patch notes
+//! the hash of what is there, or the object would look edited. RBAC: `get`, `create`, `patch` of the kind;
+//! externalsecrets `get`.
 
-use api::{
-    external_secret::{CreationPolicy, ExternalSecret},
-    hash::data_hash,
-    names::field_manager,
-};
-use k8s_openapi::api::core::v1::Secret;
+use std::collections::BTreeMap;
+
+use api::external_secret::{CreationPolicy, ExternalSecret};
 use kube::{
-    Api, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
+use serde_json::Value;
 
 use super::{
     adoption::Adoption,
-    claim,
-    desired::{self, Author, Desired},
+    desired::{Author, Desired},
+    kind::Kind,
     knowledge::Knowledge,
 };
 use crate::{
     ctx::Ctx,
-    engine::ObjectKey,
     error::{Code, Error},
     reconcile::managed::Managed,
 };
@@ -50,143 +49,125 @@ pub enum Metadata {
 /// Conflicts with other writers that one reconcile sits out before it leaves the rest to its retry.
 const ATTEMPTS: usize = 3;
 
-/// Brings the target in step. `settled`: spec and metadata are as they were at the last write, so that equal data means
-/// an equal Secret. `permit` is asked when keys of the data would go, by their names, and its error is returned.
-pub async fn write(
-    ctx: &Ctx,
+/// What a write is to keep to.
+pub struct Terms<'a, P> {
+    pub metadata: Metadata,
+    /// Spec and metadata are as they were at the last write, so that equal content means an equal target.
+    pub settled: bool,
+    /// Asked when keys or fields would go, by their names; its error is returned.
+    pub permit: P,
+    pub knowledge: &'a Knowledge<'a>,
+}
+
+/// Brings the target in step. `known`: what is known of it.
+pub async fn write<K: Kind>(
+    kind: &K,
     mut desired: Desired,
-    metadata: Metadata,
-    settled: bool,
-    permit: impl Fn(&[String]) -> Result<(), Error>,
-    knowledge: &Knowledge<'_>,
+    known: Option<&Managed>,
+    terms: &Terms<'_, impl Fn(&[String]) -> Result<(), Error> + Sync>,
 ) -> Result<Written, Error> {
-    let key = ObjectKey::new(&desired.author.namespace, &desired.target);
-    let wanted = desired.beside_data();
-    let known = ctx.managed.find(&key);
-    if settled && known.as_deref().is_some_and(|known| is_as_desired(known, &desired, wanted)) {
+    let wanted = kind.wanted(&desired);
+    if terms.settled && known.is_some_and(|known| kind.is_met(&desired, wanted, known)) {
         return Ok(Written::Unchanged);
     }
-    let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), &desired.author.namespace);
     if desired.creation == CreationPolicy::None {
-        if known.is_none() {
-            claim::claim(ctx, &desired.author, &desired.target).await?;
-        }
+        kind.claim(&desired.author, &desired.target).await?;
         return Ok(Written::Unchanged);
     }
-    if metadata == Metadata::LastAppliedMissing {
-        desired.content.annotations.extend(own_annotations(ctx, &desired.author).await?);
+    if terms.metadata == Metadata::LastAppliedMissing {
+        desired.content.annotations.extend(own_annotations(kind.ctx(), &desired.author).await?);
     }
-    let mut existing = match (&known, desired.creation) {
-        (None, CreationPolicy::Owner | CreationPolicy::Orphan | CreationPolicy::CreateOrMerge) => None,
-        _ => secrets.get_opt(&desired.target).await.map_err(|error| Error::kube(&act("reading", &desired), &error))?,
-    };
+    let creates = desired.creation != CreationPolicy::Merge;
+    let wanted_else = known.is_some_and(|known| known.settled_as.is_some_and(|settled| settled != wanted));
+    let prune = !terms.settled || wanted_else;
+    let mut existing = if known.is_none() && creates { None } else { read(kind, &desired).await? };
     for _ in 0..ATTEMPTS {
         let attempt = match &existing {
-            Some(existing) => patch(ctx, &secrets, &desired, existing, wanted, &permit, knowledge).await,
-            None if desired.creation == CreationPolicy::Merge => return Ok(Written::Missing),
+            Some(existing) => patch(kind, &desired, existing, prune, terms).await,
+            None if !creates => return Ok(Written::Missing),
             None => {
                 // It was there before: it may be gone because the ExternalSecret is, or is about something else now.
-                if settled {
-                    knowledge.confirm().await?;
+                if terms.settled {
+                    terms.knowledge.confirm().await?;
                 }
-                create(ctx, &secrets, &desired, wanted).await
+                create(kind, &desired).await
             }
         };
         match attempt {
             Err(error) if error.code() == Code::KubernetesConflict => {}
             // Deleted between being read and being patched.
             Err(error) if error.code() == Code::ReferenceNotFound && existing.is_some() => {}
-            done => return done,
+            Err(error) => return Err(error),
+            Ok((written, object)) => {
+                let object = match kind.correction(&object) {
+                    Some(patch) => send(kind, &desired, patch).await?,
+                    None => object,
+                };
+                let managed = kind.managed(&object).settled_as(wanted);
+                kind.objects().record(&kind.key(&desired.target), managed);
+                return Ok(written);
+            }
         }
-        let read = secrets.get_opt(&desired.target).await;
-        existing = read.map_err(|error| Error::kube(&act("reading", &desired), &error))?;
+        existing = read(kind, &desired).await?;
     }
-    Err(Error::retry(Code::KubernetesConflict, format!("{}: other writers keep changing it", act("writing", &desired))))
+    let act = kind.act("writing", &desired.target);
+    Err(Error::retry(Code::KubernetesConflict, format!("{act}: other writers keep changing it")))
 }
 
-/// Whether the watch shows all there is to know: our data, untouched, with the owner that it must have.
-fn is_as_desired(known: &Managed, desired: &Desired, wanted: u64) -> bool {
-    let rebuilt = matches!(desired.creation, CreationPolicy::Owner | CreationPolicy::Orphan);
-    let owned = desired.creation != CreationPolicy::Owner
-        || (known.owner_uid.as_ref() == Some(&desired.author.uid) && known.created_by.is_some());
-    rebuilt
-        && owned
-        && known.intact
-        && known.settled_as == Some(wanted)
-        && known.data_hash == data_hash(&desired.content.data)
+async fn read<K: Kind>(kind: &K, desired: &Desired) -> Result<Option<K::Object>, Error> {
+    let read = kind.api().get_opt(&desired.target).await;
+    read.map_err(|error| kind.failed("reading", &desired.target, &error))
 }
 
-async fn create(ctx: &Ctx, secrets: &Api<Secret>, desired: &Desired, wanted: u64) -> Result<Written, Error> {
-    let params = PostParams { field_manager: Some(field_manager(&desired.author.name)), ..PostParams::default() };
-    let created = secrets.create(&params, &desired.secret()).await;
-    let created = created.map_err(|error| unwritten(&act("creating", desired), &error))?;
-    ctx.managed.record(&created, Some(wanted));
-    Ok(Written::Created)
+async fn create<K: Kind>(kind: &K, desired: &Desired) -> Result<(Written, K::Object), Error> {
+    let params = PostParams { field_manager: Some(desired.manager()), ..PostParams::default() };
+    let created = kind.api().create(&params, &kind.make(desired)?).await;
+    Ok((Written::Created, created.map_err(|error| kind.failed("creating", &desired.target, &error))?))
 }
 
-async fn patch(
-    ctx: &Ctx,
-    secrets: &Api<Secret>,
+async fn patch<K: Kind>(
+    kind: &K,
     desired: &Desired,
-    existing: &Secret,
-    wanted: u64,
-    permit: impl Fn(&[String]) -> Result<(), Error>,
-    knowledge: &Knowledge<'_>,
-) -> Result<Written, Error> {
-    let Some(patch) = desired.patch(existing)? else {
-        ctx.managed.record(existing, Some(wanted));
-        return Ok(Written::Unchanged);
-    };
-    let dropped = desired::dropped(&patch);
-    if !dropped.is_empty() {
-        permit(&dropped)?;
-        knowledge.confirm_with_stores().await?;
-    } else if !is_as_left(existing, desired) {
-        knowledge.confirm().await?;
+    existing: &K::Object,
+    prune: bool,
+    terms: &Terms<'_, impl Fn(&[String]) -> Result<(), Error> + Sync>,
+) -> Result<(Written, K::Object), Error> {
+    let Some(patch) = kind.patch(desired, existing, prune)? else { return Ok((Written::Unchanged, existing.clone())) };
+    let changes = kind.changes(existing, &patch);
+    if !changes.removed.is_empty() {
+        (terms.permit)(&changes.removed)?;
+        terms.knowledge.confirm_with_stores().await?;
+    } else if !is_as_left(&kind.managed(existing), desired) {
+        terms.knowledge.confirm().await?;
     }
-    let adoption = Adoption::of(desired, existing);
-    if ctx.settings.refuse_adoption
-        && let Some(refusal) = adoption.as_ref().and_then(|it| it.refusal(&desired.author.namespace, &desired.target))
+    let adoption = Adoption::of(desired, existing.meta(), kind.managed(existing).intact, changes);
+    if kind.ctx().settings.refuse_adoption
+        && let Some(refusal) = adoption.as_ref().and_then(|it| it.refusal(&kind.full(&desired.target)))
     {
         return Err(refusal);
     }
-    let params = PatchParams { field_manager: Some(field_manager(&desired.author.name)), ..PatchParams::default() };
-    let patched = secrets.patch(&desired.target, &params, &Patch::Merge(patch)).await;
-    let patched = patched.map_err(|error| unwritten(&act("updating", desired), &error))?;
-    ctx.managed.record(&patched, Some(wanted));
-    Ok(Written::Updated(adoption))
+    let patched = send(kind, desired, patch).await?;
+    // The API server may make the same of it again, such as the defaults that were taken out.
+    let same = patched.meta().resource_version == existing.meta().resource_version;
+    Ok((if same { Written::Unchanged } else { Written::Updated(adoption) }, patched))
 }
 
-/// Whether nobody else had a hand in the Secret since this ExternalSecret wrote it.
-fn is_as_left(existing: &Secret, desired: &Desired) -> bool {
-    let known = Managed::from(existing);
-    let owned = desired.creation != CreationPolicy::Owner || known.owner_uid.as_ref() == Some(&desired.author.uid);
-    known.intact && owned
+async fn send<K: Kind>(kind: &K, desired: &Desired, patch: Value) -> Result<K::Object, Error> {
+    let params = PatchParams { field_manager: Some(desired.manager()), ..PatchParams::default() };
+    let patched = kind.api().patch(&desired.target, &params, &Patch::Merge(patch)).await;
+    patched.map_err(|error| kind.failed("updating", &desired.target, &error))
+}
+
+/// Whether nobody else had a hand in the target since this ExternalSecret wrote it.
+fn is_as_left(existing: &Managed, desired: &Desired) -> bool {
+    existing.intact && (!desired.is_owner() || existing.owner_uid.as_ref() == Some(&desired.author.uid))
 }
 
 /// All annotations of the ExternalSecret, kubectl's included.
-async fn own_annotations(ctx: &Ctx, author: &Author) -> Result<std::collections::BTreeMap<String, String>, Error> {
+async fn own_annotations(ctx: &Ctx, author: &Author) -> Result<BTreeMap<String, String>, Error> {
     let api: Api<ExternalSecret> = Api::namespaced(ctx.client.clone(), &author.namespace);
     let own = api.get_metadata(&author.name).await.map_err(|error| {
         Error::kube(&format!("reading externalsecret {}/{}", author.namespace, author.name), &error)
     })?;
     Ok(own.annotations().clone())
-}
-
-fn act(doing: &str, desired: &Desired) -> String {
-    format!("{doing} secret {}/{}", desired.author.namespace, desired.target)
-}
-
-/// The API server quotes what it refuses, which may be a value of the store: of such an answer only fields and faults are told.
-fn unwritten(act: &str, error: &kube::Error) -> Error {
-    let kube::Error::Api(status) = error else { return Error::kube(act, error) };
-    if !matches!(status.code, 400 | 422) {
-        return Error::kube(act, error);
-    }
-    let causes = status.details.iter().flat_map(|details| &details.causes);
-    let faults: Vec<_> = causes.map(|cause| format!("{} ({})", cause.field, cause.reason)).collect();
-    let faults = if faults.is_empty() { status.reason.clone() } else { faults.join(", ") };
-    let message =
-        format!("{act}: refused by the API server: {faults}; correct the values or what spec.target makes of them");
-    Error::fix(Code::KubernetesInvalid, message)
 }

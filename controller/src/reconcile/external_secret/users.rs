@@ -73,6 +73,11 @@ struct SourceRef {
 }
 
 impl<T> Shape<T> {
+    /// Whether the store that serves where no other is named is a ClusterSecretStore.
+    pub fn is_from_cluster_store(&self) -> bool {
+        self.secret_store_ref.as_ref().is_some_and(|store| store.kind == Some(StoreKind::ClusterSecretStore))
+    }
+
     /// The stores that an ExternalSecret in `namespace` names.
     pub fn stores(self, namespace: &str) -> BTreeSet<StoreKey> {
         let entries = self.data.into_iter().chain(self.data_from);

@@ -1,11 +1,8 @@
-use k8s_openapi::ByteString;
+use api::{external_secret::CreationPolicy, names::field_manager};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{
-    provider::Values,
-    reconcile::external_secret::{desired::Author, render::Content},
-};
+use crate::reconcile::external_secret::{desired::Author, render::Content};
 
 fn desired(creation: CreationPolicy) -> Desired {
     Desired {
@@ -13,15 +10,16 @@ fn desired(creation: CreationPolicy) -> Desired {
         target: "target".into(),
         creation,
         immutable: false,
-        content: Content { data: Values::from([("a".to_owned(), "1".into())]), ..Content::default() },
+        content: Content::default(),
     }
 }
 
-fn secret(metadata: &Value) -> Secret {
-    let mut secret: Secret = serde_json::from_value(json!({"metadata": metadata})).expect("secret");
-    let data = [("a", "other"), ("b", "2")];
-    secret.data = Some(data.map(|(key, value)| (key.to_owned(), ByteString(value.into()))).into());
-    secret
+fn meta(metadata: &Value) -> ObjectMeta {
+    serde_json::from_value(metadata.clone()).expect("metadata")
+}
+
+fn changes(removed: &[&str], replaced: &[&str]) -> Changes {
+    Changes { removed: keys(removed), replaced: keys(replaced) }
 }
 
 fn keys(keys: &[&str]) -> Vec<String> {
@@ -29,19 +27,20 @@ fn keys(keys: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn policy_decides_which_keys_go() {
-    let existing = secret(&json!({}));
-    for (creation, expected) in [
-        (CreationPolicy::Owner, Adoption { whole: true, removed: keys(&["b"]), replaced: keys(&["a"]) }),
-        (CreationPolicy::Orphan, Adoption { whole: true, removed: keys(&["b"]), replaced: keys(&["a"]) }),
-        (CreationPolicy::Merge, Adoption { whole: false, removed: keys(&[]), replaced: keys(&["a"]) }),
-        (CreationPolicy::CreateOrMerge, Adoption { whole: false, removed: keys(&[]), replaced: keys(&["a"]) }),
+fn whoever_takes_the_whole_adopts_and_whoever_merges_only_what_changes() {
+    let existing = meta(&json!({}));
+    for (creation, whole) in [
+        (CreationPolicy::Owner, true),
+        (CreationPolicy::Orphan, true),
+        (CreationPolicy::Merge, false),
+        (CreationPolicy::CreateOrMerge, false),
     ] {
-        assert_eq!(Adoption::of(&desired(creation), &existing), Some(expected), "{creation:?}");
+        let taken = changes(&["b"], &["a"]);
+        let adoption = Adoption::of(&desired(creation), &existing, false, taken.clone());
+        assert_eq!(adoption, Some(Adoption { whole, known: false, changes: taken }), "{creation:?}");
+        let untouched = Adoption::of(&desired(creation), &existing, false, Changes::default());
+        assert_eq!(untouched.is_some(), whole, "{creation:?}: nothing of theirs goes");
     }
-    let mut apart = existing;
-    apart.data.get_or_insert_default().remove("a");
-    assert_eq!(Adoption::of(&desired(CreationPolicy::Merge), &apart), None, "nothing of theirs goes");
 }
 
 #[test]
@@ -50,12 +49,12 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
     let fields = |manager: &str, fields: Value| json!({"managedFields": [{"manager": manager, "operation": "Update", "fieldsV1": fields}]});
     let wrote = json!({"f:data": {"f:a": {}}});
     let claimed = json!({"f:metadata": {"f:labels": {format!("f:{MANAGED_LABEL}"): {}}}});
-    let hashed = json!({"f:metadata": {"f:annotations": {format!("f:{DATA_HASH_ANNOTATION}"): {}}}});
     let marked = json!({"labels": {MANAGED_LABEL: "true"}, "annotations": {DATA_HASH_ANNOTATION: "x"}});
-    let owner = |name: &str, uid: &str| {
-        json!({"ownerReferences": [
-            {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "name": name, "uid": uid}
-        ]})
+    let owner = |name: &str, uid: &str, controls: bool| {
+        json!({"ownerReferences": [{
+            "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "name": name, "uid": uid,
+            "controller": controls,
+        }]})
     };
     let mut of_another = fields(&field_manager("other"), wrote.clone());
     of_another["labels"] = marked["labels"].clone();
@@ -66,29 +65,85 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
         ("the managed label alone, put on by us", fields(&field_manager("es"), claimed), false),
         ("our owner label", json!({"labels": {OWNER_LABEL: label}}), true),
         ("another's owner label", json!({"labels": {OWNER_LABEL: "other"}}), false),
-        ("our UID as owner", owner("es", "uid-es"), true),
-        ("our name as owner: an ExternalSecret that was made again", owner("es", "uid-before"), true),
-        ("another as owner", owner("other", "uid-other"), false),
-        ("our data", fields(&field_manager("es"), wrote.clone()), true),
-        ("our hash of no data", fields(&field_manager("es"), hashed), true),
+        ("our UID as owner", owner("es", "uid-es", true), true),
+        ("our name as owner: an ExternalSecret that was made again", owner("es", "uid-before", true), true),
+        ("our UID as an owner that controls nothing", owner("es", "uid-es", false), false),
+        ("another as owner", owner("other", "uid-other", true), false),
+        ("created by us", fields(&field_manager("es"), json!({"f:type": {}})), true),
+        ("its first data from us", fields(&field_manager("es"), json!({"f:data": {".": {}, "f:a": {}}})), true),
         ("data of kubectl", fields("kubectl", wrote), false),
-        ("label and hash, restored from a backup", marked, true),
+        ("label and hash, restored from a backup", marked.clone(), true),
+        ("label and hash, with another's owner label", with_owner_label(marked, "other"), false),
         ("label and hash of another ExternalSecret", of_another, false),
     ] {
-        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &secret(&metadata));
+        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &meta(&metadata), true, Changes::default());
         assert_eq!(adoption.is_none(), ours, "{what}");
     }
 }
 
+fn with_owner_label(mut metadata: Value, label: &str) -> Value {
+    metadata["labels"][OWNER_LABEL] = json!(label);
+    metadata
+}
+
+#[test]
+fn edited_copy_of_a_managed_secret_is_somebodys() {
+    let marked = json!({"labels": {MANAGED_LABEL: "true"}, "annotations": {DATA_HASH_ANNOTATION: "x"}});
+    for (intact, ours) in [(true, true), (false, false)] {
+        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &meta(&marked), intact, Changes::default());
+        assert_eq!(adoption.is_none(), ours);
+    }
+}
+
+/// `manager` wrote `data`; the annotation that tells what is there is ours.
+fn merged(manager: &str, data: &Value) -> ObjectMeta {
+    let hash =
+        json!({"f:metadata": {"f:annotations": {format!("f:{DATA_HASH_ANNOTATION}"): {}}}, "f:data": {"f:mine": {}}});
+    meta(&json!({"managedFields": [
+        {"manager": field_manager("es"), "operation": "Update", "fieldsV1": hash},
+        {"manager": manager, "operation": "Update", "fieldsV1": {"f:data": data}},
+    ]}))
+}
+
+#[test]
+fn who_merged_keys_and_takes_the_whole_adopts_what_it_did_not_write() {
+    let existing = merged("kubectl", &json!({".": {}, "f:theirs": {}}));
+    let taken = |creation| {
+        let changes = changes(&["theirs"], &["mine", "edited"]);
+        Adoption::of(&desired(creation), &existing, true, changes).map(|adoption| (adoption.known, adoption.changes))
+    };
+    assert_eq!(taken(CreationPolicy::Owner), Some((true, changes(&["theirs"], &["edited"]))));
+    assert_eq!(taken(CreationPolicy::Orphan), Some((true, changes(&["theirs"], &[]))), "an edit of ours is drift");
+    assert_eq!(taken(CreationPolicy::CreateOrMerge), None);
+    let refresh = changes(&[], &["mine"]);
+    assert_eq!(Adoption::of(&desired(CreationPolicy::Orphan), &existing, true, refresh), None, "a new value of ours");
+}
+
+#[test]
+fn key_of_another_external_secret_does_not_go_without_a_word_where_all_else_is_ours() {
+    let mut ours = merged(&field_manager("other"), &json!({"f:theirs": {}}));
+    ours.labels = Some([(OWNER_LABEL.to_owned(), owner_label("team", "es"))].into());
+    let adoption = |removed: &[&str]| {
+        Adoption::of(&desired(CreationPolicy::Owner), &ours, false, changes(removed, &["mine", "theirs"]))
+    };
+    assert_eq!(adoption(&["added"]), None, "what a user adds is drift");
+    let taken = adoption(&["added", "theirs"]).expect("an adoption");
+    assert_eq!(taken.changes, changes(&["theirs"], &[]));
+    assert_eq!(taken.note("t"), "t holds what others wrote and is taken over; keys removed: theirs");
+    assert!(taken.refusal("t").is_some_and(|refusal| refusal.message().contains("others wrote (theirs)")));
+}
+
 #[test]
 fn note_names_keys_and_no_value_and_only_the_whole_is_refused() {
-    let adoption = Adoption::of(&desired(CreationPolicy::Owner), &secret(&json!({}))).expect("foreign");
-    let note = adoption.note("target");
-    assert!(note.ends_with("keys removed: b; keys replaced: a") && !note.contains("other"), "{note}");
-    let many = Adoption { whole: true, removed: (0..12).map(|n| format!("k{n}")).collect(), replaced: vec![] };
-    assert!(many.note("t").ends_with("k9 and 2 more"), "{}", many.note("t"));
-    let refusal = adoption.refusal("team", "target").expect("refused");
+    let adoption = Adoption { whole: true, known: false, changes: changes(&["b"], &["a"]) };
+    let note = adoption.note("secret \"target\"");
+    assert!(note.starts_with("secret \"target\" was not made"), "{note}");
+    assert!(note.ends_with("keys removed: b; keys replaced: a"), "{note}");
+    let many = Changes { removed: (0..12).map(|n| format!("k{n}")).collect(), replaced: vec![] };
+    let many = Adoption { whole: true, known: false, changes: many }.note("t");
+    assert!(many.ends_with("k9 and 2 more"), "{many}");
+    let refusal = adoption.refusal("secret team/target").expect("refused");
     assert_eq!(refusal.code(), Code::AdoptionRefused);
-    assert!(refusal.message().contains("team/target"));
-    assert_eq!(Adoption { whole: false, ..adoption }.refusal("team", "target"), None);
+    assert!(refusal.message().contains("secret team/target"));
+    assert_eq!(Adoption { whole: false, ..adoption }.refusal("secret team/target"), None);
 }

@@ -1,6 +1,6 @@
 //! Watches of targets that are no Secrets: one per kind, as long as some ExternalSecret writes that kind.
 //!
-//! Only objects with the managed label are followed, and kept is what [`Managed`] says of them. An object that is not
+//! Only objects with the managed label are followed, and kept is what [`managed`] says of them. An object that is not
 //! what was written, or gone, wakes the ExternalSecrets that name it as their target. RBAC: `list`, `watch` of the
 //! kind; without it, changes by others are noticed at the next refresh.
 
@@ -16,13 +16,15 @@ use std::{
 use kube::{Api, Client, api::ApiResource};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::hashed::{HashedObject, Kind};
 use crate::{
     engine::{
         ObjectKey,
         watch::{Scope, Sink, Synced, follow},
     },
-    reconcile::managed::{self, Managed, ManagedSecrets},
+    reconcile::managed::{
+        self, ManagedObjects,
+        hashed::{HashedObject, Named},
+    },
 };
 
 /// How long a reconcile waits for the first list of a kind: longer than a list takes, shorter than anybody's patience.
@@ -46,11 +48,13 @@ struct Index {
     targets: HashMap<ObjectKey, (ApiResource, ObjectKey)>,
     /// What is written → by whom.
     authors: HashMap<(ApiResource, ObjectKey), HashSet<ObjectKey>>,
+    /// ExternalSecret → kinds that it wrote before, of which something may be left.
+    former: HashMap<ObjectKey, HashSet<ApiResource>>,
 }
 
 /// One kind.
 pub struct Watch {
-    pub objects: ManagedSecrets,
+    pub objects: ManagedObjects,
     synced: Mutex<Option<Synced>>,
     /// The first list was waited for in vain once, as when it is not permitted.
     overdue: AtomicBool,
@@ -72,7 +76,7 @@ impl Watches {
         let watch = index.kinds.get(kind).cloned().unwrap_or_else(|| self.begin(kind));
         index.kinds.insert(kind.clone(), watch.clone());
         if index.targets.get(user) != Some(&new) {
-            index.unlink(user);
+            index.unlink(user, Some(kind));
             index.authors.entry(new.clone()).or_default().insert(user.clone());
             index.targets.insert(user.clone(), new);
             index.end_unused();
@@ -80,12 +84,30 @@ impl Watches {
         watch
     }
 
-    /// `user` writes no such object any more.
-    pub fn forget(&self, user: &ObjectKey) {
+    /// `user` writes no such object now; what it wrote may still be there.
+    pub fn leave(&self, user: &ObjectKey) {
+        lock(&self.index).unlink(user, None);
+    }
+
+    /// Nothing is left of what `user` wrote of other kinds, or shall stay.
+    pub fn settle(&self, user: &ObjectKey) {
         let mut index = lock(&self.index);
-        if index.unlink(user) {
+        if index.former.remove(user).is_some() {
             index.end_unused();
         }
+    }
+
+    /// `user` is gone.
+    pub fn forget(&self, user: &ObjectKey) {
+        self.leave(user);
+        self.settle(user);
+    }
+
+    /// Every kind that somebody writes or has written lately, but for one.
+    pub fn others(&self, but: Option<&ApiResource>) -> Vec<(ApiResource, Arc<Watch>)> {
+        let index = lock(&self.index);
+        let others = index.kinds.iter().filter(|(kind, _)| Some(*kind) != but);
+        others.map(|(kind, watch)| (kind.clone(), watch.clone())).collect()
     }
 
     fn begin(&self, kind: &ApiResource) -> Arc<Watch> {
@@ -97,16 +119,16 @@ impl Watches {
         };
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch {
-            objects: ManagedSecrets::new(drifted),
+            objects: ManagedObjects::new(drifted),
             synced: Mutex::default(),
             overdue: AtomicBool::new(false),
             _guard: stop.clone().drop_guard(),
             stop,
         });
         let api: Api<HashedObject> = if self.namespace.is_empty() {
-            Api::all_with(self.client.clone(), &Kind(kind.clone()))
+            Api::all_with(self.client.clone(), &Named(kind.clone()))
         } else {
-            Api::namespaced_with(self.client.clone(), &self.namespace, &Kind(kind.clone()))
+            Api::namespaced_with(self.client.clone(), &self.namespace, &Named(kind.clone()))
         };
         let selector = managed::selector();
         let optional = "allow list and watch to notice changes by others at once; until then they are noticed at the next \
@@ -120,21 +142,24 @@ impl Watches {
 }
 
 impl Index {
-    /// Whether it wrote anything.
-    fn unlink(&mut self, user: &ObjectKey) -> bool {
-        let Some(target) = self.targets.remove(user) else { return false };
+    /// `next`: the kind that it writes from now on.
+    fn unlink(&mut self, user: &ObjectKey, next: Option<&ApiResource>) {
+        let Some(target) = self.targets.remove(user) else { return };
         if let Some(authors) = self.authors.get_mut(&target) {
             authors.remove(user);
             if authors.is_empty() {
                 self.authors.remove(&target);
             }
         }
-        true
+        if next != Some(&target.0) {
+            self.former.entry(user.clone()).or_default().insert(target.0);
+        }
     }
 
     /// Watches of kinds that nobody writes any more end.
     fn end_unused(&mut self) {
-        let used: HashSet<ApiResource> = self.authors.keys().map(|(kind, _)| kind.clone()).collect();
+        let written = self.authors.keys().map(|(kind, _)| kind);
+        let used: HashSet<ApiResource> = written.chain(self.former.values().flatten()).cloned().collect();
         self.kinds.retain(|kind, _| used.contains(kind));
     }
 }
@@ -155,7 +180,7 @@ impl Watch {
 struct Weakly(std::sync::Weak<Watch>);
 
 impl Weakly {
-    fn with(&self, act: impl FnOnce(&ManagedSecrets)) {
+    fn with(&self, act: impl FnOnce(&ManagedObjects)) {
         if let Some(watch) = self.0.upgrade() {
             act(&watch.objects);
         }
@@ -164,7 +189,7 @@ impl Weakly {
 
 impl Sink<HashedObject> for Weakly {
     fn listing(&self) {
-        self.with(ManagedSecrets::begin_list);
+        self.with(ManagedObjects::begin_list);
     }
 
     fn applied(&self, object: HashedObject) {
@@ -178,18 +203,12 @@ impl Sink<HashedObject> for Weakly {
     }
 
     fn listed(&self) {
-        self.with(ManagedSecrets::end_list);
+        self.with(ManagedObjects::end_list);
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a target is, as far as it is managed.
-pub fn managed_of(object: &kube::api::DynamicObject) -> Managed {
-    let hash = super::desired::hash_of(object.data.get("spec"), object.data.get("data"));
-    Managed::new(&object.metadata, hash)
 }
 
 #[cfg(test)]
@@ -208,7 +227,7 @@ mod tests {
     }
 
     fn object(version: u64, content: &str) -> HashedObject {
-        let hash = super::super::desired::hash_of(Some(&serde_json::json!({"a": "b"})), None);
+        let hash = managed::hashed::hash_of(Some(&serde_json::json!({"a": "b"})), None);
         serde_json::from_value(serde_json::json!({
             "metadata": {
                 "name": "t", "namespace": "n", "uid": "u", "resourceVersion": version.to_string(),
@@ -237,6 +256,11 @@ mod tests {
         watches.forget(&key("a"));
         assert!(!stop.is_cancelled(), "b still writes it");
         drop(watches.set(&key("b"), &kind("Other"), &key("s")));
+        assert!(!stop.is_cancelled(), "what b wrote may still be there");
+        let others = watches.others(Some(&kind("Other")));
+        assert_eq!(others.iter().map(|(kind, _)| kind.kind.as_str()).collect::<Vec<_>>(), ["App"]);
+        drop(others);
+        watches.settle(&key("b"));
         assert!(stop.is_cancelled());
     }
 

@@ -1,25 +1,47 @@
 use std::collections::BTreeMap;
 
-use api::field_path::FieldPath;
+use api::{
+    external_secret::CreationPolicy,
+    field_path::FieldPath,
+    hash::{content_hash, owner_label},
+    names::{MANAGED_LABEL, field_manager},
+};
 use kube::api::GroupVersionKind;
 
 use super::*;
-use crate::{provider::Values, reconcile::external_secret::render::Placed};
+use crate::{
+    provider::Values,
+    reconcile::external_secret::{desired::Author, render::Placed},
+};
 
 fn kind(api_version: &str, kind: &str) -> ApiResource {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
-fn desired(creation: CreationPolicy, of: ApiResource, content: Content) -> Desired {
-    Desired {
-        author: Author { namespace: "n".into(), name: "es".into(), uid: "u".into() },
-        target: "t".into(),
-        kind: of,
-        creation,
-        immutable: false,
-        content,
+#[derive(Clone)]
+struct Wish {
+    desired: Desired,
+    kind: ApiResource,
+}
+
+impl Wish {
+    fn shape(&self) -> Shape<'_> {
+        Shape { desired: &self.desired, kind: &self.kind }
     }
+
+    fn object(&self) -> Result<Value, Error> {
+        self.shape().object()
+    }
+
+    fn patch(&self, existing: &DynamicObject, prune: bool) -> Result<Option<Value>, Error> {
+        self.shape().patch(existing, prune)
+    }
+}
+
+fn desired(creation: CreationPolicy, kind: ApiResource, content: Content) -> Wish {
+    let author = Author { namespace: "n".into(), name: "es".into(), uid: "u".into() };
+    Wish { desired: Desired { author, target: "t".into(), creation, immutable: false, content }, kind }
 }
 
 fn data(pairs: &[(&str, &str)]) -> Content {
@@ -32,7 +54,7 @@ fn placed(path: &str, value: Value) -> Placed {
 }
 
 /// The object as the API server keeps it after it was created by `desired`.
-fn stored(desired: &Desired, fields: &Value) -> DynamicObject {
+fn stored(desired: &Wish, fields: &Value) -> DynamicObject {
     let mut object = desired.object().expect("an object");
     merge(&mut object, "metadata", json!({"uid": "x", "resourceVersion": "5"}));
     object["metadata"]["managedFields"] = json!([
@@ -100,7 +122,7 @@ fn object_as_wanted_needs_no_patch() {
     let there = stored(&desired, &json!({"f:spec": {"f:db": {"f:host": {}}, "f:data": {"f:a": {}}}}));
     assert_eq!(desired.patch(&there, false).expect("no conflict"), None);
     assert_eq!(desired.patch(&there, true).expect("no conflict"), None);
-    assert_eq!(Desired::correction(&there), None);
+    assert_eq!(correction(&there), None);
 }
 
 #[test]
@@ -142,9 +164,9 @@ fn what_the_api_server_adds_is_noted_and_then_left_alone() {
     let desired = desired(CreationPolicy::Owner, kind(CUSTOM, "App"), content);
     let mut there = stored(&desired, &json!({"f:spec": {"f:db": {"f:host": {}, "f:port": {}}}}));
     there.data["spec"]["db"]["port"] = json!(5432);
-    let correction = Desired::correction(&there).expect("the hash is of what was sent");
-    let there: DynamicObject = serde_json::from_value(patched(&there, &correction)).expect("an object");
-    assert_eq!(Desired::correction(&there), None);
+    let told = correction(&there).expect("the hash is of what was sent");
+    let there: DynamicObject = serde_json::from_value(patched(&there, &told)).expect("an object");
+    assert_eq!(correction(&there), None);
     assert_eq!(desired.patch(&there, false).expect("no conflict"), None);
 }
 
@@ -168,7 +190,7 @@ fn ownership_is_respected() {
         (CreationPolicy::Owner, &former, Ok(vec!["u"])),
         (CreationPolicy::Orphan, &former, Ok(vec![])),
     ] {
-        let owners = of(policy).owners(object).map_err(|error| error.code());
+        let owners = of(policy).desired.owners(&object.metadata, "t").map_err(|error| error.code());
         let uids = owners.map(|owners| owners.into_iter().map(|owner| owner.uid).collect::<Vec<_>>());
         let expected = expected.map(|uids| uids.into_iter().map(str::to_owned).collect::<Vec<_>>());
         assert_eq!(uids, expected, "{}", policy.as_str());
@@ -178,12 +200,13 @@ fn ownership_is_respected() {
 #[test]
 fn immutable_config_map_keeps_its_data() {
     let mut changing = desired(CreationPolicy::Owner, kind("v1", "ConfigMap"), data(&[("a", "new")]));
-    changing.immutable = true;
-    let before = Desired { content: data(&[("a", "old")]), ..changing.clone() };
+    changing.desired.immutable = true;
+    let mut before = changing.clone();
+    before.desired.content = data(&[("a", "old")]);
     let there = stored(&before, &json!({"f:data": {"f:a": {}}}));
     assert_eq!(there.data["immutable"], true);
     assert_eq!(changing.patch(&there, true).expect("no failure"), None, "written once and for all");
-    changing.immutable = false;
+    changing.desired.immutable = false;
     let error = changing.patch(&there, true).expect_err("refused");
     assert_eq!(error.code(), Code::TargetImmutable);
 }

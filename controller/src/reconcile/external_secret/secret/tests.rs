@@ -1,3 +1,5 @@
+use api::names::field_manager;
+
 use super::*;
 use crate::provider::Values;
 

@@ -3,6 +3,13 @@
 //! A controller per namespace, so that some have the flag and some have not. What RBAC they need beyond what is shipped
 //! is granted here, as whoever sets the flag must.
 
+#[path = "../alone/mod.rs"]
+mod alone;
+mod moves;
+mod refusals;
+mod restarts;
+mod safety;
+#[path = "../support/mod.rs"]
 mod support;
 
 use api::names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, OWNER_LABEL};

@@ -7,14 +7,10 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use api::{
-    external_secret::{CreationPolicy, ExternalSecret},
-    hash::{content_hash, owner_label},
-    names::{DATA_HASH_ANNOTATION, GROUP, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL, field_manager},
-};
+use api::names::{DATA_HASH_ANNOTATION, OWNER_LABEL};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{
-    Resource, ResourceExt,
+    ResourceExt,
     api::{ApiResource, DynamicObject},
 };
 use serde_json::{Map, Value, json};
@@ -22,36 +18,31 @@ use serde_json::{Map, Value, json};
 use super::place;
 use crate::{
     error::{Code, Error},
-    reconcile::external_secret::{desired::Author, render::Content},
+    reconcile::{
+        external_secret::{desired::Desired, render::Content},
+        managed::hashed::hash_of,
+    },
 };
 
-/// What one ExternalSecret wants of its target.
-#[derive(Clone, Debug)]
-pub struct Desired {
-    pub author: Author,
-    pub target: String,
-    pub kind: ApiResource,
-    pub creation: CreationPolicy,
-    pub immutable: bool,
-    pub content: Content,
+/// What one ExternalSecret wants of an object of this kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape<'a> {
+    pub desired: &'a Desired,
+    pub kind: &'a ApiResource,
 }
 
-/// What the hash is made of.
-pub fn hash_of(spec: Option<&Value>, data: Option<&Value>) -> String {
-    content_hash(spec.or(data).unwrap_or(&Value::Null))
-}
-
-impl Desired {
+impl Shape<'_> {
     /// What it is called in messages.
-    pub fn name(&self) -> String {
-        format!("{} {}/{}", self.kind.kind.to_lowercase(), self.author.namespace, self.target)
+    fn name(&self) -> String {
+        let Desired { author, target, .. } = self.desired;
+        format!("{} {}/{target}", self.kind.kind.to_lowercase(), author.namespace)
     }
 
     /// The same for equal wishes.
     pub fn fingerprint(&self) -> u64 {
-        let Content { data, labels, annotations, finalizers, type_: _, placed } = &self.content;
+        let Content { data, labels, annotations, finalizers, type_: _, placed } = &self.desired.content;
         let mut hasher = DefaultHasher::new();
-        (labels, annotations, finalizers, self.immutable, self.creation.as_str()).hash(&mut hasher);
+        (labels, annotations, finalizers, self.desired.immutable, self.desired.creation.as_str()).hash(&mut hasher);
         for (key, value) in data {
             (key, value.expose()).hash(&mut hasher);
         }
@@ -65,9 +56,9 @@ impl Desired {
     pub fn object(&self) -> Result<Value, Error> {
         let mut object = json!({
             "apiVersion": self.kind.api_version, "kind": self.kind.kind,
-            "metadata": {"name": self.target, "namespace": self.author.namespace},
+            "metadata": {"name": self.desired.target, "namespace": self.desired.author.namespace},
         });
-        let owner = self.is_owner().then(|| self.owner_reference());
+        let owner = self.desired.is_owner().then(|| self.desired.owner_reference());
         self.fill(&mut object, owner.as_slice(), false)?;
         Ok(object)
     }
@@ -75,7 +66,7 @@ impl Desired {
     /// The patch that turns `existing` into what is wanted; `None` when it is so already. `prune`: fields that were
     /// wanted earlier may be there still.
     pub fn patch(&self, existing: &DynamicObject, prune: bool) -> Result<Option<Value>, Error> {
-        let owners = self.owners(existing)?;
+        let owners = self.desired.owners(&existing.metadata, &self.name())?;
         let going = existing.metadata.deletion_timestamp.is_some();
         let before = json!(existing);
         let mut after = before.clone();
@@ -93,51 +84,32 @@ impl Desired {
         Ok(Some(patch))
     }
 
-    /// The patch that makes the annotation tell the hash of what the API server made of the object, if it does not.
-    pub fn correction(answer: &DynamicObject) -> Option<Value> {
-        let hash = hash_of(answer.data.get("spec"), answer.data.get("data"));
-        let told = answer.annotations().get(DATA_HASH_ANNOTATION);
-        (told != Some(&hash)).then(|| {
-            json!({"metadata": {
-                "uid": answer.metadata.uid, "resourceVersion": answer.metadata.resource_version,
-                "annotations": {DATA_HASH_ANNOTATION: hash},
-            }})
-        })
-    }
-
-    fn is_owner(&self) -> bool {
-        self.creation == CreationPolicy::Owner
-    }
-
     fn is_config_map(&self) -> bool {
-        self.kind.api_version == "v1" && self.kind.kind == "ConfigMap"
-    }
-
-    /// The map that keys of data go to.
-    fn data_path(&self) -> &'static str {
-        if self.is_config_map() { "/data" } else { "/spec/data" }
+        is_config_map(self.kind)
     }
 
     /// Adds everything that is wanted, and the bookkeeping.
     fn fill(&self, object: &mut Value, owners: &[OwnerReference], going: bool) -> Result<(), Error> {
         self.fill_data(object)?;
-        for placed in &self.content.placed {
+        for placed in &self.desired.content.placed {
             place::put(object, &placed.path, placed.value.clone());
         }
-        if self.immutable && self.is_config_map() {
+        if self.desired.immutable && self.is_config_map() {
             merge(object, "immutable", Value::Bool(true));
         }
         let hash = hash_of(object.get("spec"), object.get("data"));
         let mut metadata = object.get_mut("metadata").map(Value::take).unwrap_or_default();
-        let mut labels = json!(self.content.labels);
-        merge(&mut labels, MANAGED_LABEL, json!(MANAGED_VALUE));
-        if self.is_owner() {
-            merge(&mut labels, OWNER_LABEL, json!(owner_label(&self.author.namespace, &self.author.name)));
-        } else if let Some(there) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+        let mut labels = json!(self.desired.content.labels);
+        for (name, value) in self.desired.bookkeeping_labels() {
+            merge(&mut labels, &name, json!(value));
+        }
+        if !self.desired.is_owner()
+            && let Some(there) = metadata.get_mut("labels").and_then(Value::as_object_mut)
+        {
             there.remove(OWNER_LABEL);
         }
         merge(&mut metadata, "labels", labels);
-        let mut annotations = json!(self.content.annotations);
+        let mut annotations = json!(self.desired.content.annotations);
         merge(&mut annotations, DATA_HASH_ANNOTATION, json!(hash));
         merge(&mut metadata, "annotations", annotations);
         self.fill_lists(&mut metadata, owners, going);
@@ -146,15 +118,16 @@ impl Desired {
     }
 
     fn fill_data(&self, object: &mut Value) -> Result<(), Error> {
-        let rebuilt = matches!(self.creation, CreationPolicy::Owner | CreationPolicy::Orphan);
-        if rebuilt && let Some(data) = object.pointer_mut(self.data_path()).and_then(Value::as_object_mut) {
+        if self.desired.is_whole()
+            && let Some(data) = object.pointer_mut(data_path(self.kind)).and_then(Value::as_object_mut)
+        {
             data.clear();
         }
-        if self.content.data.is_empty() {
+        if self.desired.content.data.is_empty() {
             return Ok(());
         }
         let mut data = Map::new();
-        for (key, value) in &self.content.data {
+        for (key, value) in &self.desired.content.data {
             let text = std::str::from_utf8(value.expose()).map_err(|_| {
                 let message = format!(
                     "the value of \"{key}\" is not UTF-8, which texts of {} must be; encode it with a template, such as \
@@ -181,9 +154,9 @@ impl Desired {
         } else {
             metadata.insert("ownerReferences".to_owned(), json!(owners));
         }
-        if !self.content.finalizers.is_empty() && !going {
+        if !self.desired.content.finalizers.is_empty() && !going {
             let finalizers = metadata.entry("finalizers").or_insert_with(|| json!([]));
-            for name in &self.content.finalizers {
+            for name in &self.desired.content.finalizers {
                 if let Some(list) = finalizers.as_array_mut().filter(|list| !list.contains(&json!(name))) {
                     list.push(json!(name));
                 }
@@ -193,8 +166,8 @@ impl Desired {
 
     /// Takes out what this ExternalSecret wrote earlier, by the name under which it writes.
     fn withdraw(&self, object: &mut Value, existing: &DynamicObject) {
-        let manager = field_manager(&self.author.name);
-        let paths: Vec<_> = self.content.placed.iter().map(|placed| &placed.path).collect();
+        let manager = self.desired.manager();
+        let paths: Vec<_> = self.desired.content.placed.iter().map(|placed| &placed.path).collect();
         for entry in existing.metadata.managed_fields.iter().flatten() {
             let is_ours = entry.manager.as_deref() == Some(&manager) && entry.subresource.is_none();
             if let (true, Some(fields)) = (is_ours, &entry.fields_v1) {
@@ -211,7 +184,7 @@ impl Desired {
         if before.get("data") == after.get("data") {
             return Ok(());
         }
-        if !self.immutable {
+        if !self.desired.immutable {
             let message =
                 format!("{} is immutable and its data would change; delete it to have it created anew", self.name());
             return Err(Error::fix(Code::TargetImmutable, message));
@@ -226,55 +199,27 @@ impl Desired {
         merge(after, "metadata", json!({"annotations": {DATA_HASH_ANNOTATION: hash}}));
         Ok(())
     }
-
-    fn owner_reference(&self) -> OwnerReference {
-        OwnerReference {
-            api_version: ExternalSecret::api_version(&()).into_owned(),
-            kind: ExternalSecret::kind(&()).into_owned(),
-            name: self.author.name.clone(),
-            uid: self.author.uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        }
-    }
-
-    /// The owner references as they must be, or why this ExternalSecret may not write here.
-    fn owners(&self, existing: &DynamicObject) -> Result<Vec<OwnerReference>, Error> {
-        let owners = existing.metadata.owner_references.clone().unwrap_or_default();
-        let other = owners.iter().find(|owner| owner.controller == Some(true) && !self.is_me(owner));
-        if let Some(other) = other {
-            let what = self.name();
-            if is_external_secret(other) {
-                let message =
-                    format!("{what} belongs to externalsecret \"{}\"; choose another spec.target.name", other.name);
-                return Err(Error::fix(Code::TargetOwnedByAnother, message));
-            }
-            if self.is_owner() {
-                let message = format!(
-                    "{what} is controlled by {} \"{}\"; choose another spec.target.name, or creationPolicy Merge",
-                    other.kind, other.name
-                );
-                return Err(Error::fix(Code::TargetNotOurs, message));
-            }
-        }
-        if self.is_owner() && owners.contains(&self.owner_reference()) {
-            return Ok(owners);
-        }
-        let mut owners: Vec<_> = owners.into_iter().filter(|owner| !self.is_me(owner)).collect();
-        if self.is_owner() {
-            owners.push(self.owner_reference());
-        }
-        Ok(owners)
-    }
-
-    /// By name: an ExternalSecret that was deleted and created again keeps its target.
-    fn is_me(&self, owner: &OwnerReference) -> bool {
-        owner.uid == self.author.uid || (is_external_secret(owner) && owner.name == self.author.name)
-    }
 }
 
-fn is_external_secret(owner: &OwnerReference) -> bool {
-    owner.kind == "ExternalSecret" && owner.api_version.split('/').next() == Some(GROUP)
+/// The map that keys of data go to.
+pub fn data_path(kind: &ApiResource) -> &'static str {
+    if is_config_map(kind) { "/data" } else { "/spec/data" }
+}
+
+fn is_config_map(kind: &ApiResource) -> bool {
+    kind.api_version == "v1" && kind.kind == "ConfigMap"
+}
+
+/// The patch that makes the annotation tell the hash of what the API server made of the object, if it does not.
+pub fn correction(answer: &DynamicObject) -> Option<Value> {
+    let hash = hash_of(answer.data.get("spec"), answer.data.get("data"));
+    let told = answer.annotations().get(DATA_HASH_ANNOTATION);
+    (told != Some(&hash)).then(|| {
+        json!({"metadata": {
+            "uid": answer.metadata.uid, "resourceVersion": answer.metadata.resource_version,
+            "annotations": {DATA_HASH_ANNOTATION: hash},
+        }})
+    })
 }
 
 /// Sets a field; where both are maps, the entries of the new one are set in the one that is there.

@@ -1,0 +1,90 @@
+//! What differs between a Secret as target and an object of another kind. How they are written and removed is the same:
+//! see [`super::target`] and [`super::removal`].
+
+use std::{fmt::Debug, sync::Arc};
+
+use async_trait::async_trait;
+use kube::{Api, Resource, api::ApiResource};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::desired::{Author, Desired};
+use crate::{
+    ctx::Ctx,
+    engine::ObjectKey,
+    error::Error,
+    reconcile::managed::{Managed, ManagedObjects},
+};
+
+/// What a patch does to what is there, beside metadata; by name, never with a value.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Changes {
+    /// Keys or fields that are there and will not be.
+    pub removed: Vec<String>,
+    /// Keys or fields that get another value.
+    pub replaced: Vec<String>,
+}
+
+/// Objects of one kind in one namespace, as targets.
+#[async_trait]
+pub trait Kind: Sync {
+    type Object: Resource + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// What the condition says of a target in step.
+    const SYNCED: &'static str;
+    /// What it says of one that is kept although the provider has nothing.
+    const RETAINED: &'static str;
+    /// Whether `status.binding` names the target: it names Secrets.
+    const BINDS: bool;
+    /// Whether kubectl's annotation on the ExternalSecret goes to a target without a template, as all others do.
+    const TAKES_LAST_APPLIED: bool;
+
+    fn ctx(&self) -> &Ctx;
+    /// The kind as a manifest names it; none for Secrets.
+    fn resource(&self) -> Option<&ApiResource>;
+    fn namespace(&self) -> &str;
+    /// The kind in messages: `secret`.
+    fn noun(&self) -> String;
+    fn api(&self) -> Api<Self::Object>;
+    /// What the watch shows.
+    fn objects(&self) -> &ManagedObjects;
+    /// The target as far as it is managed.
+    async fn find(&self, name: &str) -> Result<Option<Arc<Managed>>, Error>;
+    fn managed(&self, object: &Self::Object) -> Managed;
+
+    /// A hash of what is wanted that [`Managed::data_hash`] does not tell.
+    fn wanted(&self, desired: &Desired) -> u64;
+    /// Whether what is known shows that nothing is to be written.
+    fn is_met(&self, desired: &Desired, wanted: u64, known: &Managed) -> bool;
+    /// The object to create where none exists.
+    fn make(&self, desired: &Desired) -> Result<Self::Object, Error>;
+    /// The patch that turns `existing` into what is wanted; `None` when it is so already. `prune`: what was wanted
+    /// earlier may be there still.
+    fn patch(&self, desired: &Desired, existing: &Self::Object, prune: bool) -> Result<Option<Value>, Error>;
+    fn changes(&self, existing: &Self::Object, patch: &Value) -> Changes;
+    /// The patch that makes the annotation tell what the API server made of a write of ours, if it does not.
+    fn correction(&self, answer: &Self::Object) -> Option<Value>;
+    /// Marks a target that is not written as managed, where upstream does so.
+    async fn claim(&self, author: &Author, name: &str) -> Result<(), Error>;
+
+    /// Whether there is such an object, managed or not. From now on, its creation wakes `user` where that can be watched.
+    async fn has_appeared(&self, user: &ObjectKey, name: &str) -> bool;
+
+    /// A failed call.
+    fn failed(&self, doing: &str, name: &str, error: &kube::Error) -> Error {
+        Error::kube(&self.act(doing, name), error)
+    }
+
+    fn act(&self, doing: &str, name: &str) -> String {
+        format!("{doing} {}", self.full(name))
+    }
+
+    /// The name of an object in messages.
+    fn full(&self, name: &str) -> String {
+        format!("{} {}/{name}", self.noun(), self.namespace())
+    }
+
+    fn key(&self, name: &str) -> ObjectKey {
+        ObjectKey::new(self.namespace(), name)
+    }
+}

@@ -1,0 +1,279 @@
+//! One reconcile of one ExternalSecret, from the look at its state to the status that tells of it.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use api::{
+    external_secret::{ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
+    names::event_reason,
+    plan::{Plan, Refresh},
+    template_syntax,
+};
+use jiff::Timestamp;
+
+use super::{
+    MISTAKES_TOLD, cleanup,
+    desired::Author,
+    fetch,
+    kind::Kind,
+    knowledge::Knowledge,
+    missing::Missing,
+    refresh::{self, Due, Reason, Seen},
+    render::{self, Content},
+    secret::Secrets,
+    sources,
+    status::{self, Told},
+    stores,
+    target::Metadata,
+    users::Shape,
+    write::Before,
+};
+use crate::{
+    ctx::Ctx,
+    engine::{ObjectKey, object::Watched, run::Next},
+    error::{Class, Code, Error},
+    provider::Values,
+    reconcile::{guard::wiring as guard, managed::Managed},
+    templates::Place,
+};
+
+/// When to look again at a store whose first check is under way. Its end wakes its users, so this is for an event that was missed.
+const FIRST_CHECK: Duration = Duration::from_secs(10);
+
+/// When to look again at an object that is newer than the watch has shown. The event wakes it, so this is for one that was missed.
+const NEWS: Duration = Duration::from_secs(10);
+
+/// When to try again while too many slow templates are rendered: about as long as one of them takes.
+const CROWDED: Duration = Duration::from_secs(1);
+
+/// When to look whether a target to merge into came into being before anybody watched for it.
+const AWAITED_SOON: Duration = Duration::from_secs(1);
+
+/// When to look again for a target to merge into. Its creation wakes, so this is for a watch that is not permitted.
+const AWAITED: Duration = Duration::from_mins(10);
+
+/// See the module documentation.
+pub struct Turn<'a> {
+    pub ctx: &'a Ctx,
+    pub missing: &'a Missing,
+    pub key: &'a ObjectKey,
+    pub object: &'a Watched<ExternalSecret>,
+    /// When it was asked for: what was read since is new enough.
+    pub since: Instant,
+}
+
+impl Turn<'_> {
+    pub(super) async fn run(&self) -> Result<Next, Error> {
+        // What its spec says is for its own operator to judge, and what its deletion asks for to do.
+        let named: Shape = self.object.spec().unwrap_or_default();
+        let is_served = self.ctx.settings.cluster_stores || !named.is_from_cluster_store();
+        if !stores::all_of_our_class(self.ctx, &named.stores(self.key.namespace())) {
+            return Ok(Next::Rest);
+        }
+        if self.object.is_being_deleted() {
+            return cleanup::run(self.ctx, self.key, self.object).await;
+        }
+        // Nothing can be made in a namespace that goes, and what is there goes.
+        if !is_served || self.ctx.namespaces.is_terminating(self.key.namespace()) {
+            return Ok(Next::Rest);
+        }
+        let (spec, plan) = match self.plan() {
+            Ok(plan) => plan,
+            Err(error) => return self.fail(error).await,
+        };
+        let Some(manifest) = &plan.target.manifest else {
+            self.ctx.generic.leave(self.key);
+            let secrets = Secrets { ctx: self.ctx, namespace: self.key.namespace() };
+            return self.pursue(&secrets, &spec, &plan).await;
+        };
+        let target = ObjectKey::new(self.key.namespace(), &plan.target.name);
+        match self.ctx.generic.objects(self.ctx, self.key, manifest, &target).await {
+            Ok(objects) => self.pursue(&objects, &spec, &plan).await,
+            Err(error) => self.fail(error).await,
+        }
+    }
+
+    /// Is a refresh due? Then it is done, and told.
+    async fn pursue<K: Kind>(&self, kind: &K, spec: &ExternalSecretSpec, plan: &Plan) -> Result<Next, Error> {
+        let known = match kind.find(&plan.target.name).await {
+            Ok(known) => known,
+            Err(error) => return self.fail(error).await,
+        };
+        let before: ExternalSecretStatus = self.object.status();
+        let (now, version) = (Timestamp::now(), self.version());
+        let seen = Seen {
+            uid: self.uid(),
+            version: &version,
+            status: &before,
+            target: known.as_deref(),
+            templates_are_newer: self.ctx.sources.are_newer(self.key),
+        };
+        let reason = match self.due(kind, plan, &seen, now).await {
+            Ok(Due::Now(reason)) => reason,
+            Ok(Due::At(at)) => return Ok(until(at, now)),
+            Ok(Due::Never) if refresh::awaits_target(plan, &seen) => return Ok(Next::After(AWAITED)),
+            Ok(Due::Never) => return Ok(Next::Rest),
+            Err(error) => return self.fail(error).await,
+        };
+        tracing::debug!(key = %self.key, ?reason, "refreshing");
+        let settled = before.synced_resource_version.as_deref() == Some(&version);
+        if !settled {
+            self.tell_ignored(spec);
+        }
+        let Some(place) = self.ctx.templates.place(self.key, !settled) else { return Ok(Next::Postponed(CROWDED)) };
+        let sources = self.ctx.sources.seen(self.key);
+        let refreshed = match self.check_templates(spec) {
+            Ok(()) => self.refresh(kind, plan, &place, known.as_deref(), settled).await,
+            Err(error) => Err(error),
+        };
+        let (told, rendered_from) = match refreshed {
+            Ok(done) => done,
+            Err(error) => return self.failed(kind, plan, error).await,
+        };
+        self.ctx.sources.settle(self.key, sources);
+        self.ctx.sources.settle(self.key, rendered_from);
+        if settled && reason.is_drift() && matches!(told, Told::Synced { .. }) {
+            self.ctx.metrics.drift_repaired(self.key);
+        }
+        let after = self.ctx.generic.reasons(&spec.target, status::after(&before, &told, &version, now));
+        status::write(self.ctx, self.key, self.uid(), &after).await?;
+        Ok(self.next(&plan.refresh, &told, now))
+    }
+
+    /// Whether a refresh is due, and whether the stores may be used until then.
+    async fn due<K: Kind>(&self, kind: &K, plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Result<Due, Error> {
+        let due = refresh::due(plan, seen, now);
+        if matches!(due, Due::Now(_)) {
+            return Ok(due);
+        }
+        if !refresh::awaits_target(plan, seen) {
+            self.ctx.awaited.forget(self.key);
+        } else if kind.has_appeared(self.key, &plan.target.name).await {
+            return Ok(Due::Now(Reason::TargetAppeared));
+        }
+        if matches!(due, Due::At(_)) {
+            // Permission that was taken is told now, not at the next refresh.
+            stores::all_allowed(self.ctx, self.key.namespace(), plan)?;
+        }
+        Ok(due)
+    }
+
+    async fn failed<K: Kind>(&self, kind: &K, plan: &Plan, error: Error) -> Result<Next, Error> {
+        match error.code() {
+            // Whoever applies a store together with its users shall not read that they failed.
+            Code::StoreNotReady if error.class() == Class::Retry => Ok(Next::After(FIRST_CHECK)),
+            // The event of the change is on its way, and brings the next turn.
+            Code::Superseded => Ok(Next::After(NEWS)),
+            // Known from the refusal of a write, where namespaces are not watched or their watch is late.
+            Code::NamespaceTerminating => Ok(Next::Rest),
+            _ => {
+                // Once: whoever takes the label off again shall not be fought over a target that is not written.
+                if self.news(&error).is_some() {
+                    self.claim(kind, plan).await;
+                }
+                self.fail(error).await
+            }
+        }
+    }
+
+    fn next(&self, refresh: &Refresh, told: &Told, now: Timestamp) -> Next {
+        match refresh::next_after(refresh, self.uid(), now) {
+            _ if matches!(told, Told::TargetMissing) => Next::After(AWAITED_SOON),
+            Some(at) => until(at, now),
+            None => Next::Rest,
+        }
+    }
+
+    /// What the spec means, or all that is wrong with it: the words that the webhook would use.
+    fn plan(&self) -> Result<(ExternalSecretSpec, Plan), Error> {
+        let invalid = |message: String| Error::fix(Code::SpecInvalid, message);
+        let spec: ExternalSecretSpec = self.object.spec().map_err(|error| invalid(format!("spec: {error}")))?;
+        let plan = Plan::new(self.key.name(), &spec).map_err(|problems| invalid(problems.to_string()))?;
+        Ok((spec, plan))
+    }
+
+    /// Before anything is fetched: texts that are no templates cost no store a read. The words are the webhook's.
+    fn check_templates(&self, spec: &ExternalSecretSpec) -> Result<(), Error> {
+        let parse = |text: template_syntax::Text<'_>| {
+            let parsed = self.ctx.templates.parse(text.name, text.text.as_bytes());
+            parsed.err().map(|error| (text.path, error))
+        };
+        let mut errors = template_syntax::texts(spec).into_iter().filter_map(parse);
+        let Some((path, first)) = errors.next() else { return Ok(()) };
+        let others: Vec<_> = errors.map(|(path, error)| format!("{path}: {}", error.message())).collect();
+        Err(first.with_others(&others, MISTAKES_TOLD - 1).at(path))
+    }
+
+    /// Returns also what the templates came from.
+    async fn refresh<K: Kind>(
+        &self,
+        kind: &K,
+        plan: &Plan,
+        place: &Place,
+        known: Option<&Managed>,
+        settled: bool,
+    ) -> Result<(Told, sources::Seen), Error> {
+        let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
+        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since).await?;
+        if let Some(news) = self.missing.news(self.key, &fetched.missing) {
+            self.note(event_reason::MISSING_PROVIDER_SECRET, news);
+        }
+        guard::found(self.ctx, self.key.namespace(), plan, &fetched.gone);
+        let before = Before { known, settled, gone: &fetched.gone, knowledge: &knowledge };
+        if fetched.values.is_empty()
+            && let Some(told) = self.without_values(kind, plan, &before).await?
+        {
+            return Ok((told, sources::Seen::default()));
+        }
+        let (content, metadata, seen) = self.content::<K>(plan, place, fetched.values).await?;
+        Ok((self.write(kind, plan, (content, metadata), &before).await?, seen))
+    }
+
+    async fn content<K: Kind>(
+        &self,
+        plan: &Plan,
+        place: &Place,
+        values: Values,
+    ) -> Result<(Content, Metadata, sources::Seen), Error> {
+        if let Some(shape) = &plan.target.template {
+            let rendered = render::render(self.ctx, place, self.key.namespace(), shape, values).await?;
+            return Ok((rendered.content, Metadata::Complete, rendered.seen));
+        }
+        let content = Content {
+            data: values,
+            labels: owned(self.object.meta.labels.as_ref()),
+            annotations: owned(self.object.meta.annotations.as_ref()),
+            ..Content::default()
+        };
+        let lacks = K::TAKES_LAST_APPLIED && self.object.had_last_applied;
+        let metadata = if lacks { Metadata::LastAppliedMissing } else { Metadata::Complete };
+        Ok((content, metadata, sources::Seen::default()))
+    }
+
+    pub(super) fn author(&self) -> Author {
+        Author {
+            namespace: self.key.namespace().to_owned(),
+            name: self.key.name().to_owned(),
+            uid: self.uid().to_owned(),
+        }
+    }
+
+    pub(super) fn uid(&self) -> &str {
+        self.object.meta.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Upstream's `syncedResourceVersion`: changes with the spec and with any label or annotation.
+    fn version(&self) -> String {
+        format!("{}-{}", self.object.generation(), self.object.metadata_hash)
+    }
+}
+
+fn owned(texts: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    texts.cloned().unwrap_or_default()
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Next {
+    Next::After(at.duration_since(now).try_into().unwrap_or_default())
+}

@@ -1,0 +1,151 @@
+//! The acts of a turn: its target is written or deleted, and what it wrote elsewhere before goes.
+
+use api::{
+    external_secret::{CreationPolicy, DeletionPolicy},
+    names::event_reason,
+    plan::Plan,
+};
+
+use super::{
+    desired::Desired,
+    kind::Kind,
+    knowledge::Knowledge,
+    removal::{self, Removal},
+    render::Content,
+    secret::Secrets,
+    status::Told,
+    target::{self, Metadata, Terms, Written},
+    turn::Turn,
+};
+use crate::{
+    error::{Code, Error},
+    reconcile::{guard::wiring as guard, managed::Managed},
+};
+
+/// What a refresh came to know of its target before it writes.
+pub struct Before<'a> {
+    pub known: Option<&'a Managed>,
+    /// Spec and metadata are as they were at the last write.
+    pub settled: bool,
+    /// Entries that the provider does not have any more, by their index in the plan.
+    pub gone: &'a [usize],
+    pub knowledge: &'a Knowledge<'a>,
+}
+
+impl Turn<'_> {
+    /// Writes the target.
+    pub(super) async fn write<K: Kind>(
+        &self,
+        kind: &K,
+        plan: &Plan,
+        (content, metadata): (Content, Metadata),
+        before: &Before<'_>,
+    ) -> Result<Told, Error> {
+        let desired = Desired {
+            author: self.author(),
+            target: plan.target.name.clone(),
+            creation: plan.target.creation,
+            immutable: plan.target.immutable,
+            content,
+        };
+        let permit = |dropped: &[String]| self.permit(plan, before.gone, Some(dropped));
+        let terms = Terms { metadata, settled: before.settled, permit, knowledge: before.knowledge };
+        let what = format!("{} \"{}\"", kind.noun(), plan.target.name);
+        match target::write(kind, desired, before.known, &terms).await? {
+            Written::Created => self.note(event_reason::CREATED, format!("{what} created")),
+            Written::Updated(adoption) => {
+                if let Some(adoption) = adoption {
+                    self.warn(event_reason::ADOPTED, adoption.note(&what));
+                }
+                self.note(event_reason::UPDATED, format!("{what} updated"));
+            }
+            Written::Unchanged => {}
+            Written::Missing => return Ok(Told::TargetMissing),
+        }
+        self.delete_former(kind, plan, before.knowledge).await?;
+        let binds = K::BINDS && plan.target.creation != CreationPolicy::None;
+        Ok(Told::Synced { message: K::SYNCED, binding: binds.then(|| plan.target.name.clone()) })
+    }
+
+    /// What the ExternalSecret made under another name, or of another kind, goes with the policy that makes it its owner.
+    async fn delete_former<K: Kind>(&self, kind: &K, plan: &Plan, knowledge: &Knowledge<'_>) -> Result<(), Error> {
+        if plan.target.creation == CreationPolicy::Owner {
+            self.delete_others(kind, Some(&plan.target.name), plan, knowledge).await?;
+            if kind.resource().is_some() {
+                let secrets = Secrets { ctx: self.ctx, namespace: self.key.namespace() };
+                self.delete_others(&secrets, None, plan, knowledge).await?;
+            }
+            for objects in self.ctx.generic.others(self.ctx, self.key, kind.resource()) {
+                self.delete_others(&objects, None, plan, knowledge).await?;
+            }
+        }
+        self.ctx.generic.settle(self.key);
+        Ok(())
+    }
+
+    async fn delete_others<K: Kind>(
+        &self,
+        kind: &K,
+        keep: Option<&str>,
+        plan: &Plan,
+        knowledge: &Knowledge<'_>,
+    ) -> Result<(), Error> {
+        for name in removal::delete_others(kind, &self.author(), keep, knowledge).await? {
+            let now =
+                plan.target.manifest.as_ref().map_or("secret".to_owned(), |manifest| manifest.kind.to_lowercase());
+            let note = format!("{} \"{name}\" deleted: the target is now {now} \"{}\"", kind.noun(), plan.target.name);
+            self.note(event_reason::DELETED, note);
+        }
+        Ok(())
+    }
+
+    /// Nothing is left at the provider, and what that means for the target; `None`: it is written all the same.
+    pub(super) async fn without_values<K: Kind>(
+        &self,
+        kind: &K,
+        plan: &Plan,
+        before: &Before<'_>,
+    ) -> Result<Option<Told>, Error> {
+        match plan.target.deletion {
+            DeletionPolicy::Delete => self.delete(kind, plan, before).await.map(Some),
+            DeletionPolicy::Retain => {
+                self.claim(kind, plan).await;
+                Ok(Some(Told::Synced { message: K::RETAINED, binding: None }))
+            }
+            DeletionPolicy::Merge => Ok(None),
+        }
+    }
+
+    async fn delete<K: Kind>(&self, kind: &K, plan: &Plan, before: &Before<'_>) -> Result<Told, Error> {
+        if plan.target.creation != CreationPolicy::Owner {
+            let message =
+                format!("Delete needs a {} that this ExternalSecret owns; set creationPolicy=Owner", kind.noun());
+            return Err(Error::fix(Code::SpecInvalid, message).at("spec.target.deletionPolicy"));
+        }
+        let name = &plan.target.name;
+        let permit = || self.permit(plan, before.gone, None);
+        let removal = removal::delete_owned(kind, &self.author(), name, permit, Some(before.knowledge)).await?;
+        match removal {
+            Removal::Deleted => {
+                let what = kind.noun();
+                let note = format!("{what} \"{name}\" deleted: the provider has no data and deletionPolicy=Delete");
+                self.note(event_reason::DELETED, note);
+            }
+            Removal::NotOurs => self.claim(kind, plan).await,
+            Removal::Absent => {}
+        }
+        Ok(Told::Deleted { stays: removal == Removal::NotOurs })
+    }
+
+    /// Whether what the entries `gone` gave to the target may go from it.
+    fn permit(&self, plan: &Plan, gone: &[usize], dropped: Option<&[String]>) -> Result<(), Error> {
+        guard::permit(self.ctx, self.key.namespace(), plan, gone, dropped)
+    }
+
+    /// Marks a target that was not written. Whatever keeps the mark off keeps nothing else from being told.
+    pub(super) async fn claim<K: Kind>(&self, kind: &K, plan: &Plan) {
+        if let Err(error) = kind.claim(&self.author(), &plan.target.name).await {
+            tracing::debug!(key = %self.key, "{error}");
+        }
+    }
+}
