@@ -7,7 +7,7 @@ use crate::{LONG, certificates::client_certificate, page::Reader, support};
 
 /// Follows a section, refreshes, and counts.
 async fn follow(section: &str, login: &str, display_name: &str) -> Result {
-    let reader = Reader::new(Scene::new("method").await?).await?;
+    let reader = Reader::new(Scene::new("method").await?, "default").await?;
     let bao = reader.bed().bao().await?;
     let has_certificate = section == "Client certificate";
     if has_certificate {

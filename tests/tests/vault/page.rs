@@ -20,17 +20,19 @@ static PREPARED: OnceCell<std::result::Result<(), String>> = OnceCell::const_new
 /// Someone who follows the page.
 pub struct Reader {
     pub scene: Scene,
+    /// Class of the controller that the stores are for.
+    class: String,
     page: Page,
     folder: PathBuf,
 }
 
 impl Reader {
-    /// `scene`: its namespace takes the place of `team-a`.
-    pub async fn new(scene: Scene) -> Result<Self> {
+    /// `scene`: its namespace takes the place of `team-a`. `class`: of the controller that the stores are for.
+    pub async fn new(scene: Scene, class: &str) -> Result<Self> {
         let page = Page::read("providers/vault.md")?;
         let folder = scene.bed.folder().join("readers").join(&scene.namespace);
         fs::create_dir_all(&folder)?;
-        let reader = Self { scene, page, folder };
+        let reader = Self { scene, class: class.to_owned(), page, folder };
         reader.put("ca.crt", reader.scene.bed.ca_pem())?;
         let key = reader.scene.bed.folder().join("certificates/service-account.pub");
         fs::copy(key, reader.folder.join("service-account.pub"))?;
@@ -78,6 +80,7 @@ impl Reader {
             document["metadata"]["namespace"] = json!(self.scene.namespace);
             if let Some(address) = document.pointer_mut("/spec/provider/vault/server") {
                 *address = json!(server);
+                document["spec"]["controller"] = json!(self.class);
             }
         }
         Ok(documents)

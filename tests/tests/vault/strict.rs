@@ -15,8 +15,10 @@ use crate::{page::Reader, support};
 /// A server of one test, and a controller that takes AWS and Google to be there.
 async fn scene(prefix: &str) -> Result<(Reader, StrictVault, Process)> {
     let vault = StrictVault::start().await?;
-    let reader = Reader::new(Scene::without_controller(prefix).await?).await?;
-    let flags = ["--namespace", &reader.scene.namespace];
+    let scene = Scene::without_controller(prefix).await?;
+    let class = scene.namespace.clone();
+    let reader = Reader::new(scene, &class).await?;
+    let flags = ["--namespace", &class, "--controller-class", &class];
     let controller = reader.bed().operator_with(Binary::Controller, &flags, &vault.environment()).await?;
     Ok((reader, vault, controller))
 }
@@ -29,7 +31,8 @@ fn count(vault: &StrictVault, words: &str) -> usize {
 /// A store with this login, and what it serves.
 async fn serves(scene: &Scene, vault: &StrictVault, name: &str, auth: &Value) -> Result {
     let provider = json!({"vault": {"server": vault.address, "path": "secret", "auth": auth}});
-    scene.apply(&secret_store(name, &provider)).await?;
+    let store = with(secret_store(name, &provider), &json!({"spec": {"controller": scene.namespace}}));
+    scene.apply(&store).await?;
     let remote =
         json!({"data": [{"secretKey": "password", "remoteRef": {"key": "team-a/db", "property": "password"}}]});
     scene.apply(&external_secret(name, &with(reads(name, &[]), &remote))).await?;
