@@ -74,8 +74,8 @@ pub struct Args {
     /// secrets that it served, within an hour; 0 or 100: never. docs/mass-deletion.md says how they go on.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub mass_deletion_threshold: u8,
-    /// Refuse to take over a Secret that the ExternalSecret did not make (creationPolicy Owner and Orphan): nothing of it is
-    /// written. Without it the Secret is taken over, with a Warning event that names the keys that go.
+    /// Refuse to take over a target that the ExternalSecret did not make (creationPolicy Owner and Orphan): nothing of it is
+    /// written. Without it the target is taken over, with a Warning event that names the keys that go.
     #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
     pub refuse_adoption: bool,
     /// Mark that opens an action in templates; the webhook must have the same.
@@ -91,7 +91,8 @@ pub struct Args {
     /// yours. Unsafe: values are no better kept than such objects are.
     #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
     pub unsafe_allow_generic_targets: bool,
-    /// Watch ConfigMaps and Secrets that hold templates, so that an edit counts at once; else it does at the next refresh.
+    /// Watch ConfigMaps and Secrets that hold templates, so that an edit counts at once, and Secrets that creationPolicy Merge
+    /// waits for; else an edit counts at the next refresh.
     #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
     pub watch_template_sources: bool,
     /// Watch Secrets, ConfigMaps and ServiceAccounts that stores take credentials from, metadata only, so that a change counts at once; else it does within seconds of the next use.

@@ -185,6 +185,7 @@ impl Parts {
             queue: external_secrets.clone(),
             secret_store_queue: secret_stores.clone(),
             cluster_secret_store_queue: cluster_secret_stores.clone(),
+            probes: Arc::default(),
         };
         let credentials = {
             let wake = wake.clone();
@@ -282,7 +283,7 @@ impl Parts {
                 synced.push(("Namespace", followed));
             }
         }
-        sense::follow_recoveries(self.wake.clone(), ctx.pool.recoveries(), stop.clone());
+        sense::follow_backends(self.wake.clone(), ctx.pool.signals(), stop.clone());
         synced
     }
 
@@ -314,7 +315,7 @@ impl Parts {
             cache,
             queue.clone(),
             self.ctx.metrics.clone(),
-            move |store, whom| wake.users(K::KIND, store, whom),
+            move |store, whom, since| wake.users(K::KIND, store, whom, since),
             move |store, uid| {
                 ctx.pool.forget(uid);
                 ctx.guard.forget(uid);

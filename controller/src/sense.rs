@@ -4,15 +4,23 @@
 //! not synced: what was synced is still right. Permission, by a namespace's labels or a store's conditions, concerns
 //! every user whom it is given or taken.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use api::{
     condition,
     external_secret::{ExternalSecret, ExternalSecretStatus},
     names::condition_type::READY,
     reference::StoreKind,
-    store::{ClusterSecretStore, SecretStore, SecretStoreSpec, may_use},
+    store::{ClusterSecretStore, SecretStore, SecretStoreSpec, StoreStatus, may_use},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Resource};
 use tokio::sync::{
     broadcast::{Receiver, error::RecvError},
@@ -28,6 +36,7 @@ use crate::{
         stamp::Stamp,
         watch::{Fan, Scope, Sink, Synced, follow},
     },
+    provider::breaker::Signal,
     reconcile::external_secret::users::StoreUsers,
     resolve::User,
 };
@@ -50,12 +59,14 @@ pub struct Wake {
     pub queue: Arc<Queue>,
     pub secret_store_queue: Arc<Queue>,
     pub cluster_secret_store_queue: Arc<Queue>,
+    /// Probes that were asked for: each asks another user, since one may wait for something else.
+    pub probes: Arc<AtomicUsize>,
 }
 
 impl Wake {
-    /// The ExternalSecrets that use a store.
-    pub fn users(&self, kind: StoreKind, store: &ObjectKey, whom: Whom) {
-        self.users_in(None, kind, store, whom);
+    /// The ExternalSecrets that use a store, because of what was known of it at `since`: before anybody could act on it.
+    pub fn users(&self, kind: StoreKind, store: &ObjectKey, whom: Whom, since: Instant) {
+        self.users_in(None, kind, store, whom, since);
     }
 
     /// A store's credentials changed: it is checked anew, and its users try again.
@@ -64,43 +75,81 @@ impl Wake {
         if user.referent.is_none() {
             self.store(user.kind, &user.store);
         }
-        self.users_in(user.referent.as_deref(), user.kind, &user.store, Whom::Unsynced);
+        self.users_in(user.referent.as_deref(), user.kind, &user.store, Whom::Unsynced, Instant::now());
     }
 
     /// The labels of a namespace changed.
     pub fn namespace(&self, name: &str, before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) {
+        let since = Instant::now();
         let turned = |store: &Watched<ClusterSecretStore>| {
             let conditions = store.spec::<SecretStoreSpec>().map(|spec| spec.conditions).unwrap_or_default();
             !conditions.is_empty() && may_use(&conditions, name, before) != may_use(&conditions, name, now)
         };
         for store in self.cluster_secret_stores.keys_where(|_, store| turned(store)) {
-            self.users_in(Some(name), StoreKind::ClusterSecretStore, &store, Whom::All);
+            self.users_in(Some(name), StoreKind::ClusterSecretStore, &store, Whom::All, since);
         }
     }
 
     /// A store that answers again after an outage, by its UID; none: any may be among them.
-    fn recovered(&self, uid: Option<&String>) {
-        let stores = self.secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid.as_ref() == uid);
-        let cluster = self.cluster_secret_stores.keys_where(|_, store| uid.is_none() || store.meta.uid.as_ref() == uid);
-        let stores = stores.into_iter().map(|key| (StoreKind::SecretStore, key));
-        for (kind, key) in stores.chain(cluster.into_iter().map(|key| (StoreKind::ClusterSecretStore, key))) {
+    fn recovered(&self, uid: Option<&String>, since: Instant) {
+        for (kind, key) in self.stores_where(|meta| uid.is_none() || meta.uid.as_ref() == uid) {
             self.store(kind, &key);
-            self.users(kind, &key, Whom::Unsynced);
+            self.users(kind, &key, Whom::Unsynced, since);
         }
+    }
+
+    /// A store whose backend is to be asked whether it is back: by one of the users who wait for it, which costs a read that
+    /// is wanted anyway; by the store itself where it keeps its users waiting, or where nobody waits.
+    fn probe(&self, uid: &String) {
+        for (kind, key) in self.stores_where(|meta| meta.uid.as_ref() == Some(uid)) {
+            match self.waiting(kind, &key).filter(|_| self.is_ready(kind, &key)) {
+                Some(user) => self.queue.remind(&user, Lane::Periodic),
+                None => self.store_queue(kind).remind(&key, Lane::Periodic),
+            }
+        }
+    }
+
+    /// One of the users of a store who are not synced, another one each time.
+    fn waiting(&self, kind: StoreKind, store: &ObjectKey) -> Option<ObjectKey> {
+        let mut users = self.users.of(kind, store);
+        users.sort_unstable();
+        let first = self.probes.fetch_add(1, Ordering::Relaxed) % users.len().max(1);
+        users.rotate_left(first);
+        users.into_iter().find(|user| !self.is_synced(user))
+    }
+
+    fn stores_where(&self, matches: impl Fn(&ObjectMeta) -> bool) -> Vec<(StoreKind, ObjectKey)> {
+        let stores = self.secret_stores.keys_where(|_, store| matches(&store.meta)).into_iter();
+        let cluster = self.cluster_secret_stores.keys_where(|_, store| matches(&store.meta)).into_iter();
+        let stores = stores.map(|key| (StoreKind::SecretStore, key));
+        stores.chain(cluster.map(|key| (StoreKind::ClusterSecretStore, key))).collect()
+    }
+
+    fn is_ready(&self, kind: StoreKind, key: &ObjectKey) -> bool {
+        let status = match kind {
+            StoreKind::SecretStore => self.secret_stores.find(key).map(|store| store.status::<StoreStatus>()),
+            StoreKind::ClusterSecretStore => self.cluster_secret_stores.find(key).map(|store| store.status()),
+        };
+        status
+            .is_some_and(|status| condition::find(&status.conditions, READY).is_some_and(condition::Condition::is_true))
     }
 
     fn store(&self, kind: StoreKind, key: &ObjectKey) {
+        self.store_queue(kind).add(key, Lane::Interactive);
+    }
+
+    fn store_queue(&self, kind: StoreKind) -> &Queue {
         match kind {
-            StoreKind::SecretStore => self.secret_store_queue.add(key, Lane::Interactive),
-            StoreKind::ClusterSecretStore => self.cluster_secret_store_queue.add(key, Lane::Interactive),
+            StoreKind::SecretStore => &self.secret_store_queue,
+            StoreKind::ClusterSecretStore => &self.cluster_secret_store_queue,
         }
     }
 
-    fn users_in(&self, namespace: Option<&str>, kind: StoreKind, store: &ObjectKey, whom: Whom) {
+    fn users_in(&self, namespace: Option<&str>, kind: StoreKind, store: &ObjectKey, whom: Whom, since: Instant) {
         for user in self.users.of(kind, store) {
             let concerns = namespace.is_none_or(|namespace| user.namespace() == namespace);
             if concerns && (whom == Whom::All || !self.is_synced(&user)) {
-                self.queue.add(&user, Lane::Interactive);
+                self.queue.add_since(&user, Lane::Interactive, since);
             }
         }
     }
@@ -112,18 +161,19 @@ impl Wake {
     }
 }
 
-/// Wakes whoever waits for a backend when it answers again.
-pub fn follow_recoveries(wake: Wake, mut recoveries: Receiver<String>, stop: CancellationToken) {
+/// Wakes somebody who waits for a backend when it is to be asked again, and all of them when it answers.
+pub fn follow_backends(wake: Wake, mut signals: Receiver<Signal>, stop: CancellationToken) {
     tokio::spawn(async move {
         loop {
-            let uid = tokio::select! {
-                uid = recoveries.recv() => uid,
+            let signal = tokio::select! {
+                signal = signals.recv() => signal,
                 () = stop.cancelled() => return,
             };
-            match uid {
-                Ok(uid) => wake.recovered(Some(&uid)),
-                // More recovered than were remembered.
-                Err(RecvError::Lagged(_)) => wake.recovered(None),
+            match signal {
+                Ok(Signal::ProbeDue { uid }) => wake.probe(&uid),
+                Ok(Signal::Recovered { uid, at }) => wake.recovered(Some(&uid), at),
+                // There were more than are remembered.
+                Err(RecvError::Lagged(_)) => wake.recovered(None, Instant::now()),
                 Err(RecvError::Closed) => return,
             }
         }

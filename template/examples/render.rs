@@ -3,7 +3,8 @@
 //! Reads `{"fixtures": …, "cases": […]}` and writes one line of JSON for each case: `id` and either `output`,
 //! `output_b64` (bytes that are not UTF-8), or `error` with `error_phase`. A case whose fixture is missing or broken has
 //! an `error` without `error_phase`; the cases behind it are rendered all the same. Templates may call each other as
-//! deep as in Go, everything else is limited as in the operator.
+//! deep as in Go, everything else is limited as in the operator, unless an argument such as `deadline=60s` says
+//! otherwise: the name of a limit and its value, as the operator's flags have them.
 //!
 //! Ends with 0 when every case has its line or nobody reads on, and with 1 and a line on standard error otherwise.
 
@@ -44,6 +45,10 @@ struct Case {
 }
 
 fn main() -> ExitCode {
+    let limits = match limits(std::env::args().skip(1)) {
+        Ok(limits) => limits,
+        Err(message) => return failed(&message),
+    };
     let file: File = match serde_json::from_reader(io::stdin().lock()) {
         Ok(file) => file,
         Err(error) => {
@@ -52,12 +57,24 @@ fn main() -> ExitCode {
             ));
         }
     };
-    match write(&file, BufWriter::new(io::stdout().lock())) {
+    match write(&file, limits, BufWriter::new(io::stdout().lock())) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has seen enough, as `head` does.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => failed(&format!("cannot write to standard output: {error}")),
     }
+}
+
+/// The limits of the operator with Go's depth, changed by arguments of the form `NAME=VALUE`.
+fn limits(arguments: impl Iterator<Item = String>) -> Result<Limits, String> {
+    let mut limits = Limits { call_depth: CALL_DEPTH_OF_GO, ..Limits::default() };
+    for argument in arguments {
+        let Some((name, value)) = argument.split_once('=') else {
+            return Err(format!("argument {argument:?} is no limit; write one such as deadline=60s"));
+        };
+        limits.set(name, value).map_err(|error| error.to_string())?;
+    }
+    Ok(limits)
 }
 
 fn failed(message: &str) -> ExitCode {
@@ -66,9 +83,8 @@ fn failed(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn write(file: &File, mut out: impl Write) -> io::Result<()> {
-    let options =
-        Options { limits: Limits { call_depth: CALL_DEPTH_OF_GO, ..Limits::default() }, ..Options::default() };
+fn write(file: &File, limits: Limits, mut out: impl Write) -> io::Result<()> {
+    let options = Options { limits, ..Options::default() };
     for case in &file.cases {
         let line = match data(case, &file.fixtures) {
             Ok(data) => outcome(&case.id, render(&case.template, &data, &options)),

@@ -29,7 +29,8 @@
 //! * Data, the values made of it, the output as long as it is here, templates and exact error texts are overwritten in
 //!   memory when they go; copies that libraries make for themselves are not.
 //! * Rendering blocks the thread, at most for [`Limits::deadline`] and the call under way: run it where blocking is
-//!   allowed.
+//!   allowed. The longest call is `genPrivateKey "rsa"`, which nothing interrupts; [`Limits::expensive_calls`] lets one
+//!   through by default, and says how long it takes.
 //!
 //! # Functions
 //!

@@ -46,6 +46,23 @@ fn input_that_holds_no_cases_is_refused_in_one_line() {
 }
 
 #[test]
+fn an_argument_sets_a_limit_or_says_what_is_wrong_with_it() {
+    let with = |argument: &str| {
+        let mut child = command().arg(argument).spawn().expect("the example starts");
+        feed(child.stdin.take().expect("a pipe"), br#"{"cases": [{"id": "a", "template": "{{ range 9 }}{{ end }}"}]}"#);
+        child.wait_with_output().expect("it ends")
+    };
+    let error = lines(&with("steps=5"))["a"]["error"].to_string();
+    assert!(error.contains("takes more than 5 steps"), "{error}");
+    for (argument, words) in [("steps", "write one such as deadline=60s"), ("step=5", "does not exist")] {
+        let output = with(argument);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{argument}");
+        let told = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(told.contains(words) && told.lines().count() == 1, "{argument}: {told}");
+    }
+}
+
+#[test]
 fn a_broken_fixture_fails_its_case_alone() {
     let case = |id: &str, fixture: &str| json!({"id": id, "template": "{{ .x }}", "data_fixtures": {"x": fixture}});
     let file = json!({
@@ -97,6 +114,8 @@ fn feed(mut stdin: ChildStdin, input: &[u8]) {
 
 fn command() -> Command {
     let mut command = Command::new(program());
+    // None of these tests is about the clock, and unoptimised code on a busy machine is slow.
+    command.arg("deadline=60s");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

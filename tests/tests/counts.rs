@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use alone::Alone;
 use api::external_secret::ExternalSecret;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::Time};
-use kube::{Api, ResourceExt as _, api::ListParams};
+use kube::{
+    Api, ResourceExt as _,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
+};
 use serde_json::{Value, json};
 use tests::{
-    ApiRequest, Requests, Result,
+    ApiRequest, Failure, Requests, Result,
     resources::{SOON, settled, synced},
     wait,
 };
@@ -125,9 +129,74 @@ async fn try_of_what_a_user_must_mend_costs_one_read() -> Result {
     })
     .await?;
     let happened = alone.since(before).await?;
-    // The fourth try is 50 s away. How many tries a day has is a matter of arithmetic.
+    // The fourth try is a minute away. How many tries a day has is a matter of arithmetic.
     assert_eq!(happened.reads.len(), 3, "{}", happened.reads);
     assert_eq!(happened.api.resource("externalsecrets/status").writes().len(), 1, "{}", happened.api);
+    Ok(())
+}
+
+#[tokio::test]
+async fn try_of_a_path_that_no_token_may_read_costs_one_read_and_no_login() -> Result {
+    let (alone, store) = Alone::with_kubernetes_auth("forbidden").await?;
+    let controller = alone.controller().await?;
+    alone.create([store]).await?;
+    alone.valid().await?;
+    let mut object = alone.external_secret("db", "24h");
+    let path = format!("not-for-{}", alone.namespace);
+    object["spec"]["data"] = json!([{"secretKey": "a", "remoteRef": {"key": path}}]);
+    let failed = |times: f64| {
+        let controller = &controller;
+        wait::until("so many failures", SOON, move || async move {
+            let failed = controller.metric("externalsecret_sync_calls_error", &["name=\"db\""]).await;
+            let failed = failed.map_err(|failure| failure.to_string())?.unwrap_or_default();
+            if failed >= times { Ok(()) } else { Err(format!("{failed}")) }
+        })
+    };
+    alone.create([object]).await?;
+    failed(1.0).await?;
+    let (before, mark, first) = (alone.moment().await?, alone.bao.mark(), std::time::Instant::now());
+    failed(3.0).await?;
+    // After 2 s and 10 s: the token is no new one any more, and another would not help.
+    assert!(first.elapsed() >= Duration::from_millis(11_500), "{:?}", first.elapsed());
+    let reads = alone.bao.requests_since(mark)?.path(&format!("secret/data/{path}"));
+    assert_eq!(reads.len(), 2, "{reads}");
+    let happened = alone.since(before).await?;
+    assert!(happened.logins.is_empty(), "{}", happened.logins);
+    assert!(happened.api.resource("externalsecrets/status").writes().is_empty(), "{}", happened.api);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_waits_for_a_named_object_asks_the_store_nothing_until_it_comes() -> Result {
+    let (alone, mut store) = Alone::with_kubernetes_auth("named").await?;
+    store["spec"]["provider"]["vault"]["auth"]["kubernetes"]["serviceAccountRef"]["name"] = json!("late");
+    let account = (alone.namespace.as_str(), "late");
+    let role = json!({
+        "bound_service_account_namespaces": [account.0], "bound_service_account_names": [account.1],
+        "token_policies": [alone.namespace], "token_ttl": "1h",
+    });
+    // Reviewed by itself, as the other roles are.
+    alone.bao.kubernetes_role(alone.bed.admin()?, &alone.namespace, account, &[&alone.namespace]).await?;
+    alone.bao.write(&format!("auth/{0}/role/{0}", alone.namespace), &role).await?;
+    let controller = alone.controller().await?;
+    let before = alone.moment().await?;
+    alone.create([store, alone.external_secret("db", "1h")]).await?;
+    wait::until("two turns of the store", SOON, || async {
+        let failed =
+            controller.metric("controller_runtime_reconcile_errors_total", &["controller=\"secretstore\""]).await;
+        let failed = failed.map_err(|failure| failure.to_string())?.unwrap_or_default();
+        if failed >= 2.0 { Ok(()) } else { Err(format!("{failed}")) }
+    })
+    .await?;
+    let happened = alone.since(before).await?;
+    assert!(happened.logins.is_empty() && happened.reads.is_empty(), "{} {}", happened.logins, happened.reads);
+    // By itself it would look again 30 s after the second turn.
+    let created = std::time::Instant::now();
+    alone.create([json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "late"}})]).await?;
+    synced(alone.bed, &alone.namespace, "db").await?;
+    assert!(created.elapsed() < Duration::from_secs(20), "{:?}", created.elapsed());
+    let happened = alone.since(before).await?;
+    assert_eq!((happened.logins.len(), happened.reads.len()), (1, 1), "{} {}", happened.logins, happened.reads);
     Ok(())
 }
 
@@ -253,6 +322,47 @@ async fn thousand_external_secrets_of_fifty_paths_read_each_path_once() -> Resul
     let happened = alone.since(before).await?;
     assert!((SHARED..=60).contains(&happened.reads.len()), "{} reads", happened.reads.len());
     Ok(())
+}
+
+/// The store is not checked yet: all wait for that, and are woken by it.
+#[tokio::test]
+async fn thousand_external_secrets_that_waited_for_their_store_read_each_path_once() -> Result {
+    let (alone, objects) = many("waited").await?;
+    alone.create(objects).await?;
+    let before = alone.moment().await?;
+    let _controller = alone.controller().await?;
+    all_written(&alone).await?;
+    let happened = alone.since(before).await?;
+    assert!((SHARED..=60).contains(&happened.reads.len()), "{} reads", happened.reads.len());
+    Ok(())
+}
+
+/// Creations that are under way at the same time.
+const IN_FLIGHT: usize = 50;
+
+#[tokio::test]
+async fn thousand_external_secrets_created_at_once_share_reads() -> Result {
+    let (alone, objects) = many("burst").await?;
+    let _controller = alone.controller().await?;
+    alone.valid().await?;
+    let api: Api<DynamicObject> = Api::namespaced_with(alone.bed.admin()?, &alone.namespace, &external_secrets());
+    let before = alone.moment().await?;
+    stream::iter(objects)
+        .map(|object| async {
+            api.create(&PostParams::default(), &serde_json::from_value(object)?).await.map_err(Failure::from)
+        })
+        .buffer_unordered(IN_FLIGHT)
+        .try_for_each(|_| async { Ok(()) })
+        .await?;
+    all_written(&alone).await?;
+    let happened = alone.since(before).await?;
+    // Each is entitled to an answer from after its creation. Those that wait for a worker meanwhile share one.
+    assert!((SHARED..=300).contains(&happened.reads.len()), "{} reads", happened.reads.len());
+    Ok(())
+}
+
+fn external_secrets() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("external-secrets.io", "v1", "ExternalSecret"))
 }
 
 /// That many ExternalSecrets, each of one of the shared paths.

@@ -112,29 +112,39 @@ impl Queue {
 
     /// Asks for a key now, because something changed: failures before it do not count any more.
     pub fn add(&self, key: &ObjectKey, lane: Lane) {
-        self.ask(key, lane, |item| item.failures = Failures::default());
+        self.add_since(key, lane, Instant::now());
     }
 
-    /// Asks for a key now, because its time has come.
-    pub(super) fn add_expired(&self, key: &ObjectKey, lane: Lane) {
-        self.ask(key, lane, |_| {});
+    /// The same, because of something that was known at `since`, which is how fresh an answer must be. Whoever wakes many
+    /// keys for one event says when that came: reads of the first of them will do for the last.
+    pub fn add_since(&self, key: &ObjectKey, lane: Lane, since: Instant) {
+        self.ask(key, lane, |item| {
+            item.failures = Failures::default();
+            item.waiting.map_or(since, |waiting| waiting.last.max(since))
+        });
     }
 
-    fn ask(&self, key: &ObjectKey, lane: Lane, because: impl FnOnce(&mut Item)) {
+    /// Asks for a key now, because its time has come: failures before it count, and to a key that waits for a worker already
+    /// it is no news.
+    pub fn remind(&self, key: &ObjectKey, lane: Lane) {
+        self.ask(key, lane, |item| item.waiting.map_or_else(Instant::now, |waiting| waiting.last));
+    }
+
+    /// `note` takes note of the request; returns since when an answer is fresh enough for the key.
+    fn ask(&self, key: &ObjectKey, lane: Lane, note: impl FnOnce(&mut Item) -> Instant) {
         let mut state = self.state();
         if state.closed {
             return;
         }
-        let now = Instant::now();
         let item = state.items.entry(key.clone()).or_default();
-        because(item);
+        let last = note(item);
         let running = item.running.is_some();
         let previous = item.waiting;
         let better = previous.is_none_or(|waiting| waiting.lane < lane);
         item.waiting = Some(Waiting {
             lane: previous.map_or(lane, |waiting| waiting.lane.max(lane)),
-            first: previous.map_or(now, |waiting| waiting.first),
-            last: now,
+            first: previous.map_or_else(Instant::now, |waiting| waiting.first),
+            last,
         });
         if running || !better {
             return;

@@ -2,7 +2,8 @@
 //!
 //! What passes by itself is tried again soon and often. What waits for something named is woken by it; the poll beneath
 //! is for a watch that is not permitted. What a user must mend is tried quickly a few times, since they may be at it right
-//! now, and then seldom: at most 12 times in the first day and 6 in any later one, or once per refresh interval if that
+//! now, and then seldom: 10 times in the first day and 5 in any later one, so that a day has at most 12 calls of one path with
+//! a login and its second read; or once per refresh interval if that
 //! is more. Whoever changes the object, its store or their credentials starts anew at once (see [`Queue::add`]).
 //!
 //! [`Queue::add`]: super::Queue::add
@@ -66,7 +67,8 @@ pub fn after(class: Class, code: Code, failures: u32, interval: Option<Duration>
     let spread = |delay: Duration| delay.mul_f64(1.0 + SPREAD * fraction((key, failures)));
     match class {
         _ if code == Code::BreakerOpen => spread(step(&BREAKER, BREAKER_POLL, failures)),
-        Class::Outage | Class::Retry | Class::Bug => backoff(failures, key),
+        Class::Outage => backoff(failures, OUTAGE, key),
+        Class::Retry | Class::Bug => backoff(failures, LONGEST, key),
         Class::Wait => within(spread(step(&WAITING, WAITING_POLL, failures))),
         Class::Fix => within(spread(step(&LASTING, LASTING_POLL, failures))),
     }
@@ -81,8 +83,11 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest delay after what passes by itself: upstream's.
 const LONGEST: Duration = Duration::from_mins(7);
 
-/// Recovery wakes whoever waits for a backend, but somebody has to ask whether it has recovered: soon after a moment's
-/// outage, and then as often as one waiting object alone should.
+/// The longest delay after an outage, which costs no call while the store's breaker is open.
+const OUTAGE: Duration = Duration::from_secs(30);
+
+/// Recovery wakes whoever waits for a backend, and the breaker sees to it that somebody asks. This is for a wake-up that
+/// was missed.
 const BREAKER: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(10), Duration::from_secs(30)];
 const BREAKER_POLL: Duration = Duration::from_mins(1);
 
@@ -90,26 +95,26 @@ const BREAKER_POLL: Duration = Duration::from_mins(1);
 const WAITING: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(30)];
 const WAITING_POLL: Duration = Duration::from_mins(10);
 
-/// Five times as long each time: quick while somebody is likely to be at it.
+/// About six times as long each time: quick while somebody is likely to be at it.
 const LASTING: [Duration; 6] = [
     Duration::from_secs(2),
     Duration::from_secs(10),
-    Duration::from_secs(50),
-    Duration::from_secs(250),
-    Duration::from_secs(1250),
-    Duration::from_secs(6250),
+    Duration::from_mins(1),
+    Duration::from_mins(6),
+    Duration::from_mins(36),
+    Duration::from_mins(216),
 ];
-const LASTING_POLL: Duration = Duration::from_hours(4);
+const LASTING_POLL: Duration = Duration::from_hours(5);
 
 fn step(steps: &[Duration], then: Duration, failures: u32) -> Duration {
     let index = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
     steps.get(index).copied().unwrap_or(then)
 }
 
-/// 1 s doubling to 7 min (upstream's figures), less up to a tenth.
-fn backoff(failures: u32, key: &ObjectKey) -> Duration {
+/// 1 s (upstream's figure) doubling to `longest`, less up to a tenth.
+fn backoff(failures: u32, longest: Duration, key: &ObjectKey) -> Duration {
     let doubled = SHORTEST.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-    let delay = doubled.min(LONGEST);
+    let delay = doubled.min(longest);
     delay.mul_f64(1.0 - SPREAD * fraction((key, failures)))
 }
 
@@ -135,13 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn user_who_does_not_act_costs_twelve_tries_in_the_first_day_and_six_in_each_later_one() {
+    fn user_who_does_not_act_costs_ten_tries_in_the_first_day_and_five_in_each_later_one() {
         let broken = Error::fix(Code::RemoteSecretMissing, "no such entry");
         for name in 0..200 {
             let key = key(&name.to_string());
             for interval in [None, Some(DAY)] {
                 let tries = tries(&broken, interval, 5, &key);
-                assert!(tries[0] <= 12 && tries[1..].iter().all(|day| *day <= 6), "{tries:?}");
+                assert!(tries[0] <= 10 && tries[1..].iter().all(|day| *day <= 5), "{tries:?}");
             }
             let often = Duration::from_mins(10);
             let tries = tries(&broken, Some(often), 2, &key);
@@ -157,7 +162,7 @@ mod tests {
                 assert!(delay >= step && delay <= step.mul_f64(1.0 + SPREAD), "{failures}: {delay:?}");
             }
         };
-        grows(Class::Fix, Code::SpecInvalid, None, [2, 10, 50, 250, 1250, 6250, 14400, 14400]);
+        grows(Class::Fix, Code::SpecInvalid, None, [2, 10, 60, 360, 2160, 12960, 18000, 18000]);
         grows(Class::Wait, Code::StoreNotFound, None, [2, 30, 600, 600, 600, 600, 600, 600]);
         grows(Class::Outage, Code::BreakerOpen, None, [2, 10, 30, 60, 60, 60, 60, 60]);
         let minute = Some(Duration::from_mins(1));

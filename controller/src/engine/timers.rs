@@ -70,7 +70,7 @@ async fn drive(queue: Weak<Queue>, mut commands: mpsc::UnboundedReceiver<Command
                 let (key, lane) = expired.into_inner();
                 slots.remove(&key);
                 let Some(queue) = queue.upgrade() else { return };
-                queue.add_expired(&key, lane);
+                queue.remind(&key, lane);
             }
         }
     }

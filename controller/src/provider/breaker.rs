@@ -1,12 +1,14 @@
-//! A circuit breaker per store: a backend that is down is asked once per second, not once per ExternalSecret.
+//! A circuit breaker per store: a backend that is down is asked by one caller at a time, not by every ExternalSecret.
 //!
 //! It wraps the store. After a failure of class Outage every call fails at once with `BreakerOpen`, which carries the
-//! original cause, except one probe per second; the first call that the backend answers closes it, whoever made that
-//! call. A store's identities (namespaces of a ClusterSecretStore) share one breaker.
+//! original cause, except one probe at a time: the first a second after the outage, and then each after a pause that
+//! doubles up to [`LONGEST_PAUSE`]. The first call that the backend answers closes it, whoever made that call. When a
+//! probe is due, that is [told](Signal::ProbeDue), so that there is somebody to make it however few use the store; so is
+//! recovery. A store's identities (namespaces of a ClusterSecretStore) share one breaker.
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -22,70 +24,138 @@ use crate::{
     secret_bytes::SecretBytes,
 };
 
-/// Time between probes of a backend that is down.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// Time from an outage to the first probe.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest time from the end of a probe to the next: what waits runs within half a minute of the backend's return,
+/// the length of a probe and the work of thousands of ExternalSecrets included.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// The state, shared by all identities of one store.
 pub struct Breaker {
     state: Mutex<State>,
     store_uid: String,
-    recovered: broadcast::Sender<String>,
+    signals: broadcast::Sender<Signal>,
+}
+
+/// What is told of a store, by its UID, to those who wait for its backend.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Signal {
+    /// The backend is down, and somebody should ask whether it still is.
+    ProbeDue { uid: String },
+    /// The backend answers again. `at`: before anybody was let through.
+    Recovered { uid: String, at: Instant },
 }
 
 enum State {
     Closed,
-    Open { cause: Error, next_probe: Instant },
+    Open(Open),
+}
+
+struct Open {
+    cause: Error,
+    /// Whether a probe is under way.
+    probing: bool,
+    next_probe: Instant,
+    /// From the end of the probe before to the next.
+    pause: Duration,
+}
+
+/// Leave for one call.
+pub struct Pass<'a> {
+    breaker: &'a Breaker,
+    is_probe: bool,
+}
+
+impl Drop for Pass<'_> {
+    /// However the probe ended: given up, too, it was one.
+    fn drop(&mut self) {
+        if self.is_probe
+            && let State::Open(open) = &mut *self.breaker.lock()
+        {
+            open.probing = false;
+            open.pause = (open.pause * 2).min(LONGEST_PAUSE);
+            open.next_probe = now() + open.pause;
+        }
+    }
 }
 
 impl Breaker {
-    /// `recovered` is told `store_uid` each time the breaker closes again.
-    pub fn new(store_uid: String, recovered: broadcast::Sender<String>) -> Self {
-        Self { state: Mutex::new(State::Closed), store_uid, recovered }
+    /// `signals` is told when a probe of the store is due and when its backend answers again.
+    pub fn new(store_uid: String, signals: broadcast::Sender<Signal>) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(State::Closed), store_uid, signals })
     }
 
-    /// Whether a call may be made now; the error to return if not.
-    pub fn admit(&self, now: Instant) -> Result<(), Error> {
+    /// Whether a call may be made now, and leave to make it; the error to return if not.
+    pub fn admit(&self) -> Result<Pass<'_>, Error> {
         match &mut *self.lock() {
-            State::Open { next_probe, .. } if now >= *next_probe => {
-                *next_probe = now + PROBE_EVERY;
-                Ok(())
+            State::Open(open) if !open.probing && now() >= open.next_probe => {
+                open.probing = true;
+                Ok(Pass { breaker: self, is_probe: true })
             }
-            State::Open { cause, .. } => Err(waiting(cause)),
-            State::Closed => Ok(()),
+            State::Open(open) => Err(waiting(&open.cause)),
+            State::Closed => Ok(Pass { breaker: self, is_probe: false }),
         }
     }
 
-    /// Takes note of how a call ended.
-    pub fn note<T>(&self, result: &Result<T, Error>, now: Instant) {
+    /// Takes note of how a call ended. Must be called inside a Tokio runtime.
+    pub fn note<T>(self: &Arc<Self>, result: &Result<T, Error>) {
         let mut state = self.lock();
-        match result {
-            Err(error) if error.class() == Class::Outage => {
-                let next_probe = match &*state {
-                    State::Open { next_probe, .. } => *next_probe,
-                    State::Closed => now + PROBE_EVERY,
-                };
-                *state = State::Open { cause: error.clone(), next_probe };
+        match (result, &mut *state) {
+            (Err(error), State::Open(open)) if error.class() == Class::Outage => open.cause = error.clone(),
+            (Err(error), State::Closed) if error.class() == Class::Outage => {
+                let next_probe = now() + FIRST_PAUSE;
+                let open = Open { cause: error.clone(), probing: false, next_probe, pause: FIRST_PAUSE };
+                *state = State::Open(open);
+                tokio::spawn(tell_when_due(Arc::downgrade(self)));
             }
-            Err(error) if !is_answer(error.code()) => {}
-            _ if matches!(*state, State::Open { .. }) => {
+            (Err(error), _) if !is_answer(error.code()) => {}
+            (_, State::Open(_)) => {
                 *state = State::Closed;
-                // Nobody listens: nobody needs to be woken.
-                let _ = self.recovered.send(self.store_uid.clone());
+                self.tell(Signal::Recovered { uid: self.store_uid.clone(), at: now() });
             }
-            _ => {}
+            (_, State::Closed) => {}
         }
     }
 
     /// Runs `call` unless the breaker is open.
-    pub async fn guard<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        self.admit(now())?;
+    pub async fn guard<T>(self: &Arc<Self>, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let pass = self.admit()?;
         let result = call.await;
-        self.note(&result, now());
+        self.note(&result);
+        drop(pass);
         result
+    }
+
+    /// When to tell next that a probe is due; none once the breaker is closed.
+    fn due(&self) -> Option<Instant> {
+        match &*self.lock() {
+            State::Open(open) if open.probing => Some(now() + FIRST_PAUSE),
+            State::Open(open) => Some(open.next_probe),
+            State::Closed => None,
+        }
+    }
+
+    fn tell(&self, signal: Signal) {
+        // Nobody listens: nobody needs to be woken.
+        let _ = self.signals.send(signal);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells of each probe that is due, until the breaker closes or its store is gone.
+async fn tell_when_due(breaker: Weak<Breaker>) {
+    while let Some(due) = breaker.upgrade().and_then(|breaker| breaker.due()) {
+        let told = now() >= due;
+        if told && let Some(breaker) = breaker.upgrade() {
+            breaker.tell(Signal::ProbeDue { uid: breaker.store_uid.clone() });
+        }
+        // Whoever was told needs a moment to begin; if nobody did, somebody may have come to wait meanwhile.
+        let next = if told { now() + FIRST_PAUSE } else { due };
+        tokio::time::sleep_until(next.into()).await;
     }
 }
 
@@ -115,7 +185,7 @@ const fn is_refusal(code: Code) -> bool {
 fn waiting(cause: &Error) -> Error {
     Error::outage(
         Code::BreakerOpen,
-        format!("waiting for the backend, which is asked once per second; it said: {cause}"),
+        format!("waiting for the backend, which is asked again every few seconds; it said: {cause}"),
     )
 }
 
@@ -203,6 +273,10 @@ impl Store for Guarded {
         self.store.check_asks_backend()
     }
 
+    fn reconsider(&self, remote: Option<&RemoteRef>) {
+        self.store.reconsider(remote);
+    }
+
     async fn close(&self) {
         self.store.close().await;
     }
@@ -216,44 +290,90 @@ mod tests {
         Err(Error::outage(Code::VaultUnreachable, "connection refused"))
     }
 
-    #[test]
-    fn open_breaker_admits_one_probe_per_second_and_closes_on_success() {
-        let (recovered, mut told) = broadcast::channel(4);
-        let breaker = Breaker::new("uid-1".into(), recovered);
-        let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
+    /// One call that ends like that, if it is let through.
+    fn call(breaker: &Arc<Breaker>, result: &Result<(), Error>) -> bool {
+        let Ok(pass) = breaker.admit() else { return false };
+        breaker.note(result);
+        drop(pass);
+        true
+    }
 
-        assert!(breaker.admit(at(0)).is_ok());
-        breaker.note(&outage(), at(0));
-        let refused = breaker.admit(at(500)).unwrap_err();
+    async fn pass(seconds: f32) {
+        tokio::time::sleep(Duration::from_secs_f32(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn open_breaker_admits_a_probe_after_each_pause_and_closes_on_success() {
+        let (signals, mut told) = broadcast::channel(64);
+        let breaker = Breaker::new("uid-1".into(), signals);
+        assert!(call(&breaker, &outage()));
+        pass(0.5).await;
+        let refused = breaker.admit().err().expect("it is open");
         assert_eq!((refused.code(), refused.class()), (Code::BreakerOpen, Class::Outage));
         assert!(refused.to_string().contains("VaultUnreachable: connection refused"), "{refused}");
-
-        assert!(breaker.admit(at(1000)).is_ok());
-        assert!(breaker.admit(at(1001)).is_err());
-        breaker.note(&outage(), at(1200));
-        assert!(breaker.admit(at(1900)).is_err());
-
-        assert!(breaker.admit(at(2000)).is_ok());
-        breaker.note(&Ok(()), at(2100));
-        assert!(breaker.admit(at(2100)).is_ok());
-        assert!(breaker.admit(at(2100)).is_ok());
-        assert_eq!(told.try_recv().unwrap(), "uid-1");
+        for pause in [1.0, 2.0, 4.0, 8.0, 8.0] {
+            pass(if pause > 1.0 { pause - 0.1 } else { 0.4 }).await;
+            assert!(!call(&breaker, &outage()), "{pause} s are not over");
+            pass(0.2).await;
+            assert!(call(&breaker, &outage()), "{pause} s are over");
+            assert!(!call(&breaker, &outage()), "one probe, after {pause} s");
+        }
+        pass(8.0).await;
+        while told.try_recv().is_ok() {}
+        assert!(call(&breaker, &Ok(())));
+        assert!(matches!(told.try_recv(), Ok(Signal::Recovered { uid, .. }) if uid == "uid-1"));
+        assert!(call(&breaker, &Ok(())) && call(&breaker, &Ok(())));
         assert!(told.try_recv().is_err());
     }
 
-    #[test]
-    fn only_outages_open_it_and_an_answer_of_any_kind_closes_it() {
+    #[tokio::test(start_paused = true)]
+    async fn probe_that_hangs_keeps_others_waiting_and_one_that_is_given_up_does_not() {
         let breaker = Breaker::new("uid".into(), broadcast::channel(1).0);
-        let start = Instant::now();
-        for error in [Error::fix(Code::VaultPermissionDenied, "x"), Error::retry(Code::VaultThrottled, "x")] {
-            breaker.note::<()>(&Err(error), start);
-            assert!(breaker.admit(start).is_ok());
+        call(&breaker, &outage());
+        pass(1.0).await;
+        let hanging = breaker.admit().ok().expect("a probe");
+        pass(60.0).await;
+        assert!(breaker.admit().is_err());
+        drop(hanging);
+        pass(2.0).await;
+        assert!(breaker.admit().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_is_told_of_each_probe_until_the_backend_answers() {
+        let (signals, mut told) = broadcast::channel(64);
+        let breaker = Breaker::new("uid-1".into(), signals);
+        let started = tokio::time::Instant::now();
+        call(&breaker, &outage());
+        for at in [1, 3, 7, 15, 23, 31] {
+            assert_eq!(told.recv().await, Ok(Signal::ProbeDue { uid: "uid-1".into() }));
+            assert_eq!(started.elapsed().as_secs(), at);
+            assert!(call(&breaker, &outage()));
         }
-        breaker.note(&outage(), start);
-        breaker.note::<()>(&Err(Error::retry(Code::VaultThrottled, "x")), start);
-        assert!(breaker.admit(start).is_err());
-        breaker.note::<()>(&Err(Error::fix(Code::VaultPermissionDenied, "x")), start);
-        assert!(breaker.admit(start).is_ok());
+        // Who was told may be gone: the next is told soon.
+        told.recv().await.expect("a probe is due");
+        let before = tokio::time::Instant::now();
+        told.recv().await.expect("a probe is still due");
+        assert!(before.elapsed() <= FIRST_PAUSE);
+        call(&breaker, &Ok(()));
+        assert!(matches!(told.recv().await, Ok(Signal::Recovered { .. })));
+        drop(breaker);
+        assert!(told.recv().await.is_err(), "the teller is gone with the breaker");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_outages_open_it_and_an_answer_of_any_kind_closes_it() {
+        let breaker = Breaker::new("uid".into(), broadcast::channel(1).0);
+        let fix = || Err(Error::fix(Code::VaultPermissionDenied, "x"));
+        let retry = || Err(Error::retry(Code::VaultThrottled, "x"));
+        for error in [fix(), retry()] {
+            breaker.note::<()>(&error);
+            assert!(breaker.admit().is_ok());
+        }
+        breaker.note(&outage());
+        breaker.note::<()>(&retry());
+        assert!(breaker.admit().is_err());
+        breaker.note::<()>(&fix());
+        assert!(breaker.admit().is_ok());
     }
 }

@@ -79,6 +79,9 @@ pub trait Store: Send + Sync {
         true
     }
 
+    /// A user acted: what was refused may be permitted now, and is worth more than one call. None: whatever it was.
+    fn reconsider(&self, _: Option<&RemoteRef>) {}
+
     /// Gives back what was created for this identity, such as a token. The pool calls it once, after the last use.
     async fn close(&self) {}
 }

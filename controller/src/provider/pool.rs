@@ -20,7 +20,7 @@ use tokio::sync::broadcast;
 
 use super::{
     Store,
-    breaker::{Breaker, Guarded},
+    breaker::{Breaker, Guarded, Signal},
     identity::{Identity, StoreHandle},
     referent::Referent,
 };
@@ -44,8 +44,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// Longest wait for revoking tokens while the process ends; Kubernetes gives it 30 s in all.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Recoveries that a slow listener can be behind.
-const RECOVERIES: usize = 64;
+/// Signals that a slow listener can be behind.
+const SIGNALS: usize = 64;
 
 /// Opens a store for the pool, which is the only caller.
 #[async_trait]
@@ -58,7 +58,7 @@ pub struct Pool {
     resolver: Arc<Resolver>,
     opener: Arc<dyn Opener>,
     limit: usize,
-    recovered: broadcast::Sender<String>,
+    signals: broadcast::Sender<Signal>,
     inner: Mutex<Inner>,
 }
 
@@ -98,8 +98,8 @@ impl Pool {
     ///
     /// Must be called inside a Tokio runtime: closing idle clients is a task that ends with the pool.
     pub fn new(resolver: Arc<Resolver>, opener: Arc<dyn Opener>, limit: usize) -> Arc<Self> {
-        let recovered = broadcast::channel(RECOVERIES).0;
-        let pool = Arc::new(Self { resolver, opener, limit: limit.max(1), recovered, inner: Mutex::default() });
+        let signals = broadcast::channel(SIGNALS).0;
+        let pool = Arc::new(Self { resolver, opener, limit: limit.max(1), signals, inner: Mutex::default() });
         tokio::spawn(sweep_forever(Arc::downgrade(&pool)));
         pool
     }
@@ -131,17 +131,17 @@ impl Pool {
     ) -> Result<Arc<dyn Store>, Error> {
         let started = now();
         // Opening may log in, so an outage counts; that it worked may have taken no call, so it closes nothing.
-        breaker.admit(started)?;
+        let _pass = breaker.admit()?;
         let access = Arc::new(self.resolver.within(user(store, identity), identity.scope().clone()));
         match self.opener.open(store, access.clone()).await {
             Ok(opened) => {
-                let store = Arc::new(Guarded::new(opened, breaker));
+                let store = Arc::new(Guarded::new(opened, breaker.clone()));
                 state.live = Some(Live { store: store.clone(), access, looked_at: started });
                 state.failure = None;
                 Ok(store)
             }
             Err(error) => {
-                breaker.note::<()>(&Err(error.clone()), now());
+                breaker.note::<()>(&Err(error.clone()));
                 state.failure = Some((started, error.clone()));
                 Err(error)
             }
@@ -151,12 +151,12 @@ impl Pool {
     /// Has the store and those who use it looked at again, as after a recovery.
     pub fn announce(&self, uid: &str) {
         // Nobody listens: nobody needs to be woken.
-        let _ = self.recovered.send(uid.to_owned());
+        let _ = self.signals.send(Signal::Recovered { uid: uid.to_owned(), at: now() });
     }
 
-    /// Tells the UID of each store whose backend answers again after an outage.
-    pub fn recoveries(&self) -> broadcast::Receiver<String> {
-        self.recovered.subscribe()
+    /// Tells of stores whose backends are to be probed, or answer again after an outage.
+    pub fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.signals.subscribe()
     }
 
     /// Closes the clients of a store that is gone, each after its last user is done.
@@ -185,7 +185,7 @@ impl Pool {
     fn slot(&self, identity: &Identity) -> (Arc<Slot>, Arc<Breaker>) {
         let now = now();
         let mut inner = self.lock();
-        let breaker = inner.breaker(identity, &self.recovered);
+        let breaker = inner.breaker(identity, &self.signals);
         if let Some(slot) = inner.slots.get(identity) {
             *lock(&slot.last_used) = now;
             return (slot.clone(), breaker);
@@ -224,8 +224,8 @@ async fn sweep_forever(pool: Weak<Pool>) {
 }
 
 impl Inner {
-    fn breaker(&mut self, identity: &Identity, recovered: &broadcast::Sender<String>) -> Arc<Breaker> {
-        let new = || (identity.generation, Arc::new(Breaker::new(identity.uid.clone(), recovered.clone())));
+    fn breaker(&mut self, identity: &Identity, signals: &broadcast::Sender<Signal>) -> Arc<Breaker> {
+        let new = || (identity.generation, Breaker::new(identity.uid.clone(), signals.clone()));
         let entry = self.breakers.entry(identity.uid.clone()).or_insert_with(new);
         if entry.0 < identity.generation {
             *entry = new();

@@ -39,6 +39,8 @@ pub struct Managed {
     pub created_by: Option<String>,
     /// UID of the controlling owner.
     pub owner_uid: Option<String>,
+    /// Deleted, and kept by finalizers.
+    pub is_going: bool,
     metadata_hash: String,
     /// What this process last wanted beside what the hash tells, as a hash of it, if it is known to be there.
     pub settled_as: Option<u64>,
@@ -96,6 +98,7 @@ impl Managed {
             created_by: meta.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).cloned(),
             metadata_hash: metadata_hash(labels.unwrap_or(&none), annotations.unwrap_or(&none)),
             settled_as: None,
+            is_going: meta.deletion_timestamp.is_some(),
             owner_uid: owners.into_iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone()),
         }
     }

@@ -6,4 +6,5 @@ pub mod external_secret;
 pub mod guard;
 pub mod managed;
 pub mod namespaces;
+pub mod outage;
 pub mod secret_store;

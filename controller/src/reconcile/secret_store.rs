@@ -39,7 +39,7 @@ use crate::{
     error::{Code, Error},
     metrics::Kind,
     provider::{Readiness, identity::StoreHandle},
-    reconcile::{external_secret::stores::Class, guard::wiring as guard},
+    reconcile::{external_secret::stores::Class, guard::wiring as guard, outage},
 };
 
 mod source;
@@ -127,8 +127,8 @@ impl<K: StoreResource> Stores<K> {
     /// Returns the status as it is now meant to be.
     async fn tell(&self, key: &ObjectKey, object: &Watched<K>, outcome: Result<Readiness, &Error>) -> StoreStatus {
         let before = self.latest_status(key, object);
-        let waits = outcome.as_ref().is_err_and(|error| error.code() == Code::BreakerOpen);
-        if waits && condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true()) {
+        let ready = condition::find(&before.conditions, READY);
+        if outcome.as_ref().is_err_and(|error| outage::is_told(ready, error)) {
             return before;
         }
         let mut after = status_after(&before, outcome, Timestamp::now());
@@ -253,9 +253,12 @@ impl<K: StoreResource> Reconcile for Stores<K> {
         Ok(if interval.is_zero() { Next::Rest } else { Next::After(interval) })
     }
 
-    /// The interval of the store's own: the general one is short enough to cost a backend hundreds of refusals a day.
+    /// A store that fails is asked as often as one that works: what ends its failure may be done at the backend, where
+    /// nothing tells.
     fn interval(&self, work: &Work) -> Option<Duration> {
-        K::cache(&self.ctx).find(&work.key)?.spec::<SecretStoreSpec>().ok()?.refresh_interval().ok()?
+        let spec = K::cache(&self.ctx).find(&work.key)?.spec::<SecretStoreSpec>().ok();
+        let own = spec.and_then(|spec| spec.refresh_interval().ok()?);
+        retried_every(own, self.ctx.settings.store_requeue)
     }
 
     async fn report(&self, work: &Work, error: &Error) {
@@ -279,6 +282,12 @@ impl Asked {
         let last = work.since.checked_sub(interval).filter(|_| work.lane == Lane::Periodic);
         Self { at: work.since, fresh: last.unwrap_or(work.since) }
     }
+}
+
+/// The longest time between two tries of a store that fails: its own interval, or the general one. None: checks are not
+/// repeated by themselves.
+fn retried_every(own: Option<Duration>, general: Duration) -> Option<Duration> {
+    own.or(Some(general)).filter(|interval| !interval.is_zero())
 }
 
 /// The status after a check. Pure.
@@ -315,5 +324,20 @@ mod tests {
         let valid = status_after(&failed, Ok(Readiness::Ready), now);
         assert_eq!((valid.conditions[0].reason.as_str(), valid.conditions[0].status.as_str()), ("Valid", "True"));
         assert_eq!(valid.capabilities.as_deref(), Some("ReadWrite"));
+    }
+
+    #[test]
+    fn store_that_fails_is_tried_at_its_interval_and_never_in_a_loop() {
+        let (minute, general) = (Duration::from_mins(1), Duration::from_mins(5));
+        let key = ObjectKey::new("team", "vault");
+        for (own, all, expected) in
+            [(None, general, Some(general)), (Some(minute), general, Some(minute)), (None, Duration::ZERO, None)]
+        {
+            let interval = retried_every(own, all);
+            assert_eq!(interval, expected, "{own:?} {all:?}");
+            let after =
+                crate::engine::retry::after(crate::error::Class::Fix, Code::VaultLoginDenied, 9, interval, &key);
+            assert_eq!(after, expected.unwrap_or(after), "{own:?} {all:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use template::{Data, EXAMPLE_DATA, FunctionDoc, Limits, NamedLimit, Options, Subject, Template};
 
@@ -35,8 +36,11 @@ pub fn page() -> String {
 /// What a template gives over the data of the examples: its output, or the error that users see.
 pub fn rendered(text: &str) -> Result<String, String> {
     let data: Data = EXAMPLE_DATA.iter().copied().collect();
-    let output = Template::parse("example", text.as_bytes(), &Limits::default())
-        .and_then(|template| template.render(&data, &Options::default()));
+    // No example is about the clock, and unoptimised code on a busy machine is slow.
+    let limits = Limits { deadline: Duration::from_mins(1), ..Limits::default() };
+    let options = Options { limits, ..Options::default() };
+    let output = Template::parse("example", text.as_bytes(), &options.limits)
+        .and_then(|template| template.render(&data, &options));
     output.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| error.redacted().to_owned())
 }
 

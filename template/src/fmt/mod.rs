@@ -7,6 +7,7 @@ use crate::value::{MAX_DEPTH, Value};
 mod decimal;
 pub(crate) mod float;
 mod format;
+mod numbers;
 pub(crate) mod quote;
 mod verbs;
 

@@ -58,14 +58,11 @@ fn key(context: &Context, args: &Args) -> Result<Jwk, Message> {
         match (is_cut_off, is_blank) {
             (true, true) => Message::plain(HINT).text("EOF"),
             (true, false) => Message::plain(HINT).text("unexpected EOF"),
-            _ => hinted(&problem),
+            _ => Message::plain(HINT).then(&problem),
         }
     })?;
-    if let Some(problem) = &decoded.overflow {
-        return Err(hinted(problem));
-    }
     match &decoded.value {
-        Value::Map(object) => Jwk::of_object(object, &decoded.keys),
+        Value::Map(object) => Jwk::of_object(object, &decoded.keys, decoded.overflow.as_ref()),
         Value::Nil => Err("invalid key type from JSON ()".into()),
         other => Err(Message::plain(format!(
             "{HINT}json: cannot unmarshal {} into Go value of type struct {{ Kty string \"json:\\\"kty\\\"\"; D \
@@ -73,10 +70,4 @@ fn key(context: &Context, args: &Args) -> Result<Jwk, Message> {
             json_kind(other)
         ))),
     }
-}
-
-fn hinted(problem: &Message) -> Message {
-    let mut message = Message::plain(HINT);
-    message.append(problem);
-    message
 }

@@ -5,20 +5,13 @@
 use crate::category::{is_digit, is_letter};
 use crate::error::Message;
 use crate::limits::Delimiters;
-use crate::text::{Rune, find, first_rune};
+use crate::text::{Rune, first_rune};
 
+mod delimiters;
 mod number;
 mod token;
 
 pub(crate) use token::{Kind, Token};
-
-const LEFT_COMMENT: &[u8] = b"/*";
-const RIGHT_COMMENT: &[u8] = b"*/";
-/// Delimiters of at most so many bytes are looked for by their first byte, which is faster than preparing a search, and
-/// looks at each byte of the text at most so many times.
-const SHORT_DELIMITER: usize = 8;
-/// A trim marker is a minus and one space.
-const TRIM_MARKER: usize = 2;
 
 /// Reads tokens off a template text.
 pub(crate) struct Lexer<'t> {
@@ -59,85 +52,6 @@ impl<'t> Lexer<'t> {
     /// What is wrong, once there was a token of [`Kind::Error`].
     pub(crate) fn failure(&self) -> Message {
         self.failure.clone().unwrap_or_default()
-    }
-
-    /// Text up to the next action, or `None` when there was only a comment to skip.
-    fn in_text(&mut self) -> Option<Token<'t>> {
-        let rest = &self.text[self.pos..];
-        let Some(length) = self.find_left_delim(rest) else {
-            self.pos = self.text.len();
-            return Some(self.emit(if self.pos > self.start { Kind::Text } else { Kind::Eof }));
-        };
-        if length == 0 {
-            return self.left_delim();
-        }
-        let after_delim = length + self.left.len();
-        let trimmed = if has_left_trim(&rest[after_delim..]) { trim_end(&rest[..length]) } else { length };
-        self.pos += trimmed;
-        let token = (trimmed > 0).then(|| self.emit(Kind::Text));
-        self.pos += length - trimmed;
-        self.ignore();
-        token
-    }
-
-    /// Where the next action begins.
-    fn find_left_delim(&self, rest: &[u8]) -> Option<usize> {
-        match self.left.split_first() {
-            Some((&first, more)) if more.len() < SHORT_DELIMITER => {
-                memchr::memchr_iter(first, rest).find(|&at| rest[at + 1..].starts_with(more))
-            }
-            _ => find(rest, self.left),
-        }
-    }
-
-    fn left_delim(&mut self) -> Option<Token<'t>> {
-        self.pos += self.left.len();
-        let marker = if has_left_trim(&self.text[self.pos..]) { TRIM_MARKER } else { 0 };
-        if self.text[self.pos + marker..].starts_with(LEFT_COMMENT) {
-            self.pos += marker;
-            self.ignore();
-            return self.comment();
-        }
-        let token = self.emit(Kind::LeftDelim);
-        self.inside_action = true;
-        self.parens = 0;
-        self.pos += marker;
-        self.ignore();
-        Some(token)
-    }
-
-    fn comment(&mut self) -> Option<Token<'t>> {
-        let Some(length) = find(&self.text[self.pos + LEFT_COMMENT.len()..], RIGHT_COMMENT) else {
-            return Some(self.error("unclosed comment"));
-        };
-        self.pos += LEFT_COMMENT.len() + length + RIGHT_COMMENT.len();
-        let Some(trims) = self.at_right_delim() else {
-            return Some(self.error("comment ends before closing delimiter"));
-        };
-        if trims {
-            self.pos += TRIM_MARKER;
-        }
-        self.pos += self.right.len();
-        if trims {
-            self.skip_space();
-        }
-        self.ignore();
-        None
-    }
-
-    fn right_delim(&mut self, trims: bool) -> Token<'t> {
-        if trims {
-            self.pos += TRIM_MARKER;
-            self.ignore();
-        }
-        self.pos += self.right.len();
-        let token = self.emit(Kind::RightDelim);
-        if trims {
-            self.skip_space();
-            self.ignore();
-        }
-        self.inside_action = false;
-        token
     }
 
     fn in_action(&mut self) -> Token<'t> {
@@ -200,8 +114,7 @@ impl<'t> Lexer<'t> {
     fn space(&mut self) -> Token<'t> {
         self.skip_space();
         let last = self.pos - 1;
-        let trimming = has_right_trim(&self.text[last..]) && self.text[last + TRIM_MARKER..].starts_with(self.right);
-        if trimming {
+        if self.is_trimming_delim(&self.text[last..]) {
             self.pos = last;
             if self.pos == self.start {
                 return self.right_delim(true);
@@ -266,20 +179,6 @@ impl<'t> Lexer<'t> {
             || self.is_right_delim(&self.text[self.pos..])
     }
 
-    /// Asked at every token, so the first byte decides in most cases.
-    fn is_right_delim(&self, rest: &[u8]) -> bool {
-        rest.first() == self.right.first() && rest.starts_with(self.right)
-    }
-
-    /// Whether the right delimiter stands here, and if so whether it trims.
-    fn at_right_delim(&self) -> Option<bool> {
-        let rest = &self.text[self.pos..];
-        if has_right_trim(rest) && rest[TRIM_MARKER..].starts_with(self.right) {
-            return Some(true);
-        }
-        self.is_right_delim(rest).then_some(false)
-    }
-
     fn bad_character(&mut self) -> Token<'t> {
         let char = self.peek().map_or('\0', |rune| rune.char);
         self.error(Message::plain("bad character ").source(code_point(char)))
@@ -328,18 +227,6 @@ impl<'t> Lexer<'t> {
     fn ignore(&mut self) {
         self.start = self.pos;
     }
-}
-
-fn has_left_trim(text: &[u8]) -> bool {
-    matches!(text, [b'-', space, ..] if is_space(*space))
-}
-
-fn has_right_trim(text: &[u8]) -> bool {
-    matches!(text, [space, b'-', ..] if is_space(*space))
-}
-
-fn trim_end(text: &[u8]) -> usize {
-    text.iter().rposition(|&byte| !is_space(byte)).map_or(0, |last| last + 1)
 }
 
 fn is_space(byte: u8) -> bool {

@@ -5,18 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::ast::{Branch, Call, Command, Expr, Node, Pipe, Program, Span};
+use crate::ast::{Call, Command, Expr, Node, Program, Span};
 use crate::data::Bytes;
 use crate::error::Message;
 use crate::lex::{Kind, Lexer, Token};
 use crate::limits::{Delimiters, Limits};
 use crate::unquote::unquote;
 
+mod blocks;
 mod expression;
 mod number;
 mod table;
 mod tokens;
 
+use blocks::{Closing, Control, Open, Purpose};
 use table::Table;
 use tokens::Tokens;
 
@@ -47,53 +49,6 @@ pub(crate) fn parse(name: &str, text: &[u8], delimiters: &Delimiters, limits: &L
         Ok(root) => Ok(parser.finish(root, text)),
         Err(message) => Err(Refusal { line: parser.tokens.line(), message }),
     }
-}
-
-/// The `{{else}}` or `{{end}}` that closes a list.
-#[derive(Clone, Copy)]
-enum Closing {
-    Else,
-    End,
-}
-
-impl Closing {
-    fn source(self) -> &'static str {
-        match self {
-            Self::Else => "{{else}}",
-            Self::End => "{{end}}",
-        }
-    }
-}
-
-/// What an open block becomes when it ends.
-enum Purpose<'t> {
-    /// The text itself.
-    Root,
-    /// `{{define}}`: a template of its own.
-    Define { name: Bytes, outer: Scope<'t> },
-    /// `{{block}}`: a template of its own and a call to it.
-    Block { call: Call, outer: Scope<'t> },
-    /// `if`, `with` or `range`.
-    Control(Control),
-}
-
-/// An `if`, `with` or `range` whose end is still to come.
-struct Control {
-    keyword: Kind,
-    pipe: Pipe,
-    /// The list before the `{{else}}`, once that is read.
-    first: Option<Span>,
-    /// How many variables could be seen before.
-    variables: usize,
-    /// Came from an `{{else if}}`, and ends together with the block around.
-    chained: bool,
-}
-
-/// A block whose end is still to come.
-struct Open<'t> {
-    purpose: Purpose<'t>,
-    /// Where its list begins.
-    begin: usize,
 }
 
 /// Variables and loops that the current template can see. `$` can be seen always.
@@ -274,76 +229,6 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Ends the innermost list.
-    fn close(&mut self, closing: Closing) -> Result<(), Message> {
-        let Some(Open { purpose, begin }) = self.open.pop() else { return Err("unexpected EOF".into()) };
-        let list = self.nodes.end(begin);
-        match purpose {
-            Purpose::Root => Err(Message::ours(format!("unexpected {}", closing.source()))),
-            Purpose::Define { name, outer } => {
-                must_end(closing, "define clause")?;
-                self.blocks -= 1;
-                self.scope = outer;
-                self.define_as(name, list)
-            }
-            Purpose::Block { call, outer } => {
-                must_end(closing, "block clause")?;
-                self.blocks -= 1;
-                self.scope = outer;
-                self.define_as(call.name.clone(), list)?;
-                self.nodes.push(Node::Template(call));
-                Ok(())
-            }
-            Purpose::Control(control) => self.close_control(control, list, closing),
-        }
-    }
-
-    fn close_control(&mut self, mut control: Control, list: Span, closing: Closing) -> Result<(), Message> {
-        let keyword = control.keyword;
-        if control.first.is_none() {
-            self.scope.loops -= usize::from(keyword == Kind::Range);
-        }
-        match (closing, control.first) {
-            (Closing::Else, Some(_)) => return Err("expected end; found {{else}}".into()),
-            (Closing::Else, None) => {
-                control.first = Some(list);
-                self.open.push(Open { purpose: Purpose::Control(control), begin: self.nodes.begin() });
-                if keyword != Kind::Range && self.tokens.peek().kind == keyword {
-                    self.tokens.next();
-                    return self.control(keyword, true);
-                }
-            }
-            (Closing::End, _) => {
-                let mut chained = control.chained;
-                self.finish_control(control, list);
-                // One `{{end}}` ends a whole chain of `{{else if}}`.
-                while chained {
-                    let Some(Open { purpose: Purpose::Control(control), begin }) = self.open.pop() else { break };
-                    chained = control.chained;
-                    let list = self.nodes.end(begin);
-                    self.finish_control(control, list);
-                }
-                self.blocks -= 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Appends a control block, all of which is read, to the list around it.
-    fn finish_control(&mut self, control: Control, list: Span) {
-        let Control { keyword, pipe, first, variables, .. } = control;
-        self.scope.variables.truncate(variables);
-        let branch = match first {
-            Some(first) => Branch { pipe, list: first, otherwise: Some(list) },
-            None => Branch { pipe, list, otherwise: None },
-        };
-        self.nodes.push(match keyword {
-            Kind::If => Node::If(branch),
-            Kind::With => Node::With(branch),
-            _ => Node::Range(branch),
-        });
-    }
-
     fn define_as(&mut self, name: Bytes, list: Span) -> Result<(), Message> {
         let list = self.choose(&name, list)?;
         self.defined.insert(name, list);
@@ -370,17 +255,6 @@ impl<'t> Parser<'t> {
         list.of(self.nodes.complete()).iter().all(|node| matches!(node, Node::Text(text) if is_blank(text)))
     }
 
-    fn push(&mut self, purpose: Purpose<'t>) -> Result<(), Message> {
-        if !matches!(purpose, Purpose::Control(Control { chained: true, .. })) {
-            self.blocks += 1;
-            if self.blocks > self.limits.block_depth {
-                return Err(Message::ours(format!("blocks nest more than {} deep", self.limits.block_depth)));
-            }
-        }
-        self.open.push(Open { purpose, begin: self.nodes.begin() });
-        Ok(())
-    }
-
     fn expect(&mut self, kind: Kind, context: &str) -> Result<(), Message> {
         let token = self.tokens.next_non_space();
         if token.kind == kind { Ok(()) } else { Err(self.unexpected(&token, context)) }
@@ -396,12 +270,5 @@ impl<'t> Parser<'t> {
         // Some messages end in "action" already.
         let joint = if message.exact().ends_with(" action") { " started at " } else { " in action started at " };
         message.text(joint).source(self.name).words(format!(":{line}"))
-    }
-}
-
-fn must_end(closing: Closing, context: &str) -> Result<(), Message> {
-    match closing {
-        Closing::End => Ok(()),
-        Closing::Else => Err(Message::ours(format!("unexpected {} in {context}", closing.source()))),
     }
 }

@@ -1,51 +1,50 @@
-//! The order of keys: letters after other signs, and numbers within names by value.
+//! Keys of maps as texts, which all keys are in JSON.
 
-use std::cmp::Ordering;
+use super::parse::Problem;
+use crate::data::Bytes;
+use crate::error::Message;
+use crate::fmt::float::format_float;
+use crate::fmt::quote::quote;
+use crate::text::lossy;
+use crate::value::Value;
 
-use crate::category::is_letter;
-
-/// Compares two keys the way the Go library sorts them.
-pub(super) fn natural_order(left: &str, right: &str) -> Ordering {
-    let (left, right): (Vec<char>, Vec<char>) = (left.chars().collect(), right.chars().collect());
-    let mut digits = false;
-    for (at, (&l, &r)) in left.iter().zip(&right).enumerate() {
-        if l == r {
-            digits = l.is_ascii_digit();
-            continue;
+/// A key as text.
+pub(super) fn key_text(key: &Value) -> Result<Bytes, Problem> {
+    match key {
+        Value::Str(bytes) => Ok(bytes.clone()),
+        Value::Bool(value) => Ok(value.to_string().into_bytes().into()),
+        Value::Int(_, value) => Ok(value.to_string().into_bytes().into()),
+        Value::Uint(_, value) => Ok(value.to_string().into_bytes().into()),
+        Value::Float(value) => {
+            let text = crate::funcs::json::number_text(*value).unwrap_or_default();
+            Ok(text.into_bytes().into())
         }
-        return match (is_letter(l), is_letter(r)) {
-            (true, true) => l.cmp(&r),
-            // A letter sorts after other signs, but before what goes on with a number.
-            (true, false) => {
-                if digits {
-                    Ordering::Less
-                } else {
-                    Ordering::Greater
-                }
-            }
-            (false, true) => {
-                if digits {
-                    Ordering::Greater
-                } else {
-                    Ordering::Less
-                }
-            }
-            (false, false) => numbers(&left, &right, at),
-        };
+        other => Err(Problem::Meaning(Message::plain("yaml: invalid map key: ").data(source(other)))),
     }
-    left.len().cmp(&right.len())
 }
 
-fn numbers(left: &[char], right: &[char], at: usize) -> Ordering {
-    // Behind a number that does not begin with 0, a 0 counts as a digit of it.
-    let inside = (left[at] == '0' || right[at] == '0')
-        && left[..at].iter().rev().take_while(|char| char.is_ascii_digit()).any(|&char| char != '0');
-    let value = |chars: &[char]| {
-        let digits = chars[at..].iter().take_while(|char| char.is_ascii_digit());
-        let start = (u64::from(inside), 0usize);
-        digits.fold(start, |(value, length), char| {
-            (value.wrapping_mul(10).wrapping_add(u64::from(char.to_digit(10).unwrap_or_default())), length + 1)
-        })
-    };
-    value(left).cmp(&value(right)).then_with(|| left[at].cmp(&right[at]))
+/// The refusal of a key that is null, before that value.
+pub(super) fn null_key(value: &Value) -> Problem {
+    let start = Message::plain("unsupported map key of type: %!s(<nil>), key: <nil>, value: ");
+    let shown = if matches!(value, Value::Nil) { "<nil>".to_owned() } else { source(value) };
+    Problem::Meaning(start.data(shown))
+}
+
+/// A value as Go source, for errors. Bounded by the text it was read from.
+fn source(value: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Nil => "interface {}(nil)".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(_, value) => value.to_string(),
+        Value::Uint(_, value) => format!("{value:#x}"),
+        Value::Float(value) => format_float(*value, 'g', None),
+        Value::Str(bytes) => lossy(&quote(bytes, false)),
+        Value::List(list) => format!("[]interface {{}}{{{}}}", joined(list.items().iter().map(source).collect())),
+        Value::Map(map) => {
+            let entry = |(key, value): (Bytes, Value)| format!("{}:{}", lossy(&quote(&key, false)), source(&value));
+            format!("map[interface {{}}]interface {{}}{{{}}}", joined(map.entries().into_iter().map(entry).collect()))
+        }
+        Value::Complex(..) | Value::Object(_) => value.type_name().to_owned(),
+    }
 }

@@ -1,12 +1,17 @@
 //! YAML 1.1 as the Go library writes and reads it, by way of JSON's types.
 
 mod emit;
+mod escapes;
 mod json;
 mod key;
+mod mend;
+mod order;
 mod parse;
 mod problem;
 mod quoted;
+mod readable;
 mod resolve;
+mod scalar;
 mod tabs;
 mod texts;
 

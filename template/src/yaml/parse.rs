@@ -5,27 +5,23 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput};
 
-use super::resolve::{Scalar, resolve};
+use super::key::{key_text, null_key};
+use super::readable::readable;
+use super::scalar::{Numbers, scalar};
 use super::tabs::Tabs;
-use super::{problem, quoted};
+use super::{mend, problem};
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
-use crate::fmt::float::format_float;
-use crate::fmt::quote::quote;
 use crate::funcs::copied;
-use crate::text::lossy;
-use crate::value::{Elem, List, Map, UintKind, Value};
+use crate::value::{Elem, List, Map, Value};
 
 /// The value of a text. The outer error is a limit; the inner one says what is wrong with the text, as Go says it.
 pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Message>, Message> {
-    let value = problem::before_parsing(text)
-        .map_err(|(_, message)| Problem::Syntax(message))
-        .and_then(|text| document(context, text));
+    let value =
+        readable(text).map_err(|(_, message)| Problem::Syntax(message)).and_then(|text| document(context, &text));
     match value {
         Ok(value) => Ok(Ok(value)),
         Err(Problem::Limit(message)) => Err(message),
@@ -40,9 +36,9 @@ pub(crate) fn parse(context: &Context, text: &[u8]) -> Result<Result<Value, Mess
 fn document(context: &Context, text: &str) -> Result<Value, Problem> {
     let mut reader = Reader::new(context, text, Numbers::Json);
     let outcome = reader.document();
-    if outcome.is_err() && reader.has_wrong_lines() {
-        let text = quoted::indented(context, text)?;
-        return Reader::new(context, &text, Numbers::Json).document();
+    if outcome.is_err() && reader.can_be_mended() {
+        let mended = mend::mended(context, text)?;
+        return Reader::of_mended(context, &mended, text, Numbers::Json).document();
     }
     outcome
 }
@@ -60,15 +56,6 @@ pub(super) enum Problem {
     Meaning(Message),
     /// The budget is used up.
     Limit(Message),
-}
-
-/// What numbers become.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Numbers {
-    /// Finite floats, the only numbers of JSON.
-    Json,
-    /// Integers where they are written so, and floats of any kind.
-    Exact,
 }
 
 /// What the parser takes for an event, in steps.
@@ -90,8 +77,10 @@ pub(super) struct Reader<'r, 'o> {
     start: usize,
     /// Whether the last event ends where the text does.
     is_last: bool,
-    /// Whether the parser gave up on a line of a quoted scalar.
-    has_wrong_lines: bool,
+    /// Whether the parser gave up on something that Go may read.
+    can_be_mended: bool,
+    /// Whether scalars hold signs that stand for others.
+    has_stand_ins: bool,
     tabs: Tabs,
 }
 
@@ -109,9 +98,15 @@ impl<'r, 'o> Reader<'r, 'o> {
             indent: 0,
             start: 0,
             is_last: false,
-            has_wrong_lines: false,
+            can_be_mended: false,
+            has_stand_ins: false,
             tabs: Tabs::default(),
         }
+    }
+
+    /// A reader of what [`mend::mended`] made of a text.
+    pub(super) fn of_mended(context: &'r Context<'o>, mended: &'r str, text: &str, numbers: Numbers) -> Self {
+        Self { has_stand_ins: mend::has_stand_ins(mended, text), ..Self::new(context, mended, numbers) }
     }
 
     pub(super) fn context(&self) -> &'r Context<'o> {
@@ -123,9 +118,9 @@ impl<'r, 'o> Reader<'r, 'o> {
         self.line
     }
 
-    /// Whether it failed on lines that [`quoted::indented`] can indent.
-    pub(super) fn has_wrong_lines(&self) -> bool {
-        self.has_wrong_lines
+    /// Whether it failed on something that [`mend::mended`] may mend.
+    pub(super) fn can_be_mended(&self) -> bool {
+        self.can_be_mended
     }
 
     pub(super) fn document(&mut self) -> Result<Value, Problem> {
@@ -158,7 +153,13 @@ impl<'r, 'o> Reader<'r, 'o> {
                 self.is_last = span.end.index() >= self.length;
                 if let Some(wrong) = self.tabs.next(self.text, &event, &span) {
                     self.line = wrong.line;
-                    return Err(Problem::Syntax(problem::placed(wrong.line, &wrong.problem.into())));
+                    return Err(Problem::Syntax(problem::scanned_at(wrong.line, wrong.problem)));
+                }
+                if matches!(event, Event::Scalar(_, ScalarStyle::DoubleQuoted, ..))
+                    && let Some((line, problem)) = problem::wrong_escape(self.text, self.start)
+                {
+                    self.line = line;
+                    return Err(Problem::Syntax(problem));
                 }
                 Ok(event)
             }
@@ -166,7 +167,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             Some(Err(error)) if matches!(error.kind(), ErrorKind::InvalidDocumentEnd) => Ok(Event::StreamEnd),
             Some(Err(error)) => {
                 self.line = error.marker().line();
-                self.has_wrong_lines = quoted::is_about_lines(error.kind());
+                self.can_be_mended = mend::is_worth_it(error.kind());
                 Err(Problem::Syntax(problem::worded(&error, self.text)))
             }
         }
@@ -184,6 +185,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let text = self.without_absent_line_end(text, style);
+                let text = if self.has_stand_ins { mend::original(&text).into() } else { text };
                 (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain, self.numbers)?)
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -241,6 +243,20 @@ impl<'r, 'o> Reader<'r, 'o> {
         }
     }
 
+    /// The key of a map that begins with an event.
+    pub(super) fn key(&mut self, event: Event<'r>) -> Result<Value, Problem> {
+        let no_key = self.no_key(&event);
+        let start = self.start;
+        let key = self.node(event)?;
+        let problem = no_key.or_else(|| {
+            let (line, problem) =
+                problem::key_over_lines(self.text, start, self.tabs.end()).filter(|_| self.tabs.is_flow())?;
+            self.line = line;
+            Some(problem)
+        });
+        problem.map_or(Ok(key), |problem| Err(Problem::Syntax(problem)))
+    }
+
     fn sequence(&mut self) -> Result<Value, Problem> {
         let mut items = Vec::new();
         loop {
@@ -261,20 +277,14 @@ impl<'r, 'o> Reader<'r, 'o> {
                 break;
             }
             let merges = is_merge(&event);
-            let no_key = self.no_key(&event);
-            let key = self.node(event)?;
-            if let Some(problem) = no_key {
-                return Err(Problem::Syntax(problem));
-            }
+            let key = self.key(event)?;
             let event = self.event()?;
             let value = self.node(event)?;
             if merges {
                 inherited.extend(sources(value)?);
             } else {
                 if matches!(key, Value::Nil) {
-                    let start = Message::plain("unsupported map key of type: %!s(<nil>), key: <nil>, value: ");
-                    let shown = if matches!(value, Value::Nil) { "<nil>".to_owned() } else { source(&value) };
-                    return Err(Problem::Meaning(start.data(shown)));
+                    return Err(null_key(&value));
                 }
                 entries.insert(key_text(&key)?, value);
             }
@@ -306,104 +316,5 @@ pub(super) fn sources(value: Value) -> Result<Vec<Map>, Problem> {
             })
             .collect(),
         _ => Err(wrong()),
-    }
-}
-
-fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Result<Value, Problem> {
-    let Some(tag) = tag else {
-        return if plain { resolved(text, numbers) } else { Ok(Value::text(text)) };
-    };
-    if let Some(known) = ["int", "float", "bool", "null"].into_iter().find(|known| tag.is_yaml_core_schema_tag(known)) {
-        let fits = match resolve(text) {
-            Scalar::Null => known == "null",
-            Scalar::Bool(_) => known == "bool",
-            Scalar::Int(_) | Scalar::Uint(_) => matches!(known, "int" | "float"),
-            Scalar::Float(_) => known == "float",
-            Scalar::Timestamp | Scalar::Merge | Scalar::Str => false,
-        };
-        if !fits {
-            return Err(cannot_decode(text, known));
-        }
-        return resolved(text, numbers);
-    }
-    let is = |suffix| tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == suffix;
-    if is("timestamp") && !matches!(resolve(text), Scalar::Timestamp) {
-        return Err(cannot_decode(text, "timestamp"));
-    }
-    if is("binary") {
-        let kept: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        return match STANDARD.decode(kept) {
-            Ok(bytes) => Ok(Value::str(bytes)),
-            Err(_) => Err(Problem::Meaning("yaml: !!binary value contains invalid base64 data".into())),
-        };
-    }
-    Ok(Value::text(text))
-}
-
-/// The refusal of a scalar that is not of the type its tag says.
-fn cannot_decode(text: &str, tag: &str) -> Problem {
-    let found = match resolve(text) {
-        Scalar::Null => "null",
-        Scalar::Bool(_) => "bool",
-        Scalar::Int(_) | Scalar::Uint(_) => "int",
-        Scalar::Float(_) => "float",
-        Scalar::Merge => "merge",
-        // Go looks for dates only where no tag says something else.
-        Scalar::Timestamp | Scalar::Str => "str",
-    };
-    let start = Message::plain("yaml: cannot decode !!").words(found).text(" `").data(text);
-    Problem::Meaning(start.text("` as a !!").words(tag))
-}
-
-fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {
-    #[expect(clippy::cast_precision_loss, reason = "JSON numbers are floats, and Go rounds the same way")]
-    Ok(match resolve(text) {
-        Scalar::Null => Value::Nil,
-        Scalar::Bool(value) => Value::Bool(value),
-        Scalar::Int(value) if numbers == Numbers::Exact => Value::int64(value),
-        Scalar::Uint(value) if numbers == Numbers::Exact => Value::Uint(UintKind::Uint64, value),
-        Scalar::Float(value) if numbers == Numbers::Exact => Value::Float(value),
-        Scalar::Int(value) => Value::Float(value as f64),
-        Scalar::Uint(value) => Value::Float(value as f64),
-        Scalar::Float(value) if value.is_finite() => Value::Float(value),
-        Scalar::Float(value) => {
-            let text = format_float(value, 'g', None);
-            return Err(Problem::Meaning(Message::plain("json: unsupported value: ").data(text)));
-        }
-        Scalar::Timestamp | Scalar::Merge | Scalar::Str => Value::text(text),
-    })
-}
-
-/// A key as text.
-pub(super) fn key_text(key: &Value) -> Result<Bytes, Problem> {
-    match key {
-        Value::Str(bytes) => Ok(bytes.clone()),
-        Value::Bool(value) => Ok(value.to_string().into_bytes().into()),
-        Value::Int(_, value) => Ok(value.to_string().into_bytes().into()),
-        Value::Uint(_, value) => Ok(value.to_string().into_bytes().into()),
-        Value::Float(value) => {
-            let text = crate::funcs::json::number_text(*value).unwrap_or_default();
-            Ok(text.into_bytes().into())
-        }
-        other => Err(Problem::Meaning(Message::plain("yaml: invalid map key: ").data(source(other)))),
-    }
-}
-
-/// A value as Go source, for errors. Bounded by the text it was read from.
-fn source(value: &Value) -> String {
-    let joined = |parts: Vec<String>| parts.join(", ");
-    match value {
-        Value::Nil => "interface {}(nil)".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Int(_, value) => value.to_string(),
-        Value::Uint(_, value) => format!("{value:#x}"),
-        Value::Float(value) => format_float(*value, 'g', None),
-        Value::Str(bytes) => lossy(&quote(bytes, false)),
-        Value::List(list) => format!("[]interface {{}}{{{}}}", joined(list.items().iter().map(source).collect())),
-        Value::Map(map) => {
-            let entry = |(key, value): (Bytes, Value)| format!("{}:{}", lossy(&quote(&key, false)), source(&value));
-            format!("map[interface {{}}]interface {{}}{{{}}}", joined(map.entries().into_iter().map(entry).collect()))
-        }
-        Value::Complex(..) | Value::Object(_) => value.type_name().to_owned(),
     }
 }

@@ -2,95 +2,12 @@
 
 use granit_parser::{ErrorKind, ScanError};
 
+use super::escapes;
 use crate::error::Message;
 use crate::text::line_ends;
 
-/// The text, if it is one that YAML allows at all; else the offset of the first wrong byte, and what is wrong.
-pub(super) fn before_parsing(text: &[u8]) -> Result<&str, (usize, Message)> {
-    let (text, bad) = match std::str::from_utf8(text) {
-        Ok(text) => (text, None),
-        Err(error) => {
-            let (good, bad) = text.split_at(error.valid_up_to());
-            (std::str::from_utf8(good).unwrap_or_default(), Some(bad))
-        }
-    };
-    let is_control = |char: char| {
-        matches!(char, '\u{fffe}' | '\u{ffff}') || char.is_control() && !matches!(char, '\t' | '\n' | '\r' | '\u{85}')
-    };
-    if let Some(at) = text.find(is_control) {
-        return Err((at, "yaml: control characters are not allowed".into()));
-    }
-    if let Some(bad) = bad {
-        return Err((text.len(), wrong_bytes(bad).into()));
-    }
-    // A tab cannot indent, not even the first line.
-    let content = text.trim_start_matches([' ', '\n', '\r']);
-    if content.starts_with('\t') && !content.trim().is_empty() {
-        let at = text.len() - content.len();
-        return Err((
-            at,
-            placed(scanned(1 + lines_before(text, at)), &"found character that cannot start any token".into()),
-        ));
-    }
-    match wrong_directive(text) {
-        Some(problem) => Err((0, problem.into())),
-        None => Ok(text),
-    }
-}
-
-/// What is wrong with bytes that begin with none of UTF-8.
-fn wrong_bytes(bytes: &[u8]) -> &'static str {
-    let length = match bytes {
-        [0xc0..=0xdf, ..] => 2,
-        [0xe0..=0xef, ..] => 3,
-        [0xf0..=0xf7, ..] => 4,
-        _ => return "yaml: invalid leading UTF-8 octet",
-    };
-    let Some(bytes) = bytes.get(..length) else { return "yaml: incomplete UTF-8 octet sequence" };
-    if !bytes[1..].iter().all(|byte| byte & 0xc0 == 0x80) {
-        return "yaml: invalid trailing UTF-8 octet";
-    }
-    match bytes {
-        [0xc0 | 0xc1, ..] | [0xe0, ..=0x9f, ..] | [0xf0, ..=0x8f, ..] => "yaml: invalid length of a UTF-8 sequence",
-        _ => "yaml: invalid Unicode character",
-    }
-}
-
-/// What is wrong with the directives before the first document: only YAML 1.1 and tags are known.
-fn wrong_directive(text: &str) -> Option<&'static str> {
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).peekable();
-    if lines.peek().is_some_and(|line| *line == "..." || line.starts_with("... ")) {
-        return Some("yaml: did not find expected node content");
-    }
-    lines.take_while(|line| line.starts_with('%')).find_map(|line| wrong_directive_line(&line[1..]))
-}
-
-/// What is wrong with one directive, given without its percent sign.
-fn wrong_directive_line(line: &str) -> Option<&'static str> {
-    let end = line.find(|char: char| !is_word(char)).unwrap_or(line.len());
-    let (name, rest) = line.split_at(end);
-    if name.is_empty() {
-        return Some("yaml: could not find expected directive name");
-    }
-    if !rest.is_empty() && !rest.starts_with([' ', '\t']) {
-        return Some("yaml: found unexpected non-alphabetical character");
-    }
-    match (name, rest.split_ascii_whitespace().next()) {
-        ("YAML", Some("1.1")) | ("TAG", _) => None,
-        ("YAML", None) => Some("yaml: did not find expected version number"),
-        ("YAML", Some(version)) if version.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some("yaml: did not find expected digit or '.' character")
-        }
-        ("YAML", Some(version)) if version.starts_with("1.1.") => {
-            Some("yaml: did not find expected comment or line break")
-        }
-        ("YAML", _) => Some("yaml: found incompatible YAML document"),
-        _ => Some("yaml: found unknown directive name"),
-    }
-}
-
 /// A character of names: of directives and aliases.
-fn is_word(char: char) -> bool {
+pub(super) fn is_word(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | '-')
 }
 
@@ -116,9 +33,38 @@ pub(super) fn no_key(before_it: &str, line: usize) -> Option<Message> {
     Some(placed(before(line), &problem.into()))
 }
 
+/// What is wrong with an escape in the double-quoted scalar that opens at `open`, and on which line, counted from 1.
+pub(super) fn wrong_escape(text: &str, open: usize) -> Option<(usize, Message)> {
+    let (at, problem) = escapes::wrong(text, open)?;
+    let line = 1 + lines_before(text, at);
+    Some((line, scanned_at(line, problem)))
+}
+
+/// What is wrong with a key in braces from `start` to `end` whose colon is on another line than its start, and the line of
+/// the colon, counted from 1. Nothing where a question mark announces the key.
+pub(super) fn key_over_lines(text: &str, start: usize, end: usize) -> Option<(usize, Message)> {
+    let mut rest = text.get(end..)?.trim_start();
+    while rest.starts_with('#') {
+        rest = rest.get(rest.find('\n')?..)?.trim_start();
+    }
+    let colon = text.len() - rest.len();
+    let is_whole = !rest.starts_with(':') || !text.get(start..colon)?.contains('\n');
+    if is_whole || text.get(..start)?.trim_end().ends_with('?') {
+        return None;
+    }
+    let line = 1 + lines_before(text, colon);
+    Some((line, placed(before(line), &"did not find expected ',' or '}'".into())))
+}
+
 /// The problem with the line where Go sees it, which it leaves out for the first.
 pub(super) fn worded(error: &ScanError, text: &str) -> Message {
     let here = error.marker().line();
+    let is_escape =
+        matches!(error.kind(), ErrorKind::UnknownQuotedScalarEscape | ErrorKind::InvalidQuotedScalarHexEscape);
+    if let Some((_, problem)) = error.marker().byte_offset().filter(|_| is_escape).and_then(|at| wrong_escape(text, at))
+    {
+        return problem;
+    }
     if let Some(problem) = missed(error, text) {
         return placed(before(here), &problem.into());
     }
@@ -161,6 +107,7 @@ pub(super) fn worded(error: &ScanError, text: &str) -> Message {
         ErrorKind::UnknownQuotedScalarEscape => (scanned(here), "found unknown escape character".into()),
         ErrorKind::UnexpectedCharacter { .. }
         | ErrorKind::TabNotAllowed
+        | ErrorKind::InvalidBlockEntryWhitespace
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation => (scanned(here), "found character that cannot start any token".into()),
         ErrorKind::RecursionLimitExceeded => (0, "exceeded max depth of 10000".into()),
@@ -184,6 +131,7 @@ fn missed(error: &ScanError, text: &str) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::MisplacedFlowCollectionEnd if follows_node(text, error) => KEY,
         ErrorKind::ExpectedNodeContent
+        | ErrorKind::BlockEntryInFlowCollection
         | ErrorKind::MisplacedFlowCollectionEnd
         | ErrorKind::UnexpectedEofBlockMapping
         | ErrorKind::UnexpectedEofBlockSequence
@@ -233,9 +181,14 @@ fn first_mark(text: &str, line: usize) -> usize {
 }
 
 /// The problem on a line, or on none for 0.
-pub(super) fn placed(line: usize, problem: &Message) -> Message {
+fn placed(line: usize, problem: &Message) -> Message {
     let place = if line == 0 { String::new() } else { format!("line {line}: ") };
     Message::ours(format!("yaml: {place}")).then(problem)
+}
+
+/// A problem that Go's scanner finds on a line, counted from 1.
+pub(super) fn scanned_at(line: usize, problem: &'static str) -> Message {
+    placed(scanned(line), &problem.into())
 }
 
 /// Where the text goes on behind a key without a colon, in lines counted from 1; a comment counts, and the end of a line

@@ -20,6 +20,8 @@ pub(super) struct Tabs {
     open: Vec<Collection>,
     /// Where the event before ends.
     end: usize,
+    /// Whether that was a scalar that takes the blank lines behind it, as all without quotes do.
+    takes_lines: bool,
 }
 
 /// A list or map that is open, in brackets or by the column where it begins.
@@ -29,30 +31,64 @@ enum Collection {
 }
 
 impl Tabs {
-    /// Takes the next event, and tells of a tab in or behind it that Go refuses.
+    /// Takes the next event, and tells of a tab before, in or behind it that Go refuses.
     pub(super) fn next(&mut self, text: &str, event: &Event<'_>, span: &Span) -> Option<WrongTab> {
         let (start, end) = (span.start.byte_offset()?, span.end.byte_offset()?);
         let before = self.end;
+        let wrong = if self.is_flow() { None } else { between(text, before, start, self.takes_lines) };
         self.end = end.max(before);
+        self.takes_lines = false;
         match event {
             Event::MappingStart(..) | Event::SequenceStart(..) => {
-                let is_flow = text.get(start..).is_some_and(|rest| rest.starts_with(['{', '[']));
+                // A pair within a list in brackets has none of its own.
+                let is_flow = self.is_flow() || text.get(start..).is_some_and(|rest| rest.starts_with(['{', '[']));
                 self.open.push(if is_flow { Collection::Flow } else { Collection::Block(span.start.col()) });
-                None
+                wrong
             }
             Event::MappingEnd | Event::SequenceEnd => {
                 self.open.pop();
-                None
+                wrong
             }
             Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) => {
-                in_block(text, before, span.start.col()).or_else(|| self.behind(text, end, false))
+                self.takes_lines = true;
+                wrong.or_else(|| in_block(text, before, span.start.col())).or_else(|| self.behind(text, end, false))
             }
-            Event::Scalar(content, style, ..) => {
-                self.behind(text, end, *style == ScalarStyle::Plain && !content.is_empty())
+            Event::Scalar(content, ScalarStyle::Plain, ..) => {
+                self.takes_lines = !content.is_empty();
+                wrong.or_else(|| self.within(text, start, end)).or_else(|| self.behind(text, end, !content.is_empty()))
             }
-            Event::Alias(_) => self.behind(text, end, false),
-            _ => None,
+            Event::Scalar(..) | Event::Alias(_) => wrong.or_else(|| self.behind(text, end, false)),
+            _ => wrong,
         }
+    }
+
+    /// Where the last event ends.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// Whether the innermost list or map is in brackets.
+    pub(super) fn is_flow(&self) -> bool {
+        matches!(self.open.last(), Some(Collection::Flow))
+    }
+
+    /// The column that lines reach which belong to the innermost list or map that is not in brackets; 0 without one.
+    pub(super) fn column(&self) -> usize {
+        let column = self.open.iter().rev().find_map(|open| match open {
+            Collection::Flow => None,
+            Collection::Block(column) => Some(column + 1),
+        });
+        column.unwrap_or_default()
+    }
+
+    /// The first wrong tab in a scalar without quotes that goes over several lines.
+    fn within(&self, text: &str, start: usize, end: usize) -> Option<WrongTab> {
+        let mut lines = text.get(start..end)?.split('\n').enumerate().skip(1);
+        let (index, _) = lines.find(|(_, line)| {
+            let spaces = indentation(line);
+            spaces < self.column() && line[spaces..].starts_with('\t')
+        })?;
+        Some(WrongTab { line: line_at(text, start) + index, problem: VIOLATES })
     }
 
     /// The first wrong tab between the end of a scalar and what follows it.
@@ -63,14 +99,9 @@ impl Tabs {
             return None;
         }
         let goes_on = is_plain && !behind.starts_with('#') && behind.len() == rest.trim_start_matches('\r').len();
-        let is_flow = matches!(self.open.last(), Some(Collection::Flow));
-        if is_flow && !goes_on {
+        if self.is_flow() && !goes_on {
             return None;
         }
-        let column = self.open.iter().rev().find_map(|open| match open {
-            Collection::Flow => None,
-            Collection::Block(column) => Some(column + 1),
-        });
         for (index, line) in behind.split('\n').skip(1).enumerate() {
             let spaces = indentation(line);
             let content = line.get(spaces..)?;
@@ -79,7 +110,7 @@ impl Tabs {
                 if !goes_on {
                     return wrong(NO_TOKEN);
                 }
-                if spaces < column.unwrap_or_default() {
+                if spaces < self.column() {
                     return wrong(VIOLATES);
                 }
             }
@@ -89,6 +120,34 @@ impl Tabs {
         }
         None
     }
+}
+
+/// The first tab between two events, outside of brackets, that indents a line or what an indicator announces. A scalar that
+/// takes the blank lines behind it has looked at them.
+fn between(text: &str, before: usize, start: usize, takes_lines: bool) -> Option<WrongTab> {
+    let gap = text.get(before..start)?;
+    let seen = if takes_lines { gap.len() - gap.trim_start().len() } else { 0 };
+    let starts_line = before == 0 || gap.get(..seen)?.contains('\n');
+    let is_wrong = |(index, line): &(usize, &str)| {
+        let is_whole = *index > 0 || starts_line;
+        let mut content = line.trim_start_matches(' ');
+        if is_whole && content.starts_with('\t') {
+            return true;
+        }
+        let announces: &[char] = if is_whole { &['-', '?', ':'] } else { &['-', '?'] };
+        while let Some(behind) = content.strip_prefix(announces) {
+            content = behind.trim_start_matches(' ');
+            if content.starts_with('\t') {
+                return true;
+            }
+            if content.len() == behind.len() {
+                return false;
+            }
+        }
+        false
+    };
+    let (index, _) = gap.get(seen..)?.split('\n').enumerate().find(is_wrong)?;
+    Some(WrongTab { line: line_at(text, before + seen) + index, problem: NO_TOKEN })
 }
 
 /// The first tab that stands where spaces indent a block scalar, whose head follows `before` and whose content begins at

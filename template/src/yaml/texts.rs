@@ -5,9 +5,11 @@ use std::fmt;
 
 use granit_parser::Event;
 
-use super::parse::{Numbers, Problem, Reader, is_merge, key_text, sources};
-use super::problem::before_parsing;
-use super::quoted::indented;
+use super::key::key_text;
+use super::mend::mended;
+use super::parse::{Problem, Reader, is_merge, sources};
+use super::readable::readable;
+use super::scalar::Numbers;
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::fmt::float::format_float;
@@ -87,17 +89,17 @@ pub(super) fn with_reader<T>(
     if context.check_bytes(text.len()).is_err() {
         return Err(YamlError { line: 1, mistake: Mistake::TooMuch });
     }
-    let text = before_parsing(text).map_err(|(at, problem)| {
+    let text = readable(text).map_err(|(at, problem)| {
         let before = text.get(..at).unwrap_or_default();
         let words = problem.redacted().trim_start_matches("yaml: ").to_owned();
         YamlError { line: line_ends(before) + 1, mistake: Mistake::Meaning(words) }
     })?;
-    let mut reader = Reader::new(&context, text, Numbers::Exact);
+    let mut reader = Reader::new(&context, &text, Numbers::Exact);
     let outcome = read(&mut reader);
     let line = reader.line();
-    if outcome.is_err() && reader.has_wrong_lines() {
-        let text = indented(&context, text).map_err(|problem| YamlError { line, mistake: problem.into() })?;
-        let mut reader = Reader::new(&context, &text, Numbers::Exact);
+    if outcome.is_err() && reader.can_be_mended() {
+        let mended = mended(&context, &text).map_err(|problem| YamlError { line, mistake: problem.into() })?;
+        let mut reader = Reader::of_mended(&context, &mended, &text, Numbers::Exact);
         return read(&mut reader).map_err(|mistake| YamlError { line: reader.line(), mistake });
     }
     outcome.map_err(|mistake| YamlError { line, mistake })
@@ -137,7 +139,7 @@ fn entries(reader: &mut Reader<'_, '_>, mut room: usize) -> Result<BTreeMap<Stri
             }
             continue;
         }
-        let key = reader.node(event)?;
+        let key = reader.key(event)?;
         let key = lossy(&text_of_key(&key)?);
         let event = reader.event()?;
         // Refused before it is read, so that the error has the line where it begins.

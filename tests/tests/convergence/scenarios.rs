@@ -1,4 +1,4 @@
-//! Fourteen things that happen to an ExternalSecret, as data.
+//! Fifteen things that happen to an ExternalSecret, as data.
 
 use serde_json::{Value, json};
 
@@ -174,6 +174,19 @@ fn repairs() -> Vec<Scenario> {
             given: synced(&json!({})),
             when: vec![Step::DeleteSecret("app")],
             then: vec![Step::Holds("app", FIRST), SYNCED],
+        },
+        Scenario {
+            name: "edit of credentials",
+            given: vec![
+                entry("first"),
+                Step::Token { is_good: false },
+                Step::Apply(store(&token(), "secret")),
+                app(&json!({})),
+                Step::Fails,
+                Step::StoreFailsAgain,
+            ],
+            when: vec![Step::Token { is_good: true }],
+            then: vec![Step::StoreValid, Step::Holds("app", FIRST), SYNCED],
         },
         Scenario {
             name: "repair of a store",

@@ -13,7 +13,7 @@ use crate::{
     scenarios::{app, entry, force_sync, synced, target},
     steps::Step,
     support::{SOON, data, manifest::secret},
-    world::{PLACES, World},
+    world::{PLACES, World, store, token},
 };
 
 /// One row. `Secret` and `keys`: what others have and keep.
@@ -51,6 +51,29 @@ async fn nothing_of_others_is_deleted_or_overwritten_on_old_knowledge() -> Resul
     let outcomes: Vec<_> = outcomes.buffer_unordered(number).collect().await;
     let failures: Vec<_> = outcomes.into_iter().filter_map(std::result::Result::err).collect();
     if failures.is_empty() { Ok(()) } else { Err(Failure::new(failures.join("\n\n"))) }
+}
+
+/// Two watches: that of the ExternalSecret may be the faster one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn store_of_which_nothing_is_told_yet_is_not_told_to_be_missing() -> Result {
+    let _place = PLACES.acquire().await?;
+    let world = World::new("untold").await?;
+    world.take(&[entry("first")]).await?;
+    world.at_rest(0.0).await?;
+    world.proxy.record(None).await;
+    world.proxy.freeze("secretstores");
+    world.take(&[Step::Apply(store(&token(), "secret")), app(&json!({}))]).await?;
+    let look = "GET secretstores store";
+    wait::until(look, SOON, || async {
+        let calls: Vec<_> = world.proxy.calls().iter().map(ToString::to_string).collect();
+        if calls.iter().any(|call| call == look) { Ok(()) } else { Err(format!("there were {calls:?}")) }
+    })
+    .await?;
+    world.at_rest(0.0).await?;
+    let told = world.scene.ours("ExternalSecret").get("app").await?;
+    assert!(told.data.get("status").is_none(), "{}", told.data);
+    world.proxy.thaw("secretstores");
+    world.take(&[Step::Holds("app", &[("password", "first")]), SYNCED]).await
 }
 
 async fn run(row: Late) -> Result {

@@ -26,12 +26,18 @@ pub enum Step {
     /// A merge patch by somebody.
     Change(&'static str, &'static str, Value),
     EditSecret(&'static str, Value),
+    /// The Secret `token` holds a token that the store takes, or one that it does not.
+    Token {
+        is_good: bool,
+    },
     DeleteSecret(&'static str),
     Delete(&'static str, &'static str),
     /// The ExternalSecret goes and leaves its Secret behind, which is waited for.
     Orphan(&'static str),
     /// Waits until the store can be used.
     StoreValid,
+    /// Waits until a check of the store has failed for the second time: the next is 10 s away.
+    StoreFailsAgain,
     /// Waits until the Secret holds exactly this.
     Holds(&'static str, &'static [(&'static str, &'static str)]),
     /// Waits until the ExternalSecret is Ready as it is written now, for this reason.
@@ -66,6 +72,10 @@ impl World {
                 Ok(())
             }
             Step::EditSecret(name, patch) => scene.edit_secret(name, patch).await.map(drop),
+            Step::Token { is_good } => {
+                let token = if *is_good { &self.bao.root_token } else { "s.wrong" };
+                scene.edit_secret("token", &json!({"stringData": {"token": token}})).await.map(drop)
+            }
             Step::DeleteSecret(name) => scene.delete_secret(name).await,
             Step::Delete(kind, name) => {
                 scene.ours(kind).delete(name, &DeleteParams::default()).await?;
@@ -78,6 +88,7 @@ impl World {
                 wait::gone(&scene.ours("ExternalSecret"), name, SOON).await
             }
             Step::StoreValid => scene.store_is_valid("SecretStore", crate::world::STORE).await.map(drop),
+            Step::StoreFailsAgain => self.store_fails_again().await,
             Step::Holds(name, values) => scene.holds(name, values).await.map(drop),
             Step::Ready(reason) => self.ready(reason).await,
             Step::Fails => tests::resources::failed(scene.bed, &scene.namespace, "app").await.map(drop),
@@ -93,6 +104,16 @@ impl World {
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app"}});
         self.scene.apply(&account).await?;
         self.bao.kubernetes_role(self.scene.bed.admin()?, namespace, (namespace, "app"), &[namespace]).await
+    }
+
+    async fn store_fails_again(&self) -> Result {
+        wait::until("two failures of the store", SOON, || async {
+            let name = "controller_runtime_reconcile_errors_total";
+            let failed = self.controller.metric(name, &["controller=\"secretstore\""]).await;
+            let failed = failed.map_err(|failure| failure.to_string())?.unwrap_or_default();
+            if failed >= 2.0 { Ok(()) } else { Err(format!("{failed}")) }
+        })
+        .await
     }
 
     async fn ready(&self, reason: &str) -> Result {

@@ -5,10 +5,10 @@ use tests::{Result, wait};
 
 use crate::support::{
     SOON, Scene,
-    manifest::{external_secret, secret},
+    manifest::{external_secret, secret, with},
     says,
 };
-use crate::vault_with_two;
+use crate::{safety::notes, vault_with_two};
 
 /// An ExternalSecret of both, refreshed every second.
 fn both_of(scene: &Scene, target: &Value) -> Value {
@@ -50,6 +50,40 @@ async fn deletion_policy_delete_drops_keys_one_by_one_and_then_the_secret() -> R
     bao.put(&format!("secret/{}/db", scene.namespace), &json!({"value": "again"})).await?;
     scene.holds("app", &[("db", "again")]).await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn renamed_target_goes_under_its_old_name_when_there_is_nothing_for_the_new_one() -> Result {
+    let (scene, bao) = vault_with_two("delete-renamed").await?;
+    let target = |name: &str| json!({"deletionPolicy": "Delete", "name": name});
+    let once_an_hour = |name: &str| with(both_of(&scene, &target(name)), &json!({"refreshInterval": "1h"}));
+    scene.apply(&external_secret("app", &once_an_hour("old"))).await?;
+    scene.holds("old", &[("db", "db"), ("cache", "cache")]).await?;
+    for entry in ["db", "cache"] {
+        bao.delete(&format!("secret/{}/{entry}", scene.namespace)).await?;
+    }
+    scene.apply(&external_secret("app", &once_an_hour("new"))).await?;
+    wait::gone(&scene.secrets(), "old", SOON).await?;
+    scene.settled("app", |ready| ready.reason == "SecretDeleted").await.map(drop)
+}
+
+#[tokio::test]
+async fn secret_that_finalizers_keep_is_told_to_go_once() -> Result {
+    let (scene, bao) = vault_with_two("delete-kept").await?;
+    let target = json!({"deletionPolicy": "Delete", "template": {"metadata": {"finalizers": ["example.com/keep"]}, "mergePolicy": "Merge"}});
+    scene.apply(&external_secret("app", &both_of(&scene, &target))).await?;
+    scene.holds("app", &[("db", "db"), ("cache", "cache")]).await?;
+    for entry in ["db", "cache"] {
+        bao.delete(&format!("secret/{}/{entry}", scene.namespace)).await?;
+    }
+    scene.settled("app", |ready| ready.message.contains("finalizers")).await?;
+    for _ in 0..3 {
+        let refreshes = scene.reconciles("app").await?;
+        scene.is_looked_at("app", refreshes).await?;
+    }
+    assert_eq!(notes(&scene, "app", "Deleted").await?.len(), 1);
+    scene.edit_secret("app", &json!({"metadata": {"finalizers": null}})).await?;
+    wait::gone(&scene.secrets(), "app", SOON).await
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! What others do to the target: repaired where it is ours, left where it is theirs.
 
-use api::names::{MANAGED_LABEL, OWNER_LABEL};
+use api::names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, OWNER_LABEL};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{Result, wait};
 
 use crate::support::{
@@ -35,6 +35,7 @@ async fn drift_is_repaired_at_once() -> Result {
     for (what, patch) in [
         ("the managed label", json!({"labels": {MANAGED_LABEL: null}})),
         ("the owner label", json!({"labels": {OWNER_LABEL: null}})),
+        ("the owner label of another", json!({"labels": {OWNER_LABEL: "of-another"}})),
         ("the owner reference", json!({"ownerReferences": null})),
     ] {
         let whole = scene.secrets().get("app").await?;
@@ -47,7 +48,42 @@ async fn drift_is_repaired_at_once() -> Result {
     wait::until("every repair to be counted", SOON, || async {
         let repairs = scene.count("externalsecret_drift_repairs_total", "app").await;
         let repairs = repairs.map_err(|failure| failure.to_string())?;
-        if repairs >= 7.0 { Ok(()) } else { Err(format!("{repairs}")) }
+        if repairs >= 8.0 { Ok(()) } else { Err(format!("{repairs}")) }
+    })
+    .await
+}
+
+/// Neither where others have keys of their own nor where nothing is written.
+#[tokio::test]
+async fn what_is_put_right_for_nobody_is_not_counted_as_a_repair() -> Result {
+    let scene = Scene::new("no-drift").await?;
+    store(&scene, "first").await?;
+    let spec = |over: &Value| with(reads("store", &[("password", "password")]), over);
+    let merged = spec(&json!({"target": {"creationPolicy": "CreateOrMerge"}}));
+    scene.apply(&external_secret("merged", &merged)).await?;
+    let mut before = scene.holds("merged", &[("password", "first")]).await?;
+    let find =
+        json!({"refreshInterval": "1s", "data": null, "dataFrom": [{"find": {"name": {"regexp": "^nothing$"}}}]});
+    scene.apply(&external_secret("empty", &spec(&find))).await?;
+    scene.is_synced("empty").await?;
+
+    // The second is acted on after the first was counted.
+    for value in ["ZWRpdGVk", "YWdhaW4="] {
+        scene.edit_secret("merged", &json!({"data": {"theirs": value}})).await?;
+        let hash = |secret: &Secret| secret.annotations().get(DATA_HASH_ANNOTATION).cloned();
+        let follows = |secret: &Secret| hash(secret) != hash(&before);
+        before = wait::object(&scene.secrets(), "merged", "the hash to follow", SOON, follows).await?;
+    }
+    let refreshes = scene.reconciles("empty").await?;
+    scene.is_looked_at("empty", refreshes + 1.0).await?;
+    let repairs = async |name| scene.count("externalsecret_drift_repairs_total", name).await;
+    for name in ["merged", "empty"] {
+        assert_eq!(repairs(name).await?, 0.0, "{name}");
+    }
+    scene.edit_secret("merged", &json!({"data": {"password": "ZWRpdGVk"}})).await?;
+    wait::until("a repair to be counted", SOON, || async {
+        let repairs = repairs("merged").await.map_err(|failure| failure.to_string())?;
+        if repairs >= 1.0 { Ok(()) } else { Err(format!("{repairs}")) }
     })
     .await
 }

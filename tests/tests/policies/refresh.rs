@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use tests::{Result, wait};
 
 use crate::support::{
-    SOON, Scene, data,
-    manifest::{external_secret, with},
+    Ready, SOON, Scene, data,
+    manifest::{cluster_secret_store, external_secret, fake, with},
 };
 use crate::{all, store, stored, targeting, vault_with_two};
 
@@ -26,6 +26,59 @@ async fn nothing_comes_of(scene: &Scene, name: &str, before: &Secret, act: impl 
     act.await?;
     scene.is_looked_at(name, looked_at).await?;
     scene.is_untouched(before).await
+}
+
+/// Also where nothing would be fetched again: the condition tells what is, not what was.
+#[tokio::test]
+async fn mistake_that_is_taken_back_and_permission_that_is_given_back_are_over() -> Result {
+    let scene = &stored("over", "first").await?;
+    let shared = scene.unique("shared");
+    let limited = |to: &str| {
+        let conditions = json!({"spec": {"conditions": [{"namespaces": [to]}]}});
+        with(cluster_secret_store(&shared, &fake(&[("password", "first")])), &conditions)
+    };
+    scene.apply(&limited(&scene.namespace)).await?;
+    scene.store_is_valid("ClusterSecretStore", &shared).await?;
+    let rows = [("Periodic", "1h"), ("Periodic", "0"), ("CreatedOnce", "1h"), ("OnChange", "1h")];
+    let name = |(policy, interval): (&str, &str)| format!("{}-{interval}", policy.to_lowercase());
+    let spec = |(policy, interval): (&str, &str), target: &Value| {
+        let store = json!({"name": shared, "kind": "ClusterSecretStore"});
+        let over =
+            json!({"secretStoreRef": store, "refreshPolicy": policy, "refreshInterval": interval, "target": target});
+        with(targeting(&json!({})), &over)
+    };
+    for row in rows {
+        scene.apply(&external_secret(&name(row), &spec(row, &json!({})))).await?;
+        scene.holds(&name(row), &[("password", "first")]).await?;
+        scene.is_synced(&name(row)).await?;
+    }
+    let mistake = json!({"creationPolicy": "Merge", "deletionPolicy": "Delete"});
+    for row in rows {
+        let name = name(row);
+        scene.apply(&external_secret(&name, &spec(row, &mistake))).await?;
+        scene.fails(&name, "SpecInvalid").await?;
+        let mended = spec(row, &json!({"creationPolicy": "Owner", "deletionPolicy": "Retain"}));
+        scene.apply(&external_secret(&name, &mended)).await?;
+        is_ready_again(scene, &name).await?;
+    }
+    scene.apply(&limited("elsewhere")).await?;
+    for row in rows {
+        scene.fails(&name(row), "StoreNotAllowed").await?;
+    }
+    scene.apply(&limited(&scene.namespace)).await?;
+    for row in rows {
+        is_ready_again(scene, &name(row)).await?;
+        scene.holds(&name(row), &[("password", "first")]).await?;
+    }
+    Ok(())
+}
+
+/// Whatever version was synced: not every policy follows the spec.
+async fn is_ready_again(scene: &Scene, name: &str) -> Result {
+    let is_ready = |object: &DynamicObject| {
+        Ready::of(object).is_some_and(|ready| ready.status == "True" && ready.reason == "SecretSynced")
+    };
+    wait::object(&scene.ours("ExternalSecret"), name, "to be ready again", SOON, is_ready).await.map(drop)
 }
 
 /// What makes each policy fetch again, under an interval and under none: a label, the spec, an edit of the Secret, its deletion.

@@ -17,7 +17,7 @@ use crate::support::{
 use crate::{all, store, stored, targeting};
 
 /// Notes of the events of one reason about an ExternalSecret.
-async fn notes(scene: &Scene, name: &str, reason: &str) -> Result<Vec<String>> {
+pub async fn notes(scene: &Scene, name: &str, reason: &str) -> Result<Vec<String>> {
     let api: Api<Event> = Api::namespaced(scene.client.clone(), &scene.namespace);
     let events = api.list(&ListParams::default()).await?.items.into_iter().filter(|event| {
         let about = event.regarding.as_ref().and_then(|about| about.name.as_deref());
@@ -215,7 +215,7 @@ async fn renamed_target_leaves_an_old_secret_that_is_not_provably_ours() -> Resu
     }
     // Somebody makes them their own while the operator is away.
     controller.kill().await?;
-    let label = json!({"metadata": {"labels": {api::names::OWNER_LABEL: null}}});
+    let label = json!({"metadata": {"labels": {OWNER_LABEL: null}}});
     scene.edit_secret("unlabelled-old", &label).await?;
     scene.edit_secret("unowned-old", &json!({"metadata": {"ownerReferences": null}})).await?;
     for name in ["unlabelled", "unowned", "ours"] {

@@ -76,12 +76,50 @@ async fn opening_is_noticed_when_it_comes() -> Result {
     let schedule = format!("{} {} * * *", minute.minute(), minute.hour());
     scene.apply(&external_secret("app", &within("allow", &schedule, "1h"))).await?;
     is_held_up(&scene, "first").await?;
+    let looked_at = scene.reconciles("app").await?;
     let soon_after = Duration::from_secs(90);
     wait::object(&scene.secrets(), "app", "the value of the store once the window is open", soon_after, |secret| {
         crate::support::data(secret).get("password").is_some_and(|value| value == "changed")
     })
     .await?;
+    // The opening itself, what it wrote, and what comes of the interval of a second until this was asked.
+    let more = scene.reconciles("app").await? - looked_at;
+    assert!(more <= 6.0, "{more} reconciles until the opening, where one would do");
     let refreshed = refresh_time(&scene).await?;
     assert_eq!(TimeZone::UTC.to_datetime(refreshed).minute(), minute.minute(), "as soon as it was open");
+    Ok(())
+}
+
+/// The webhook would have refused it; without it, the window does not count, as in the Go operator.
+#[tokio::test]
+async fn window_that_cannot_be_read_is_told_once_for_each_version_and_ignored() -> Result {
+    let scene = stored("unreadable", "first").await?;
+    scene.apply(&external_secret("app", &within("deny", "every day at some time", "1h"))).await?;
+    scene.holds("app", &[("password", "first")]).await?;
+    store(&scene, "second").await?;
+    scene.holds("app", &[("password", "second")]).await?;
+    let events = scene.api("events.k8s.io/v1", "Event");
+    let told = || async {
+        let list = events.list(&kube::api::ListParams::default()).await?;
+        let ignored = list.items.into_iter().filter(|event| event.data["reason"] == "SyncWindowIgnored");
+        Ok::<_, tests::Failure>(ignored.map(|event| event.data).collect::<Vec<_>>())
+    };
+    wait::until("the event", crate::support::SOON, || async {
+        let told = told().await.map_err(|failure| failure.to_string())?;
+        if told.is_empty() { Err("it is not there".to_owned()) } else { Ok(()) }
+    })
+    .await?;
+    // Refreshes without a change tell nothing more.
+    let looked_at = scene.reconciles("app").await?;
+    scene.is_looked_at("app", looked_at + 1.0).await?;
+    let told = told().await?;
+    assert_eq!(told.len(), 1, "{told:?}");
+    let [event] = told.as_slice() else { return Ok(()) };
+    assert_eq!((&event["type"], &event["regarding"]["name"]), (&json!("Warning"), &json!("app")));
+    assert!(event.get("series").is_none_or(Value::is_null), "{event}");
+    crate::support::says(
+        event["note"].as_str().unwrap_or_default(),
+        &["spec.syncWindows.windows[0].schedule", "ignored"],
+    );
     Ok(())
 }

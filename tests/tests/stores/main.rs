@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod outage;
 mod sensing;
 
 use std::time::Duration;
@@ -188,6 +189,31 @@ async fn store_is_checked_again_at_its_refresh_interval() -> Result {
     let unchecked = scene.ours("SecretStore").get("seldom").await?;
     assert_eq!(version(&unchecked), seldom, "it is checked every 5 minutes only");
     Ok(())
+}
+
+#[tokio::test]
+async fn store_mended_at_the_backend_is_noticed_at_the_general_interval_and_wakes_its_users() -> Result {
+    let scene = Scene::with_flags("mended", &["--store-requeue-interval=2s"]).await?;
+    let bao = scene.bed.bao().await?;
+    token_for(&scene, bao).await?;
+    scene.apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}})).await?;
+    let kubernetes = json!({"vault": {"auth": {"tokenSecretRef": null, "kubernetes": {
+        "mountPath": "kubernetes", "role": scene.namespace, "serviceAccountRef": {"name": "reader"},
+    }}}});
+    scene.apply(&secret_store("vault", &with(vault(&bao.address), &kubernetes))).await?;
+    scene.apply(&external_secret("app", &password(&scene, &json!({"name": "vault"})))).await?;
+    scene.store_fails("SecretStore", "vault", "VaultLoginDenied").await?;
+    scene.fails("app", "StoreNotReady").await?;
+    // As a failure that only a user can end, it would be tried again a minute after this.
+    for _ in 0..2 {
+        is_checked_again(&scene, "vault").await?;
+    }
+    bao.kubernetes_role(scene.client.clone(), &scene.namespace, (&scene.namespace, "reader"), &[&scene.namespace])
+        .await?;
+    let soon = Duration::from_secs(8);
+    wait::object(&scene.secrets(), "app", "its data soon after", soon, |secret| !support::data(secret).is_empty())
+        .await
+        .map(drop)
 }
 
 /// An ExternalSecret in each of two namespaces that uses one ClusterSecretStore.

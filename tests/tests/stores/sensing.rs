@@ -122,6 +122,34 @@ async fn service_account_and_authority_that_appear_or_change_wake_the_store() ->
 }
 
 #[tokio::test]
+async fn credentials_that_are_not_watched_are_taken_up_at_the_next_refresh() -> Result {
+    let scene = Scene::with_flags("unwatched", &["--watch-store-credentials=false"]).await?;
+    let bao = scene.bed.bao().await?;
+    let first = token_for(&scene, bao).await?;
+    scene.apply(&secret("token", &[("token", &first)])).await?;
+    scene.apply(&secret_store("vault", &vault(&bao.address))).await?;
+    let spec = with(password(&scene, &json!({"name": "vault"})), &json!({"refreshInterval": "2s"}));
+    scene.apply(&external_secret("app", &spec)).await?;
+    scene.holds("app", &[("password", &scene.namespace)]).await?;
+    // Both tokens work, so that nothing but a look tells of the second.
+    let name = format!("second-{}", scene.namespace);
+    let second = json!({"policies": [scene.namespace], "ttl": "1h", "no_parent": true, "display_name": name});
+    let second = bao.write("auth/token/create", &second).await?["auth"]["client_token"].clone();
+    let mark = bao.mark();
+    scene.edit_secret("token", &json!({"stringData": {"token": second}})).await?;
+    wait::until("a read with the second token", SOON, || async {
+        let uses = bao.requests_since(mark).map_err(|failure| failure.to_string())?;
+        let uses = uses.operation("read").filter(|request| request.display_name.ends_with(&name));
+        if uses.is_empty() { Err("there is none".to_owned()) } else { Ok(()) }
+    })
+    .await?;
+    bao.write("auth/token/revoke", &json!({"token": first})).await?;
+    bao.put(&format!("secret/{}/db", scene.namespace), &json!({"password": "by the second"})).await?;
+    scene.holds("app", &[("password", "by the second")]).await?;
+    scene.is_synced("app").await.map(drop)
+}
+
+#[tokio::test]
 async fn label_of_a_namespace_gives_and_takes_a_store_at_once() -> Result {
     let scene = Scene::new("labelled").await?;
     let store = scene.unique("for-payments");

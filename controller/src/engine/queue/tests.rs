@@ -169,3 +169,24 @@ async fn next_key_of_either_lane_tells_since_when_somebody_waits() {
     queue.done(&work);
     assert!(!queue.waits_since(now()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn keys_woken_by_one_event_share_its_moment_and_a_timer_does_not_move_it() {
+    let queue = queue();
+    let told_at = Instant::now();
+    for name in ["a", "b"] {
+        queue.add_after(&key(name), Duration::from_secs(10), Lane::Periodic);
+        queue.add_since(&key(name), Lane::Interactive, told_at);
+    }
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    for name in ["a", "b"] {
+        let work = take(&queue).await;
+        assert_eq!((work.key.clone(), work.since), (key(name), told_at));
+        queue.done(&work);
+    }
+    queue.add(&key("a"), Lane::Interactive);
+    let later = Instant::now();
+    queue.add_since(&key("a"), Lane::Interactive, told_at);
+    let work = take(&queue).await;
+    assert!(work.since > told_at && work.since <= later, "an older event does not make older answers do");
+}

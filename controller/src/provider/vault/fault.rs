@@ -37,8 +37,10 @@ impl Server {
 
     /// No answer, or one that broke off.
     pub fn failed(&self, error: &reqwest::Error) -> Error {
-        if let Some(why) = certificate_problem(error) {
-            return self.untrusted(&why);
+        match distrust(error) {
+            Some(Distrust::Ours(why)) => return self.untrusted(&why),
+            Some(Distrust::Theirs(why)) => return self.distrusts(&why),
+            None => {}
         }
         if error.is_timeout() {
             return self.unreachable("no answer in time");
@@ -55,6 +57,12 @@ impl Server {
         let advice =
             "put the certificate of the authority that signed it into spec.provider.vault.caBundle or caProvider";
         Error::fix(Code::VaultUntrusted, format!("the certificate of {self} is not trusted: {why}; {advice}"))
+    }
+
+    fn distrusts(&self, why: &str) -> Error {
+        let advice = "set spec.provider.vault.tls (or auth.cert) to a certificate for clients that it trusts";
+        let message = format!("{self} demands a client certificate or refuses the one it was shown: {why}; {advice}");
+        Error::fix(Code::VaultLoginDenied, message)
     }
 
     pub fn redirects(&self) -> Error {
@@ -153,7 +161,7 @@ impl Server {
     }
 }
 
-fn is_token_problem(said: &str) -> bool {
+pub fn is_token_problem(said: &str) -> bool {
     ["invalid token", "bad token", "missing client token"].iter().any(|phrase| said.contains(phrase))
 }
 
@@ -171,17 +179,38 @@ fn one_line(text: &str) -> String {
     lines.join(", ")
 }
 
-/// What is wrong with the server's certificate, if that is why a request failed.
-fn certificate_problem(error: &reqwest::Error) -> Option<String> {
+/// Who finds a certificate wanting, and why.
+enum Distrust {
+    Ours(String),
+    Theirs(String),
+}
+
+/// Whose certificate is to blame, if one is why a request failed.
+fn distrust(error: &reqwest::Error) -> Option<Distrust> {
+    use rustls::AlertDescription as Alert;
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         let error = unpacked(error);
-        if let Some(problem @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) =
-            error.downcast_ref()
-        {
-            return Some(problem.to_string());
+        match error.downcast_ref() {
+            Some(problem @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) => {
+                return Some(Distrust::Ours(problem.to_string()));
+            }
+            Some(
+                problem @ rustls::Error::AlertReceived(
+                    Alert::CertificateRequired
+                    | Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::UnknownCA
+                    // An authority that only has the name of a trusted one.
+                    | Alert::DecryptError
+                    | Alert::AccessDenied,
+                ),
+            ) => return Some(Distrust::Theirs(problem.to_string())),
+            _ => cause = error.source(),
         }
-        cause = error.source();
     }
     None
 }

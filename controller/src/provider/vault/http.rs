@@ -71,6 +71,11 @@ impl Reply {
         super::fault::said(&self.body, "errors")
     }
 
+    /// Whether Vault refused the token as such, whatever it asked for.
+    pub fn blames_token(&self) -> bool {
+        self.status == 403 && super::fault::is_token_problem(&self.errors())
+    }
+
     pub fn warnings(&self) -> String {
         super::fault::said(&self.body, "warnings")
     }

@@ -37,6 +37,7 @@ mod find;
 mod http;
 mod kv;
 mod login;
+mod refusals;
 mod request;
 mod session;
 mod token;
@@ -224,6 +225,14 @@ impl Store for Vault {
 
     async fn check(&self) -> Result<Readiness, Error> {
         self.session.check().await
+    }
+
+    fn reconsider(&self, remote: Option<&RemoteRef>) {
+        match remote.map(|remote| self.engine.locate(&remote.key).path) {
+            // Data and metadata of an entry end alike; one that ends like it costs a login at most.
+            Some(path) => self.session.reconsider(|refused| refused.ends_with(&path)),
+            None => self.session.reconsider(|_| true),
+        }
     }
 
     async fn close(&self) {

@@ -1,10 +1,11 @@
 //! The token that requests carry: obtained once, shared, renewed at two thirds of its life, given back at the end.
 //!
 //! A 403 may mean that the token was revoked or replaced, so one refused request obtains a token once more before the
-//! refusal counts. Whoever obtains a token holds the lock meanwhile: concurrent requests share one login.
+//! refusal counts; where that did not help lately, the refusal counts at once, unless Vault says that the token is to blame.
+//! Whoever obtains a token holds the lock meanwhile: concurrent requests share one login.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,7 @@ use super::{
     fault::Server,
     http::{Caller, Reply, Transport},
     login::{Login, Method},
+    refusals::Refusals,
     request::Request,
     token::{Life, Token, lease},
 };
@@ -44,6 +46,7 @@ pub struct Session {
     login_namespace: Option<HeaderValue>,
     metrics: ProviderMetrics,
     token: Mutex<Option<Arc<Token>>>,
+    refusals: std::sync::Mutex<Refusals>,
 }
 
 /// What a token is obtained for.
@@ -65,7 +68,15 @@ impl Session {
         metrics: ProviderMetrics,
     ) -> Self {
         let login_namespace = login_namespace.or_else(|| namespace.clone());
-        Self { transport, method, namespace, login_namespace, metrics, token: Mutex::default() }
+        Self {
+            transport,
+            method,
+            namespace,
+            login_namespace,
+            metrics,
+            token: Mutex::default(),
+            refusals: Default::default(),
+        }
     }
 
     pub const fn server(&self) -> &Server {
@@ -75,6 +86,15 @@ impl Session {
     /// Executes an endpoint in the engine's namespace; counted as `call`.
     pub async fn call<E: Endpoint>(&self, endpoint: &E, call: &str) -> Result<Reply, Error> {
         self.call_in(self.namespace.clone(), endpoint, call).await
+    }
+
+    /// Some paths that were refused may be permitted to another token now.
+    pub fn reconsider(&self, which: impl Fn(&str) -> bool) {
+        self.refusals().forget(which);
+    }
+
+    fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn call_in<E: Endpoint>(
@@ -87,12 +107,25 @@ impl Session {
         let token = self.obtain(Purpose::Request).await?;
         let mut caller = Caller { token: token.as_ref().map(|token| token.value.clone()), namespace };
         let mut reply = self.counted(&request, &caller, call).await?;
-        if reply.status == 403
-            && let Some(token) = token
-            && let Some(next) = self.obtain_other(&token).await?
-        {
+        let path = endpoint.path();
+        if reply.status != 403 {
+            self.refusals().forget(|refused| refused == path);
+            return Ok(reply);
+        }
+        let Some(token) = token else { return Ok(reply) };
+        if !reply.blames_token() && !self.refusals().is_another_worth_it(&path, now()) {
+            return Ok(reply);
+        }
+        let mut used = token.clone();
+        if let Some(next) = self.obtain_other(&token).await? {
+            next.count_use();
             caller.token = Some(next.value.clone());
             reply = self.counted(&request, &caller, call).await?;
+            used = next;
+        }
+        // A token that was given, and not obtained by a login, costs Vault nothing to look at again.
+        if reply.status == 403 && !reply.blames_token() && used.life.is_some() {
+            self.refusals().remember(&path, now());
         }
         Ok(reply)
     }

@@ -17,6 +17,7 @@ use crate::{
 };
 
 mod apart;
+mod mutual;
 
 const DENIED: &str = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
 
@@ -181,6 +182,55 @@ async fn find_walks_folders_and_goes_by_name_or_tags() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 12)]
+async fn search_makes_a_bounded_number_of_requests_at_the_same_time() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let folders: Vec<String> = (0..40).map(|number| format!("\"folder-{number}/\"")).collect();
+    let root = format!(r#"{{"data":{{"keys":[{}]}}}}"#, folders.join(","));
+    let (now, peak) = (running.clone(), most.clone());
+    let backend = Backend::start(move |request| {
+        peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        // Long enough for all that are under way to arrive.
+        std::thread::sleep(Duration::from_millis(5));
+        now.fetch_sub(1, Ordering::SeqCst);
+        match (request.method.as_str(), request.target.as_str()) {
+            ("LIST", "/v1/secret/metadata") => Answer::json(200, root.clone()),
+            ("LIST", _) => Answer::json(200, r#"{"data":{"keys":["app"]}}"#),
+            _ => entry(r#"{"k":"v"}"#),
+        }
+    })
+    .await;
+    let found = store(&backend).await.find(&Find::default(), Instant::now()).await.unwrap().unwrap();
+    assert_eq!((found.len(), backend.lines().len()), (40, 81));
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=find::CONCURRENCY).contains(&most), "{most} at once");
+}
+
+#[tokio::test]
+async fn versions_are_asked_for_by_number_and_destroyed_ones_are_absent() {
+    let backend = Backend::start(|request| match request.target.as_str() {
+        "/v1/secret/data/app?version=1" => entry(r#"{"k":"old"}"#),
+        "/v1/secret/data/app?version=2" => {
+            Answer::json(404, r#"{"data":{"data":null,"metadata":{"destroyed":true,"version":2}}}"#)
+        }
+        "/v1/secret/data/app?version=3" => {
+            Answer::json(404, r#"{"data":{"data":null,"metadata":{"deletion_time":"2026-01-01T00:00:00Z"}}}"#)
+        }
+        _ => entry(r#"{"k":"new"}"#),
+    })
+    .await;
+    let store = store(&backend).await;
+    for (version, expected) in
+        [(Some("1"), Some("old")), (Some("2"), None), (Some("3"), None), (None, Some("new")), (Some("0"), Some("new"))]
+    {
+        let remote = RemoteRef { version: version.map(Into::into), ..remote("app", Some("k")) };
+        let found = text(store.get(&remote, Instant::now()).await.unwrap());
+        assert_eq!(found.as_deref(), expected, "{version:?}");
+    }
+    let named = RemoteRef { version: Some("AWSCURRENT".into()), ..remote("app", None) };
+    assert_eq!(store.get(&named, Instant::now()).await.unwrap_err().code(), Code::SpecInvalid);
+}
+
 #[tokio::test]
 async fn login_is_shared_and_its_token_is_given_back() {
     let backend = Backend::start(|request| match request.target.as_str() {
@@ -234,6 +284,74 @@ async fn refused_static_token_is_read_again_once_it_is_not_young() {
     tokio::time::resume();
     let since = tokio::time::Instant::now().into_std();
     assert!(store.get(&remote("app", None), since).await.unwrap().is_some());
+}
+
+/// Lets time pass for everything but the backend; returns the moment.
+async fn after(span: Duration) -> Instant {
+    tokio::time::pause();
+    tokio::time::advance(span).await;
+    tokio::time::resume();
+    tokio::time::Instant::now().into_std()
+}
+
+/// A backend whose logins give `s.1`, `s.2`…, and that answers reads of `app` as told, and those of `other` with success.
+async fn numbering(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Backend {
+    let logins = AtomicUsize::new(0);
+    Backend::start(move |request| {
+        if request.target == "/v1/auth/kubernetes/login" {
+            let number = logins.fetch_add(1, Ordering::Relaxed) + 1;
+            let auth = format!(r#"{{"client_token":"s.{number}","lease_duration":1000000,"renewable":true}}"#);
+            return Answer::json(200, format!(r#"{{"auth":{auth}}}"#));
+        }
+        if request.target.ends_with("/other") { entry("{}") } else { answer(request.header("x-vault-token").unwrap()) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn path_that_a_new_token_may_not_read_either_costs_one_call_from_then_on() {
+    let backend = numbering(|_| Answer::json(403, DENIED)).await;
+    let store = open_with(&backend, VaultVersion::V2, Some(kubernetes_auth())).await.unwrap();
+    let calls = async |span: Duration| {
+        let before = backend.lines().len();
+        let error = store.get(&remote("app", None), after(span).await).await.unwrap_err();
+        assert_eq!(error.code(), Code::VaultPermissionDenied);
+        backend.lines().len() - before
+    };
+    assert_eq!(calls(Duration::from_mins(1)).await, 3, "read, login, read");
+    for _ in 0..5 {
+        assert_eq!(calls(Duration::from_hours(3)).await, 1);
+    }
+    // What others may read is no sign that this is permitted now.
+    store.get(&remote("other", None), after(Duration::from_secs(1)).await).await.unwrap();
+    assert_eq!(calls(Duration::from_mins(1)).await, 1);
+    store.reconsider(Some(&remote("other", None)));
+    assert_eq!(calls(Duration::from_mins(1)).await, 1, "it is another path");
+    store.reconsider(Some(&remote("app", None)));
+    assert_eq!(calls(Duration::from_mins(1)).await, 3, "a user acted");
+    assert_eq!(calls(Duration::from_hours(21)).await, 3, "once a day");
+}
+
+#[tokio::test]
+async fn token_that_vault_blames_is_replaced_at_once_also_where_a_path_was_refused() {
+    let revoked = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_revoked = revoked.clone();
+    let backend = numbering(move |token| match token {
+        "s.1" | "s.2" if is_revoked.load(Ordering::Relaxed) => {
+            Answer::json(403, r#"{"errors":["permission denied","invalid token"]}"#)
+        }
+        "s.1" | "s.2" => Answer::json(403, DENIED),
+        _ => entry("{}"),
+    })
+    .await;
+    let store = open_with(&backend, VaultVersion::V2, Some(kubernetes_auth())).await.unwrap();
+    for _ in 0..2 {
+        assert!(store.get(&remote("app", None), after(Duration::from_mins(1)).await).await.is_err());
+    }
+    revoked.store(true, Ordering::Relaxed);
+    assert!(store.get(&remote("app", None), after(Duration::from_mins(1)).await).await.unwrap().is_some());
+    let logins = backend.lines().iter().filter(|line| line.contains("login")).count();
+    assert_eq!(logins, 3, "{:?}", backend.lines());
 }
 
 #[tokio::test]

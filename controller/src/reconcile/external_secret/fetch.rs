@@ -14,6 +14,7 @@ use futures::{StreamExt, stream};
 use super::{rewrite, values};
 use crate::{
     ctx::Ctx,
+    engine::Lane,
     error::{Code, Error},
     provider::{Store, Values, keys},
     reconcile::external_secret::stores,
@@ -34,8 +35,19 @@ pub struct Fetched {
 const AT_ONCE: usize = 8;
 
 /// Fetches every entry. An answer of a store that was asked since `since` may be shared with other ExternalSecrets.
-pub async fn fetch(ctx: &Ctx, place: &Place, namespace: &str, plan: &Plan, since: Instant) -> Result<Fetched, Error> {
+/// `lane`: interactive when somebody changed something, and not only time passed.
+pub async fn fetch(
+    ctx: &Ctx,
+    place: &Place,
+    namespace: &str,
+    plan: &Plan,
+    since: Instant,
+    lane: Lane,
+) -> Result<Fetched, Error> {
     let opened = open(ctx, namespace, plan, since).await?;
+    if lane == Lane::Interactive {
+        reconsider(plan, &opened);
+    }
     let names = Names { templates: &ctx.templates, place };
     let mut reads = Vec::with_capacity(plan.entries.len());
     for entry in &plan.entries {
@@ -44,6 +56,16 @@ pub async fn fetch(ctx: &Ctx, place: &Place, namespace: &str, plan: &Plan, since
     }
     let results: Vec<Result<Option<Values>, Error>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
     assemble(plan, results)
+}
+
+fn reconsider(plan: &Plan, opened: &BTreeMap<ResolvedStoreRef, Arc<dyn Store>>) {
+    for entry in &plan.entries {
+        let Some(store) = opened.get(&entry.store) else { continue };
+        match &entry.fetch {
+            Fetch::Value { remote, .. } | Fetch::Extract(remote) => store.reconsider(Some(remote)),
+            Fetch::Find(_) => store.reconsider(None),
+        }
+    }
 }
 
 async fn open(
@@ -55,7 +77,12 @@ async fn open(
     let mut opened = BTreeMap::new();
     for entry in &plan.entries {
         if !opened.contains_key(&entry.store) {
-            let handle = stores::usable(ctx, namespace, &entry.store)?;
+            let handle = match stores::usable(ctx, namespace, &entry.store) {
+                Err(error) if error.code() == Code::StoreNotFound => {
+                    return Err(stores::on_its_way(ctx, namespace, &entry.store).await.unwrap_or(error));
+                }
+                usable => usable?,
+            };
             opened.insert(entry.store.clone(), ctx.pool.open(&handle, namespace, since).await?);
         }
     }

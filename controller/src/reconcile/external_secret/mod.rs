@@ -68,7 +68,7 @@ impl ExternalSecrets {
     }
 
     fn turn<'a>(&'a self, work: &'a Work, object: &'a Watched<ExternalSecret>) -> Turn<'a> {
-        Turn { ctx: &self.ctx, missing: &self.missing, key: &work.key, object, since: work.since }
+        Turn { ctx: &self.ctx, missing: &self.missing, key: &work.key, object, since: work.since, lane: work.lane }
     }
 }
 

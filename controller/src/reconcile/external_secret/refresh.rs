@@ -23,6 +23,8 @@ use crate::{engine::spread::fraction, reconcile::managed::Managed};
 /// What the decision looks at.
 pub struct Seen<'a> {
     pub uid: &'a str,
+    /// The owner label of what it creates.
+    pub label: &'a str,
     /// `<generation>-<hash of labels and annotations>` as it would be written now.
     pub version: &'a str,
     pub status: &'a ExternalSecretStatus,
@@ -43,8 +45,6 @@ pub enum Reason {
     TargetAppeared,
     RefreshTimeInFuture,
     IntervalElapsed,
-    /// What failed was not due, such as a store that was not allowed for a while.
-    LastFailed,
 }
 
 impl Reason {
@@ -61,6 +61,9 @@ pub enum Due {
     At(Timestamp),
     /// Only when something changes.
     Never,
+    /// As one of the two above. What failed last was no refresh, or one that is not wanted any more, such as of a spec that
+    /// was put back: all is as it was synced.
+    Over(Option<Timestamp>),
 }
 
 /// First check that applies wins.
@@ -76,15 +79,14 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
     }
     let changed = synced_version != seen.version;
     match (refresh.policy, refresh.interval) {
-        (RefreshPolicy::CreatedOnce, _) | (RefreshPolicy::Periodic, None) => Due::Never,
+        (RefreshPolicy::CreatedOnce, _) | (RefreshPolicy::Periodic, None) => resting(seen, None),
         (_, _) if changed => Due::Now(Reason::SpecOrMetadataChanged),
         (_, _) if seen.templates_are_newer => templates_changed(synced_at, now),
-        (RefreshPolicy::OnChange, _) => Due::Never,
+        (RefreshPolicy::OnChange, _) => resting(seen, None),
         (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
         (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
             at if at <= now => elapsed(refresh, seen.uid, interval, now),
-            _ if has_failed(seen.status) => Due::Now(Reason::LastFailed),
-            at => Due::At(at),
+            at => resting(seen, Some(at)),
         },
     }
 }
@@ -95,8 +97,12 @@ pub fn awaits_target(plan: &Plan, seen: &Seen<'_>) -> bool {
     plan.target.creation == CreationPolicy::Merge && seen.target.is_none() && last_said(seen, missing)
 }
 
-fn has_failed(status: &ExternalSecretStatus) -> bool {
-    condition::find(&status.conditions, READY).is_some_and(|ready| !ready.is_true())
+/// Nothing is due until `at`, and the target is as it was written.
+fn resting(seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
+    match condition::find(&seen.status.conditions, READY) {
+        Some(ready) if !ready.is_true() => Due::Over(at),
+        _ => at.map_or(Due::Never, Due::At),
+    }
 }
 
 /// The interval is over: now, or when the sync windows permit.
@@ -134,9 +140,9 @@ fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
         (CreationPolicy::Merge, None) => (!awaits_target(plan, seen)).then_some(Reason::TargetMissing),
         (_, None) => (!last_said(seen, [SECRET_DELETED, RESOURCE_DELETED])).then_some(Reason::TargetMissing),
         (_, Some(target)) if !target.intact => Some(Reason::TargetDrifted),
-        // Without its owner label, a Secret would stay behind when the target is renamed.
+        // Without its own owner label, a Secret would stay behind when the target is renamed.
         (CreationPolicy::Owner, Some(target))
-            if target.owner_uid.as_deref() != Some(seen.uid) || target.created_by.is_none() =>
+            if target.owner_uid.as_deref() != Some(seen.uid) || target.created_by.as_deref() != Some(seen.label) =>
         {
             Some(Reason::TargetDrifted)
         }

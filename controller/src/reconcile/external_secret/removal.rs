@@ -20,22 +20,29 @@ pub enum Removal {
     Deleted,
     /// There is none.
     Absent,
+    /// It has been deleted, and is there until whoever put finalizers on it takes them off.
+    Going,
     /// It is somebody else's, and stays.
     NotOurs,
 }
 
 /// Deletes the objects of the kind that this ExternalSecret created, but for the one named `keep`; returns their names.
+/// `permit` is asked as by [`delete_owned`].
 pub async fn delete_others<K: Kind>(
     kind: &K,
     author: &Author,
     keep: Option<&str>,
+    permit: impl Fn() -> Result<(), Error> + Sync,
     knowledge: &Knowledge<'_>,
 ) -> Result<Vec<String>, Error> {
     let label = owner_label(&author.namespace, &author.name);
-    let is_old = |object: &Managed| Ok(is_owned(object, author) && object.created_by.as_ref() == Some(&label));
+    let is_old = |object: &Managed| {
+        let is_old = is_owned(object, author) && object.created_by.as_ref() == Some(&label);
+        if is_old { permit().map(|()| true) } else { Ok(false) }
+    };
     let mut deleted = Vec::new();
     for key in kind.objects().created_by(&author.namespace, &label) {
-        if keep != Some(key.name()) && delete_if(kind, &key, is_old, Some(knowledge)).await? == Removal::Deleted {
+        if keep != Some(key.name()) && delete_if(kind, &key, &is_old, Some(knowledge)).await? == Removal::Deleted {
             deleted.push(key.name().to_owned());
         }
     }
@@ -83,6 +90,9 @@ async fn delete_if<K: Kind>(
         };
         if !holds(&seen)? {
             return Ok(Removal::NotOurs);
+        }
+        if seen.is_going {
+            return Ok(Removal::Going);
         }
         if let Some(knowledge) = knowledge {
             knowledge.confirm_with_stores().await?;

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use api::external_secret::{ExternalSecret, Manifest};
@@ -65,7 +66,7 @@ impl Sink<Watched<ExternalSecret>> for Source {
     }
 
     fn applied(&self, object: Watched<ExternalSecret>) {
-        let key = ObjectKey::of(&object);
+        let (told_at, key) = (Instant::now(), ObjectKey::of(&object));
         let object = Arc::new(object);
         let (lane, before) = match self.cache.put(key.clone(), object.clone()) {
             Before::Newer => return,
@@ -92,7 +93,7 @@ impl Sink<Watched<ExternalSecret>> for Source {
             _ => self.targets.forget(&key),
         }
         self.sources.set(&key, written, template.named());
-        self.queue.add(&key, lane);
+        self.queue.add_since(&key, lane, told_at);
     }
 
     fn deleted(&self, object: Watched<ExternalSecret>) {

@@ -20,6 +20,7 @@ use kube::{
 };
 use serde_json::json;
 
+use super::removal::Removal;
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, cache::Cache, object::Watched},
@@ -33,14 +34,13 @@ pub enum Told {
     Synced {
         message: &'static str,
         binding: Option<String>,
+        /// Whether the target was not as it had been left.
+        repaired: bool,
     },
     /// creationPolicy Merge without anything to merge into.
     TargetMissing,
-    /// The provider has nothing and deletionPolicy Delete removed the target, unless it `stays` because it is somebody
-    /// else's.
-    Deleted {
-        stays: bool,
-    },
+    /// The provider has nothing and deletionPolicy is Delete: what became of the target.
+    Deleted(Removal),
     Failed(Error),
 }
 
@@ -55,19 +55,9 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
             READY,
             true,
             condition_reason::SECRET_MISSING,
-            "there is no secret to merge into, and creationPolicy=Merge does not create one",
+            "there is nothing to merge into, and creationPolicy=Merge does not create it",
         ),
-        Told::Deleted { stays } => Condition::new(
-            READY,
-            true,
-            condition_reason::SECRET_DELETED,
-            if *stays {
-                "the provider has no data and deletionPolicy=Delete; the secret that is there is not owned by this \
-                 ExternalSecret and stays"
-            } else {
-                "secret deleted: its provider has no data and deletionPolicy=Delete"
-            },
-        ),
+        Told::Deleted(removal) => Condition::new(READY, true, condition_reason::SECRET_DELETED, deleted(*removal)),
         Told::Failed(error) => Condition::new(READY, false, condition_reason::SECRET_SYNCED_ERROR, error.to_string()),
     };
     condition::set(&mut status.conditions, ready, now);
@@ -78,6 +68,27 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
         status.refresh_time = Some(Time(Timestamp::from_second(now.as_second()).unwrap_or(now)));
         status.synced_resource_version = Some(version.to_owned());
     }
+    status
+}
+
+fn deleted(removal: Removal) -> &'static str {
+    match removal {
+        Removal::Deleted | Removal::Absent => "target deleted: its provider has no data and deletionPolicy=Delete",
+        Removal::Going => {
+            "target deleted: its provider has no data and deletionPolicy=Delete; it is there until its finalizers are taken \
+             off"
+        }
+        Removal::NotOurs => {
+            "the provider has no data and deletionPolicy=Delete; the target that is there is not owned by this \
+             ExternalSecret and stays"
+        }
+    }
+}
+
+/// The status when what failed is over and the target is as it was last synced. Pure.
+pub fn over(before: &ExternalSecretStatus, message: &str, now: Timestamp) -> ExternalSecretStatus {
+    let mut status = before.clone();
+    condition::set(&mut status.conditions, Condition::new(READY, true, condition_reason::SECRET_SYNCED, message), now);
     status
 }
 
@@ -149,7 +160,7 @@ mod tests {
 
     #[test]
     fn failure_keeps_what_was_synced_and_repeats_nothing() {
-        let synced = Told::Synced { message: "secret synced", binding: Some("target".into()) };
+        let synced = Told::Synced { message: "secret synced", binding: Some("target".into()), repaired: false };
         let good = after(&ExternalSecretStatus::default(), &synced, "1-x", now());
         let failed = Told::Failed(Error::fix(Code::TemplateFailed, "no"));
         let once = after(&good, &failed, "2-x", now());
@@ -162,16 +173,19 @@ mod tests {
 
     #[test]
     fn every_ending_has_upstreams_reason_and_only_a_write_moves_the_binding() {
-        let synced =
-            |binding: Option<&str>| Told::Synced { message: "secret synced", binding: binding.map(Into::into) };
+        let synced = |binding: Option<&str>| Told::Synced {
+            message: "secret synced",
+            binding: binding.map(Into::into),
+            repaired: false,
+        };
         let before = after(&ExternalSecretStatus::default(), &synced(Some("old")), "1-x", now());
         let failed = Told::Failed(Error::fix(Code::SpecInvalid, "no"));
         for (told, reason, is_ready, binding) in [
             (synced(Some("new")), "SecretSynced", true, "new"),
             (synced(None), "SecretSynced", true, "old"),
             (Told::TargetMissing, "SecretMissing", true, "old"),
-            (Told::Deleted { stays: false }, "SecretDeleted", true, "old"),
-            (Told::Deleted { stays: true }, "SecretDeleted", true, "old"),
+            (Told::Deleted(Removal::Absent), "SecretDeleted", true, "old"),
+            (Told::Deleted(Removal::Going), "SecretDeleted", true, "old"),
             (failed, "SecretSyncedError", false, "old"),
         ] {
             let status = after(&before, &told, "2-x", now());
@@ -181,13 +195,13 @@ mod tests {
             let version = if is_ready { "2-x" } else { "1-x" };
             assert_eq!(status.synced_resource_version.as_deref(), Some(version), "{told:?}");
         }
-        let stays = after(&before, &Told::Deleted { stays: true }, "2-x", now());
+        let stays = after(&before, &Told::Deleted(Removal::NotOurs), "2-x", now());
         assert!(stays.conditions[0].message.ends_with("stays"), "{}", stays.conditions[0].message);
     }
 
     #[test]
     fn transition_time_moves_with_the_status_only() {
-        let told = |message| Told::Synced { message, binding: None };
+        let told = |message| Told::Synced { message, binding: None, repaired: false };
         let first = after(&ExternalSecretStatus::default(), &told("a"), "1-x", now());
         let later = "2026-01-01T13:00:00Z".parse().expect("time");
         let second = after(&first, &told("b"), "1-x", later);

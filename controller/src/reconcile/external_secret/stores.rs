@@ -1,4 +1,5 @@
-//! Which store an entry may use, decided from what the watches have shown: no read of the API server.
+//! Which store an entry may use, decided from what the watches have shown: the API server is asked only for a store that
+//! they have not shown. RBAC: secretstores, clustersecretstores `get`.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -6,8 +7,9 @@ use api::{
     names::condition_type::READY,
     plan::{Plan, ResolvedStoreRef},
     reference::StoreKind,
-    store::{SecretStoreSpec, StoreStatus, may_use},
+    store::{ClusterSecretStore, SecretStore, SecretStoreSpec, StoreStatus, may_use},
 };
+use kube::Api;
 
 use serde::Deserialize;
 
@@ -17,6 +19,7 @@ use crate::{
     engine::{ObjectKey, cache::Versioned as _, object::Watched},
     error::{Code, Error},
     provider::identity::StoreHandle,
+    reconcile::outage::STORE_SAYS,
 };
 
 /// Whether every store of `named` that exists is of our class. An ExternalSecret that names another class's store anywhere
@@ -87,9 +90,9 @@ pub fn usable(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Result<St
     allowed(ctx, namespace, store, &found.spec)?;
     if ctx.settings.flood_gate && !found.ready {
         return Err(match found.why_not_ready {
-            Some(why) => Error::wait(Code::StoreNotReady, format!("{store} is not ready: {why}")),
+            Some(why) => Error::wait(Code::StoreNotReady, format!("{store}{STORE_SAYS}{why}")),
             // Its first check is under way.
-            None => Error::retry(Code::StoreNotReady, format!("{store} is not ready: it has not been checked yet")),
+            None => Error::retry(Code::StoreNotReady, format!("{store}{STORE_SAYS}it has not been checked yet")),
         });
     }
     Ok(StoreHandle {
@@ -100,6 +103,25 @@ pub fn usable(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Result<St
         generation: found.generation,
         spec: found.spec,
     })
+}
+
+/// Whether a store that the watch has not shown exists nevertheless: who applies it together with its user shall not read
+/// that it is missing. Its event wakes the user.
+pub async fn on_its_way(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Option<Error> {
+    let client = ctx.client.clone();
+    let found = match store.kind {
+        StoreKind::SecretStore => {
+            let found = Api::<SecretStore>::namespaced(client, namespace).get_metadata_opt(&store.name).await;
+            found.map(|found| found.map(|found| found.metadata))
+        }
+        StoreKind::ClusterSecretStore => {
+            let found = Api::<ClusterSecretStore>::all(client).get_metadata_opt(&store.name).await;
+            found.map(|found| found.map(|found| found.metadata))
+        }
+    };
+    let is_there = found.is_ok_and(|found| found.is_some_and(|meta| meta.deletion_timestamp.is_none()));
+    let why = "it has just been created, and its event is on its way";
+    is_there.then(|| Error::retry(Code::StoreNotReady, format!("{store}{STORE_SAYS}{why}")))
 }
 
 /// A store as the watch shows it.

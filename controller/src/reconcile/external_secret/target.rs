@@ -7,7 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use api::external_secret::{CreationPolicy, ExternalSecret};
+use api::{
+    external_secret::{CreationPolicy, ExternalSecret},
+    names::DATA_HASH_ANNOTATION,
+};
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -30,8 +33,12 @@ use crate::{
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Written {
     Created,
-    /// With what it took from somebody else.
-    Updated(Option<Adoption>),
+    Updated {
+        /// What it took from somebody else.
+        adoption: Option<Adoption>,
+        /// Whether anything but the annotation changed that tells what is there.
+        repairs: bool,
+    },
     Unchanged,
     /// creationPolicy Merge, and there is nothing to merge into.
     Missing,
@@ -59,7 +66,7 @@ pub struct Terms<'a, P> {
     pub knowledge: &'a Knowledge<'a>,
 }
 
-/// Brings the target in step. `known`: what is known of it.
+/// Brings the target in step. `known`: what was known of it, where the watch does not know better.
 pub async fn write<K: Kind>(
     kind: &K,
     mut desired: Desired,
@@ -67,6 +74,8 @@ pub async fn write<K: Kind>(
     terms: &Terms<'_, impl Fn(&[String]) -> Result<(), Error> + Sync>,
 ) -> Result<Written, Error> {
     let wanted = kind.wanted(&desired);
+    let news = kind.objects().find(&kind.key(&desired.target));
+    let known = news.as_deref().or(known);
     if terms.settled && known.is_some_and(|known| kind.is_met(&desired, wanted, known)) {
         return Ok(Written::Unchanged);
     }
@@ -146,16 +155,30 @@ async fn patch<K: Kind>(
     {
         return Err(refusal);
     }
+    let repairs = repairs(&patch);
     let patched = send(kind, desired, patch).await?;
     // The API server may make the same of it again, such as the defaults that were taken out.
     let same = patched.meta().resource_version == existing.meta().resource_version;
-    Ok((if same { Written::Unchanged } else { Written::Updated(adoption) }, patched))
+    Ok((if same { Written::Unchanged } else { Written::Updated { adoption, repairs } }, patched))
 }
 
 async fn send<K: Kind>(kind: &K, desired: &Desired, patch: Value) -> Result<K::Object, Error> {
     let params = PatchParams { field_manager: Some(desired.manager()), ..PatchParams::default() };
     let patched = kind.api().patch(&desired.target, &params, &Patch::Merge(patch)).await;
     patched.map_err(|error| kind.failed("updating", &desired.target, &error))
+}
+
+/// Whether a patch puts right what this ExternalSecret answers for. Where others have keys of their own in the same data, the
+/// annotation follows their changes, too.
+fn repairs(patch: &Value) -> bool {
+    let holds = |value: Option<&Value>, besides: &[&str]| {
+        let mut members = value.and_then(Value::as_object).into_iter().flatten();
+        members.any(|(name, _)| !besides.contains(&name.as_str()))
+    };
+    let metadata = patch.get("metadata");
+    holds(Some(patch), &["metadata"])
+        || holds(metadata, &["uid", "resourceVersion", "annotations"])
+        || holds(metadata.and_then(|metadata| metadata.get("annotations")), &[DATA_HASH_ANNOTATION])
 }
 
 /// Whether nobody else had a hand in the target since this ExternalSecret wrote it.

@@ -13,10 +13,7 @@ use super::{
     status::{self, Told},
     turn::Turn,
 };
-use crate::{
-    engine::run::Next,
-    error::{Code, Error},
-};
+use crate::{engine::run::Next, error::Error, reconcile::outage};
 
 impl Turn<'_> {
     pub(super) async fn fail(&self, error: Error) -> Result<Next, Error> {
@@ -36,10 +33,7 @@ impl Turn<'_> {
     /// The status that tells of the error, if it does not already.
     pub(super) fn news(&self, error: &Error) -> Option<ExternalSecretStatus> {
         let before: ExternalSecretStatus = self.object.status();
-        // The cause of the outage is told already; that others wait for it too is no news.
-        if error.code() == Code::BreakerOpen
-            && api::condition::find(&before.conditions, READY).is_some_and(|ready| !ready.is_true())
-        {
+        if outage::is_told(api::condition::find(&before.conditions, READY), error) {
             return None;
         }
         let after = status::after(&before, &Told::Failed(error.clone()), "", Timestamp::now());

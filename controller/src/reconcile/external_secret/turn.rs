@@ -7,6 +7,7 @@ use std::{
 
 use api::{
     external_secret::{ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
+    hash::owner_label,
     names::event_reason,
     plan::{Plan, Refresh},
     template_syntax,
@@ -32,7 +33,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
-    engine::{ObjectKey, object::Watched, run::Next},
+    engine::{Lane, ObjectKey, object::Watched, run::Next},
     error::{Class, Code, Error},
     provider::Values,
     reconcile::{guard::wiring as guard, managed::Managed},
@@ -62,6 +63,7 @@ pub struct Turn<'a> {
     pub object: &'a Watched<ExternalSecret>,
     /// When it was asked for: what was read since is new enough.
     pub since: Instant,
+    pub lane: Lane,
 }
 
 impl Turn<'_> {
@@ -103,8 +105,10 @@ impl Turn<'_> {
         };
         let before: ExternalSecretStatus = self.object.status();
         let (now, version) = (Timestamp::now(), self.version());
+        let label = owner_label(self.key.namespace(), self.key.name());
         let seen = Seen {
             uid: self.uid(),
+            label: &label,
             version: &version,
             status: &before,
             target: known.as_deref(),
@@ -115,6 +119,11 @@ impl Turn<'_> {
             Ok(Due::At(at)) => return Ok(until(at, now)),
             Ok(Due::Never) if refresh::awaits_target(plan, &seen) => return Ok(Next::After(AWAITED)),
             Ok(Due::Never) => return Ok(Next::Rest),
+            Ok(Due::Over(next)) => {
+                let after = self.ctx.generic.reasons(&spec.target, status::over(&before, K::SYNCED, now));
+                status::write(self.ctx, self.key, self.uid(), &after).await?;
+                return Ok(next.map_or(Next::Rest, |at| until(at, now)));
+            }
             Err(error) => return self.fail(error).await,
         };
         tracing::debug!(key = %self.key, ?reason, "refreshing");
@@ -134,7 +143,7 @@ impl Turn<'_> {
         };
         self.ctx.sources.settle(self.key, sources);
         self.ctx.sources.settle(self.key, rendered_from);
-        if settled && reason.is_drift() && matches!(told, Told::Synced { .. }) {
+        if settled && reason.is_drift() && matches!(told, Told::Synced { repaired: true, .. }) {
             self.ctx.metrics.drift_repaired(self.key);
         }
         let after = self.ctx.generic.reasons(&spec.target, status::after(&before, &told, &version, now));
@@ -153,10 +162,8 @@ impl Turn<'_> {
         } else if kind.has_appeared(self.key, &plan.target.name).await {
             return Ok(Due::Now(Reason::TargetAppeared));
         }
-        if matches!(due, Due::At(_)) {
-            // Permission that was taken is told now, not at the next refresh.
-            stores::all_allowed(self.ctx, self.key.namespace(), plan)?;
-        }
+        // Permission that was taken is told now, not at the next refresh.
+        stores::all_allowed(self.ctx, self.key.namespace(), plan)?;
         Ok(due)
     }
 
@@ -216,7 +223,7 @@ impl Turn<'_> {
         settled: bool,
     ) -> Result<(Told, sources::Seen), Error> {
         let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
-        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since).await?;
+        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since, self.lane).await?;
         if let Some(news) = self.missing.news(self.key, &fetched.missing) {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }

@@ -51,9 +51,11 @@ impl Turn<'_> {
         let permit = |dropped: &[String]| self.permit(plan, before.gone, Some(dropped));
         let terms = Terms { metadata, settled: before.settled, permit, knowledge: before.knowledge };
         let what = format!("{} \"{}\"", kind.noun(), plan.target.name);
-        match target::write(kind, desired, before.known, &terms).await? {
+        let written = target::write(kind, desired, before.known, &terms).await?;
+        let repaired = matches!(written, Written::Created | Written::Updated { repairs: true, .. });
+        match written {
             Written::Created => self.note(event_reason::CREATED, format!("{what} created")),
-            Written::Updated(adoption) => {
+            Written::Updated { adoption, .. } => {
                 if let Some(adoption) = adoption {
                     self.warn(event_reason::ADOPTED, adoption.note(&what));
                 }
@@ -62,21 +64,27 @@ impl Turn<'_> {
             Written::Unchanged => {}
             Written::Missing => return Ok(Told::TargetMissing),
         }
-        self.delete_former(kind, plan, before.knowledge).await?;
+        self.delete_former(kind, plan, || Ok(()), before.knowledge).await?;
         let binds = K::BINDS && plan.target.creation != CreationPolicy::None;
-        Ok(Told::Synced { message: K::SYNCED, binding: binds.then(|| plan.target.name.clone()) })
+        Ok(Told::Synced { message: K::SYNCED, binding: binds.then(|| plan.target.name.clone()), repaired })
     }
 
     /// What the ExternalSecret made under another name, or of another kind, goes with the policy that makes it its owner.
-    async fn delete_former<K: Kind>(&self, kind: &K, plan: &Plan, knowledge: &Knowledge<'_>) -> Result<(), Error> {
+    async fn delete_former<K: Kind>(
+        &self,
+        kind: &K,
+        plan: &Plan,
+        permit: impl Fn() -> Result<(), Error> + Sync,
+        knowledge: &Knowledge<'_>,
+    ) -> Result<(), Error> {
         if plan.target.creation == CreationPolicy::Owner {
-            self.delete_others(kind, Some(&plan.target.name), plan, knowledge).await?;
+            self.delete_others(kind, Some(&plan.target.name), plan, &permit, knowledge).await?;
             if kind.resource().is_some() {
                 let secrets = Secrets { ctx: self.ctx, namespace: self.key.namespace() };
-                self.delete_others(&secrets, None, plan, knowledge).await?;
+                self.delete_others(&secrets, None, plan, &permit, knowledge).await?;
             }
             for objects in self.ctx.generic.others(self.ctx, self.key, kind.resource()) {
-                self.delete_others(&objects, None, plan, knowledge).await?;
+                self.delete_others(&objects, None, plan, &permit, knowledge).await?;
             }
         }
         self.ctx.generic.settle(self.key);
@@ -88,9 +96,10 @@ impl Turn<'_> {
         kind: &K,
         keep: Option<&str>,
         plan: &Plan,
+        permit: impl Fn() -> Result<(), Error> + Sync,
         knowledge: &Knowledge<'_>,
     ) -> Result<(), Error> {
-        for name in removal::delete_others(kind, &self.author(), keep, knowledge).await? {
+        for name in removal::delete_others(kind, &self.author(), keep, permit, knowledge).await? {
             let now =
                 plan.target.manifest.as_ref().map_or("secret".to_owned(), |manifest| manifest.kind.to_lowercase());
             let note = format!("{} \"{name}\" deleted: the target is now {now} \"{}\"", kind.noun(), plan.target.name);
@@ -110,7 +119,7 @@ impl Turn<'_> {
             DeletionPolicy::Delete => self.delete(kind, plan, before).await.map(Some),
             DeletionPolicy::Retain => {
                 self.claim(kind, plan).await;
-                Ok(Some(Told::Synced { message: K::RETAINED, binding: None }))
+                Ok(Some(Told::Synced { message: K::RETAINED, binding: None, repaired: false }))
             }
             DeletionPolicy::Merge => Ok(None),
         }
@@ -124,7 +133,7 @@ impl Turn<'_> {
         }
         let name = &plan.target.name;
         let permit = || self.permit(plan, before.gone, None);
-        let removal = removal::delete_owned(kind, &self.author(), name, permit, Some(before.knowledge)).await?;
+        let removal = removal::delete_owned(kind, &self.author(), name, &permit, Some(before.knowledge)).await?;
         match removal {
             Removal::Deleted => {
                 let what = kind.noun();
@@ -132,9 +141,11 @@ impl Turn<'_> {
                 self.note(event_reason::DELETED, note);
             }
             Removal::NotOurs => self.claim(kind, plan).await,
-            Removal::Absent => {}
+            Removal::Absent | Removal::Going => {}
         }
-        Ok(Told::Deleted { stays: removal == Removal::NotOurs })
+        // What it made before the target was renamed holds what the provider has no more.
+        self.delete_former(kind, plan, permit, before.knowledge).await?;
+        Ok(Told::Deleted(removal))
     }
 
     /// Whether what the entries `gone` gave to the target may go from it.

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use api::{
@@ -26,7 +27,7 @@ use crate::{
     sense::Whom,
 };
 
-type Changed = Box<dyn Fn(&ObjectKey, Whom) + Send + Sync>;
+type Changed = Box<dyn Fn(&ObjectKey, Whom, Instant) + Send + Sync>;
 type Gone = Box<dyn Fn(&ObjectKey, &str) + Send + Sync>;
 
 /// Feeds a cache of stores and its queue, and wakes the users of a store that changed.
@@ -34,7 +35,8 @@ pub struct Source<K> {
     cache: Arc<Cache<Watched<K>>>,
     queue: Arc<Queue>,
     metrics: Metrics,
-    /// Called with the store's key when it changed in a way that its users notice.
+    /// Called with the store's key when it changed in a way that its users notice, and when that was told: before any of
+    /// them could see it.
     changed: Changed,
     /// Called with key and UID of a store that is gone.
     gone: Gone,
@@ -47,7 +49,7 @@ impl<K: StoreResource> Source<K> {
         cache: Arc<Cache<Watched<K>>>,
         queue: Arc<Queue>,
         metrics: Metrics,
-        changed: impl Fn(&ObjectKey, Whom) + Send + Sync + 'static,
+        changed: impl Fn(&ObjectKey, Whom, Instant) + Send + Sync + 'static,
         gone: impl Fn(&ObjectKey, &str) + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -73,14 +75,14 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
     }
 
     fn applied(&self, object: Watched<K>) {
-        let key = ObjectKey::of(&object);
+        let (told_at, key) = (Instant::now(), ObjectKey::of(&object));
         let object = Arc::new(object);
         match self.cache.put(key.clone(), object.clone()) {
             Before::Newer => {}
             Before::Nothing => {
                 self.queue.add(&key, Lane::Interactive);
                 if self.listed_once.load(Ordering::Relaxed) {
-                    (self.changed)(&key, Whom::Unsynced);
+                    (self.changed)(&key, Whom::Unsynced, told_at);
                 }
             }
             Before::Older(before) => {
@@ -88,9 +90,9 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
                     self.queue.add(&key, Lane::Interactive);
                 }
                 if conditions(&object) != conditions(&before) {
-                    (self.changed)(&key, Whom::All);
+                    (self.changed)(&key, Whom::All, told_at);
                 } else if object.meta.generation != before.meta.generation || is_ready(&object) != is_ready(&before) {
-                    (self.changed)(&key, Whom::Unsynced);
+                    (self.changed)(&key, Whom::Unsynced, told_at);
                 }
             }
         }

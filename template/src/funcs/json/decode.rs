@@ -13,7 +13,7 @@ use crate::value::{Elem, List, MAX_DEPTH, Map, Value, too_deep};
 
 /// What a text stands for.
 pub(crate) struct Decoded {
-    /// Nil stands where a number is too large for a float.
+    /// Where a number is too large for a float, nil stands, or infinity in what [`decode_first`] gives.
     pub(crate) value: Value,
     /// The keys of the outermost object in their order, repetitions included.
     pub(crate) keys: Vec<Bytes>,
@@ -23,7 +23,7 @@ pub(crate) struct Decoded {
 
 /// What a text stands for. The outer error is a limit; the inner one says what is no JSON in the text.
 pub(super) fn decode(context: &Context, text: &[u8]) -> Result<Result<Decoded, Message>, Message> {
-    read(context, text, |decoder| {
+    read(context, text, Value::Nil, |decoder| {
         decoder.skip_space();
         match decoder.peek() {
             Some(_) => Err(decoder.invalid("after top-level value")),
@@ -34,15 +34,16 @@ pub(super) fn decode(context: &Context, text: &[u8]) -> Result<Result<Decoded, M
 
 /// The value that a text begins with. What follows the value is ignored. The errors are as those of [`decode`].
 pub(crate) fn decode_first(context: &Context, text: &[u8]) -> Result<Result<Decoded, Message>, Message> {
-    read(context, text, |_| Ok(()))
+    read(context, text, Value::Float(f64::INFINITY), |_| Ok(()))
 }
 
 fn read(
     context: &Context,
     text: &[u8],
+    too_large: Value,
     check_rest: fn(&mut Decoder<'_, '_>) -> Result<(), Problem>,
 ) -> Result<Result<Decoded, Message>, Message> {
-    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new(), overflow: None };
+    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new(), too_large, overflow: None };
     let result = decoder.value().and_then(|value| check_rest(&mut decoder).map(|()| value));
     match result {
         Ok(value) => Ok(Ok(Decoded { value, keys: decoder.keys, overflow: decoder.overflow })),
@@ -63,6 +64,8 @@ struct Decoder<'d, 'o> {
     depth: u32,
     /// Of the outermost object.
     keys: Vec<Bytes>,
+    /// Stands for a number that is.
+    too_large: Value,
     overflow: Option<Message>,
 }
 
@@ -179,7 +182,7 @@ impl Decoder<'_, '_> {
             self.overflow.get_or_insert_with(|| {
                 Message::plain("json: cannot unmarshal number ").data(text).text(" into Go value of type float64")
             });
-            return Ok(Value::Nil);
+            return Ok(self.too_large.clone());
         };
         Ok(Value::Float(value))
     }

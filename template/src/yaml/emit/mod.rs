@@ -15,7 +15,7 @@ use crate::value::{List, Map, Value};
 
 mod scalar;
 
-use super::key::natural_order;
+use super::order::natural_order;
 
 /// Columns of one level.
 const INDENT: usize = 2;

@@ -23,6 +23,8 @@ fn status(synced_at: &str, version: &str, reason: &str) -> ExternalSecretStatus 
     .expect("status")
 }
 
+const LABEL: &str = "hash of the author";
+
 /// The hash of no data.
 const EMPTY: &str = "74a974446e359fb3e6baff9bd0058950e6edd0f040888d9989b0a11b";
 
@@ -32,7 +34,7 @@ fn managed(intact: bool, owner: &str) -> Managed {
         "metadata": {
             "name": "es", "namespace": "n", "uid": "s", "resourceVersion": "1",
             "annotations": {"reconcile.external-secrets.io/data-hash": recorded},
-            "labels": {"reconcile.external-secrets.io/created-by": "hash of the author"},
+            "labels": {"reconcile.external-secrets.io/created-by": LABEL},
             "ownerReferences": [
                 {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "name": "es", "uid": owner, "controller": true}
             ],
@@ -45,7 +47,7 @@ fn managed(intact: bool, owner: &str) -> Managed {
 const NOW: &str = "2026-01-01T12:00:00Z";
 
 fn seen<'a>(uid: &'a str, status: &'a ExternalSecretStatus, target: Option<&'a Managed>) -> Seen<'a> {
-    Seen { uid, version: "1-x", status, target, templates_are_newer: false }
+    Seen { uid, label: LABEL, version: "1-x", status, target, templates_are_newer: false }
 }
 
 fn verdict(plan: &Plan, status: &ExternalSecretStatus, target: Option<&Managed>) -> Due {
@@ -53,15 +55,35 @@ fn verdict(plan: &Plan, status: &ExternalSecretStatus, target: Option<&Managed>)
 }
 
 #[test]
-fn what_failed_without_being_due_is_tried_again_where_intervals_count() {
-    let mut status = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
+fn what_failed_without_being_due_is_over_when_all_is_as_it_was_synced() {
+    let synced = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
+    let mut failed = synced.clone();
+    failed.conditions[0].status = "False".into();
     let target = managed(true, "uid");
-    assert!(matches!(verdict(&plan("Periodic", "Owner", "1h"), &status, Some(&target)), Due::At(_)));
-    status.conditions[0].status = "False".into();
-    assert_eq!(verdict(&plan("Periodic", "Owner", "1h"), &status, Some(&target)), Due::Now(Reason::LastFailed));
-    for policy in ["CreatedOnce", "OnChange"] {
-        assert_eq!(verdict(&plan(policy, "Owner", "1h"), &status, Some(&target)), Due::Never, "{policy}");
+    for policy in ["CreatedOnce", "OnChange", "Periodic"] {
+        let plan = plan(policy, "Owner", "1h");
+        let (then, over) = (verdict(&plan, &synced, Some(&target)), verdict(&plan, &failed, Some(&target)));
+        match then {
+            Due::At(at) => assert_eq!(over, Due::Over(Some(at)), "{policy}"),
+            then => assert_eq!((then, over), (Due::Never, Due::Over(None)), "{policy}"),
+        }
+        assert!(matches!(verdict(&plan, &failed, Some(&managed(false, "uid"))), Due::Now(_)), "{policy}");
     }
+    // A refresh that time has made due and that failed is not over, whatever the windows say.
+    failed.refresh_time = status("2026-01-01T10:00:00Z", "1-x", SECRET_SYNCED).refresh_time;
+    assert!(matches!(verdict(&plan("Periodic", "Owner", "1h"), &failed, Some(&target)), Due::Now(_)));
+}
+
+#[test]
+fn owner_label_of_another_is_drift_where_it_would_keep_a_renamed_secret() {
+    let synced = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
+    let target = managed(true, "uid");
+    let verdict = |creation: &str| {
+        let seen = Seen { label: "of somebody else", ..seen("uid", &synced, Some(&target)) };
+        due(&plan("Periodic", creation, "1h"), &seen, NOW.parse().expect("time"))
+    };
+    assert_eq!(verdict("Owner"), Due::Now(Reason::TargetDrifted));
+    assert!(matches!(verdict("Orphan"), Due::At(_)));
 }
 
 #[test]
@@ -135,6 +157,43 @@ fn table_of_targets() {
             _ => None,
         };
         assert_eq!(got, expected, "{creation} {target:?}");
+    }
+}
+
+#[test]
+fn what_merges_awaits_a_target_only_after_it_found_none() {
+    let (synced, missing) =
+        (status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED), status("2026-01-01T11:59:00Z", "1-x", SECRET_MISSING));
+    let of_kind = status("2026-01-01T11:59:00Z", "1-x", "ResourceMissing");
+    let good = managed(true, "uid");
+    for (creation, status, target, expected) in [
+        ("Merge", &missing, None, true),
+        ("Merge", &of_kind, None, true),
+        ("Merge", &missing, Some(&good), false),
+        ("Merge", &synced, None, false),
+        ("CreateOrMerge", &missing, None, false),
+    ] {
+        let plan = plan("CreatedOnce", creation, "1h");
+        assert_eq!(awaits_target(&plan, &seen("uid", status, target)), expected, "{creation} {target:?}");
+    }
+}
+
+/// As upstream: a policy that fetches once keeps what it has fetched, whatever became of it later.
+#[test]
+fn what_failed_after_a_sync_is_over_once_the_policy_fetches_no_more() {
+    let mut failed = status("2026-01-01T11:59:00Z", "1-x", "SecretSyncedError");
+    failed.conditions[0].status = "False".into();
+    let good = managed(true, "uid");
+    for (policy, interval, version, expected) in [
+        ("CreatedOnce", "1h", "0-x", Due::Over(None)),
+        ("Periodic", "0", "0-x", Due::Over(None)),
+        ("OnChange", "1h", "0-x", Due::Now(Reason::SpecOrMetadataChanged)),
+        ("CreatedOnce", "1h", "", Due::Now(Reason::NeverSynced)),
+        ("Periodic", "0", "", Due::Now(Reason::NeverSynced)),
+    ] {
+        failed.synced_resource_version = Some(version.into());
+        let got = verdict(&plan(policy, "Owner", interval), &failed, Some(&good));
+        assert_eq!(got, expected, "{policy} {interval} {version}");
     }
 }
 
