@@ -56,18 +56,16 @@ impl<'a> Signed<'a> {
         let time = self.headers.get("x-amz-date").map_or("", String::as_str);
         must(time.starts_with(date) && is_recent(time), &format!("the time {time} is not now"))?;
 
-        let mut canonical = format!("{}\n{}\n\n", self.method, self.path);
+        let mut lines = vec![self.method.to_owned(), self.path.to_owned(), String::new()];
         for name in &names {
             let Some(value) = self.headers.get(*name) else {
                 return Err(format!("header {name} is signed but not there"));
             };
-            canonical.push_str(&format!("{name}:{}\n", value.split_whitespace().collect::<Vec<_>>().join(" ")));
+            lines.push(format!("{name}:{}", value.split_whitespace().collect::<Vec<_>>().join(" ")));
         }
-        canonical.push_str(&format!(
-            "\n{}\n{}",
-            claim.signed_headers,
-            hex(digest::digest(&SHA256, self.body).as_ref())
-        ));
+        let digest_of_body = hex(digest::digest(&SHA256, self.body).as_ref());
+        lines.extend([String::new(), claim.signed_headers.to_owned(), digest_of_body]);
+        let canonical = lines.join("\n");
         let digest = hex(digest::digest(&SHA256, canonical.as_bytes()).as_ref());
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{}\n{digest}", claim.scope);
         let mut signing = format!("AWS4{}", key.secret).into_bytes();
@@ -102,5 +100,5 @@ fn mac(key: &[u8], data: &[u8]) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

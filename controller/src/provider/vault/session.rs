@@ -75,7 +75,7 @@ impl Session {
             login_namespace,
             metrics,
             token: Mutex::default(),
-            refusals: Default::default(),
+            refusals: std::sync::Mutex::default(),
         }
     }
 
