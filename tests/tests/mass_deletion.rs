@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use alone::{Alone, STORE};
 use api::names::ALLOW_DELETIONS_ANNOTATION;
 use futures::future::try_join_all;
+use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
 use kube::{
     Api, ResourceExt,
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams},
@@ -55,8 +56,12 @@ impl Store {
     }
 
     async fn put_all(&self) -> Result {
-        let put = |entry| async move { self.alone.bao.put(&self.path(entry), &json!({"value": "x"})).await };
-        try_join_all((0..ENTRIES).map(put)).await.map(drop)
+        self.put(0..ENTRIES, "x").await
+    }
+
+    async fn put(&self, entries: impl IntoIterator<Item = usize>, value: &str) -> Result {
+        let put = |entry| async move { self.alone.bao.put(&self.path(entry), &json!({"value": value})).await };
+        try_join_all(entries.into_iter().map(put)).await.map(drop)
     }
 
     async fn delete(&self, entries: impl IntoIterator<Item = usize>) -> Result {
@@ -136,6 +141,15 @@ impl Store {
         self.api(kind)?.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
         Ok(())
     }
+}
+
+/// The value of a Secret's key.
+fn value<'a>(secret: &'a Secret, key: &str) -> &'a [u8] {
+    secret.data.as_ref().and_then(|data| data.get(key)).map_or(&[], |value| &value.0)
+}
+
+fn has_keys(keys: usize) -> impl Fn(&Secret) -> bool {
+    move |secret| secret.data.as_ref().is_some_and(|data| data.len() == keys)
 }
 
 fn condition(object: &DynamicObject, type_: &str) -> Option<Value> {
@@ -233,18 +247,162 @@ async fn keys_of_missing_entries_are_held_too() -> Result {
     store.alone.create([object]).await?;
     store.count(1, 0, 0).await?;
     let secrets = store.alone.secrets()?;
-    let has = |keys: usize| {
-        move |secret: &k8s_openapi::api::core::v1::Secret| secret.data.as_ref().is_some_and(|data| data.len() == keys)
-    };
     store.delete(0..ALLOWED).await?;
-    let fewer = wait::object(&secrets, "app", "without two keys", SOON, has(ENTRIES - ALLOWED)).await?;
+    let fewer = wait::object(&secrets, "app", "without two keys", SOON, has_keys(ENTRIES - ALLOWED)).await?;
+    let ready =
+        || async { Ok::<_, tests::Failure>(condition(&store.api("ExternalSecret")?.get("app").await?, "Ready")) };
+    let told = |ready: Option<Value>| ready.unwrap_or_default()["message"].as_str().unwrap_or_default().to_owned();
+    wait::until("the missing entries to be listed", SOON, || async {
+        let message = told(ready().await.map_err(|failure| failure.to_string())?);
+        let listed = message.starts_with("secret synced; ")
+            && ["spec.data[0] (", "/e0)", "spec.data[1] (", "/e1)", "left out"]
+                .iter()
+                .all(|part| message.contains(part));
+        if listed { Ok(()) } else { Err(message) }
+    })
+    .await?;
     store.delete(ALLOWED..ALLOWED + 3).await?;
     store.count(0, 0, 1).await?;
     assert!(store.condition("True").await?.contains("5 of the 12"));
     assert_eq!(secrets.get("app").await?.resource_version(), fewer.resource_version());
-    store.put_all().await?;
+    let message = told(ready().await?);
+    assert!(message.contains("the keys of what is missing stay"), "{message}");
+
+    // What is there goes on.
+    store.put([ENTRIES - 1], "rotated").await?;
     store.annotate("ExternalSecret", "app", "force-sync", "1").await?;
-    wait::object(&secrets, "app", "all keys", SOON, has(ENTRIES)).await?;
+    let rotated = |secret: &Secret| value(secret, &format!("k{}", ENTRIES - 1)) == b"rotated";
+    let now = wait::object(&secrets, "app", "the rotated value", SOON, rotated).await?;
+    assert!(has_keys(ENTRIES - ALLOWED)(&now), "{:?}", now.data.map(|data| data.into_keys().collect::<Vec<_>>()));
+    assert_eq!(value(&now, &format!("k{ALLOWED}")), b"x", "missing at the provider, and kept");
+    store.count(0, 0, 1).await?;
+    let events = Api::<Event>::namespaced(store.alone.bed.admin()?, &store.alone.namespace);
+    let notes: Vec<_> = events.list(&ListParams::default()).await?.items.into_iter().filter_map(|it| it.note).collect();
+    assert!(notes.iter().any(|note| note.contains("left out")), "{notes:?}");
+    assert!(!notes.iter().any(|note| note.contains("left out") && note.contains("spec.data[2]")), "{notes:?}");
+
+    store.put_all().await?;
+    store.annotate("ExternalSecret", "app", "force-sync", "2").await?;
+    wait::object(&secrets, "app", "all keys", SOON, has_keys(ENTRIES)).await?;
+    store.count(1, 0, 0).await?;
+    store.condition("False").await.map(drop)
+}
+
+/// What does not go is lost all the same: most of the store's users keep what they have.
+#[tokio::test]
+async fn losses_count_whatever_the_deletion_policy() -> Result {
+    const KEEPING: usize = ENTRIES - 3;
+    let store = Store::new().await?;
+    let _controller = store.alone.controller().await?;
+    store.alone.valid().await?;
+    let object = |entry: usize| {
+        let mut object = store.external_secret(entry);
+        object["spec"]["target"]["deletionPolicy"] = json!(if entry < KEEPING { "Retain" } else { "Delete" });
+        object["spec"]["refreshInterval"] = json!(if entry < KEEPING { "2s" } else { "1h" });
+        object
+    };
+    store.alone.create((0..ENTRIES).map(object)).await?;
+    store.count(ENTRIES, 0, 0).await?;
+    store.delete(0..ENTRIES).await?;
+    store.condition("True").await?;
+    for entry in KEEPING..ENTRIES {
+        store.annotate("ExternalSecret", &format!("e{entry}"), "force-sync", "1").await?;
+    }
+    store.count(0, 0, ENTRIES - KEEPING).await?;
+    assert_eq!(store.secrets().await?.len(), ENTRIES);
+    store.put_all().await?;
+    store.annotate("ExternalSecret", "e0", "force-sync", "1").await?;
+    store.count(ENTRIES, 0, 0).await?;
+    store.condition("False").await.map(drop)
+}
+
+/// Two of twelve are a fifth, however many there once were.
+#[tokio::test]
+async fn what_went_on_purpose_is_not_served() -> Result {
+    const ALL: usize = 2 * ENTRIES;
+    let store = Store::new().await?;
+    store.put(ENTRIES..ALL, "x").await?;
+    let _controller = store.alone.controller().await?;
+    store.alone.valid().await?;
+    let until = |seconds| (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds)).to_string();
+    store.annotate("SecretStore", STORE, ALLOW_DELETIONS_ANNOTATION, &until(3600)).await?;
+    store.alone.create((0..ALL).map(|entry| store.external_secret(entry))).await?;
+    store.count(ALL, 0, 0).await?;
+    store.delete(0..ENTRIES).await?;
+    store.count(ENTRIES, ENTRIES, 0).await?;
+    store.annotate("SecretStore", STORE, ALLOW_DELETIONS_ANNOTATION, &until(-3600)).await?;
+    store.delete(ENTRIES..ALL).await?;
+    store.count(0, ENTRIES + ALLOWED, ENTRIES - ALLOWED).await?;
+    assert!(store.condition("True").await?.contains("3 of the 12"));
+    assert_eq!(store.secrets().await?.len(), ENTRIES - ALLOWED);
+    Ok(())
+}
+
+/// A search is as many secrets as it brought.
+#[tokio::test]
+async fn search_that_shrinks_is_held() -> Result {
+    let store = Store::new().await?;
+    let namespace = store.alone.namespace.as_str();
+    let rules = format!("path \"secret/+/{namespace}/*\" {{ capabilities = [\"read\", \"list\"] }}");
+    let here = format!("path \"secret/metadata/{namespace}\" {{ capabilities = [\"list\"] }}");
+    store.alone.bao.policy(namespace, &format!("{rules}\n{here}")).await?;
+    let mut controller = store.alone.controller().await?;
+    store.alone.valid().await?;
+    let mut object = store.external_secret(0);
+    object["metadata"]["name"] = json!("app");
+    object["spec"]["refreshInterval"] = json!("1h");
+    object["spec"]["data"] = json!([]);
+    object["spec"]["dataFrom"] = json!([{
+        "find": {"path": store.alone.namespace, "name": {"regexp": "e[0-9]+$"}},
+        "rewrite": [{"regexp": {"source": "^.*(e[0-9]+)$", "target": "$1"}}],
+    }]);
+    store.alone.create([object]).await?;
+    store.count(1, 0, 0).await?;
+    let secrets = store.alone.secrets()?;
+    let before = wait::object(&secrets, "app", "all keys", SOON, has_keys(ENTRIES)).await?;
+
+    // What an edit takes away is no loss.
+    let narrower = |regexp: &str| {
+        json!({"spec": {"dataFrom": [{"find": {"path": store.alone.namespace, "name": {"regexp": regexp}},
+        "rewrite": [{"regexp": {"source": "^.*(e[0-9]+)$", "target": "$1"}}]}]}})
+    };
+    for (regexp, keys) in [("e[0-4]$", 5), ("e[0-9]+$", ENTRIES)] {
+        let patch = Patch::Merge(narrower(regexp));
+        store.api("ExternalSecret")?.patch("app", &PatchParams::default(), &patch).await?;
+        wait::object(&secrets, "app", regexp, SOON, has_keys(keys)).await?;
+        store.count(1, 0, 0).await?;
+    }
+
+    let refresh = |token: &'static str| store.annotate("ExternalSecret", "app", "force-sync", token);
+    store.delete(1..ENTRIES).await?;
+    refresh("1").await?;
+    store.count(0, 0, 1).await?;
+    assert!(store.condition("True").await?.contains("11 of the 12"));
+    controller.restart().await?;
+    store.put([0], "rotated").await?;
+    refresh("2").await?;
+    let has_rotated = |secret: &Secret| String::from_utf8_lossy(value(secret, "e0")).contains("rotated");
+    let now = wait::object(&secrets, "app", "the rotated value", SOON, has_rotated).await?;
+    assert!(has_keys(ENTRIES)(&now), "{:?}", now.data.map(|data| data.into_keys().collect::<Vec<_>>()));
+
+    // The last one too: nothing is found, and nothing is deleted.
+    store.delete([0]).await?;
+    refresh("3").await?;
+    wait::until("the whole to be held", SOON, || async {
+        let object = store.api("ExternalSecret").map_err(|failure| failure.to_string())?.get("app").await;
+        let ready = object.map_err(|error| error.to_string())?;
+        let ready = condition(&ready, "Ready").unwrap_or_default();
+        if ready["message"].as_str().is_some_and(|text| text.contains("stays whole")) {
+            Ok(())
+        } else {
+            Err(ready.to_string())
+        }
+    })
+    .await?;
+    let now = secrets.get("app").await?;
+    assert_eq!((now.uid(), has_keys(ENTRIES)(&now)), (before.uid(), true));
+    store.put_all().await?;
+    refresh("4").await?;
     store.count(1, 0, 0).await?;
     store.condition("False").await.map(drop)
 }

@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
 
-    fn status(code: u16, message: &str, causes: Value) -> Status {
+    fn status(code: u16, message: &str, causes: &Value) -> Status {
         serde_json::from_value(json!({"code": code, "message": message, "details": {"causes": causes}}))
             .expect("a status")
     }
@@ -239,7 +239,7 @@ mod tests {
             (409, "canary", Refusal::Untold),
             (401, "Unauthorized", Refusal::Untold),
         ] {
-            assert_eq!(Refusal::of(&status(code, message, json!([]))), expected, "{message}");
+            assert_eq!(Refusal::of(&status(code, message, &json!([]))), expected, "{message}");
         }
     }
 
@@ -250,9 +250,9 @@ mod tests {
             {"field": "metadata.labels", "reason": "canary"},
             {"reason": "FieldValueInvalid", "message": "canary"},
         ]);
-        let invalid = status(422, "Secret \"s\" is invalid: canary", causes.clone());
+        let invalid = status(422, "Secret \"s\" is invalid: canary", &causes);
         assert_eq!(Refusal::of(&invalid), Refusal::Fields("data[a] (FieldValueInvalid)".into()));
-        let denied = status(422, "admission webhook \"a.b.c\" denied the request: canary", causes);
+        let denied = status(422, "admission webhook \"a.b.c\" denied the request: canary", &causes);
         assert_eq!(Refusal::of(&denied), Refusal::Denied("admission webhook \"a.b.c\"".into()));
     }
 

@@ -1,23 +1,31 @@
 //! The mass-deletion guard: a store that suddenly has nothing must not empty the cluster.
 //!
-//! Enters: what a store does not have any more, each time something would really be deleted or dropped because of it.
-//! Leaves: leave, or a refusal with the text that the store's condition and the held ExternalSecrets show. When more than
-//! a share of what a store served is lost within [`WINDOW`], its deletions are held until the entries are found again or
-//! its owner allows them. Pure but for a lock: `now` and the looks at the cache come from the caller, [`wiring`] brings
-//! them. Entries are known by a hash of their name; memory is bounded by the entries that were lost.
+//! Enters: what a store does not have any more, as soon as that is seen, and again each time something would really be
+//! deleted or dropped because of it. Leaves: leave, or a refusal with the text that the store's condition and the held
+//! ExternalSecrets show. When more than a share of what a store served is lost within [`WINDOW`], its deletions are held
+//! until the entries are found again or its owner allows them. Pure but for a lock: `now` and the looks at the cache come
+//! from the caller, [`wiring`] brings them.
+//!
+//! Entries are known by a hash of their name. What a search brought counts by the keys that it has in a Secret, and is
+//! lost key by key. Memory is bounded by the entries that are missing, and one number for each ExternalSecret that
+//! searches.
 //!
 //! What survives a restart is in the API server: the condition of the store says that it is held, the conditions of the
-//! ExternalSecrets which of them wait. Losses that were let pass do not survive it.
+//! ExternalSecrets which of them wait or miss entries, and since when. Losses that were let pass do not survive it.
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
 
+pub mod going;
 pub mod served;
+mod store;
 pub mod wiring;
+
+use self::store::Store;
 
 /// Losses further apart than this are not one incident.
 const WINDOW: SignedDuration = SignedDuration::from_hours(1);
@@ -25,26 +33,62 @@ const WINDOW: SignedDuration = SignedDuration::from_hours(1);
 /// Stores that serve less are not guarded: a share of so few says nothing.
 const LEAST: usize = 10;
 
-/// How long a scan of the cache counts: deletions come in bursts.
-const SCAN_COUNTS: SignedDuration = SignedDuration::from_secs(5);
-
-/// Time between two wakes of those that wait while a store recovers entry by entry.
-const PROBE_EVERY: SignedDuration = SignedDuration::from_secs(10);
-
-/// What ExternalSecrets of one store refer to, by hash of the name at the provider.
+/// What ExternalSecrets of one store refer to. Entries by hash of the name at the provider, ExternalSecrets by hash of
+/// theirs.
 #[derive(Clone, Debug, Default)]
 pub struct Served {
-    /// Of those that have synced.
+    /// Entries of ExternalSecrets that have synced and have a target.
     pub keys: HashSet<u64>,
-    /// Of those whose condition says that they are held.
+    /// Entries and searchers of those whose target was deleted because nothing was left.
+    pub deleted: HashSet<u64>,
+    /// ExternalSecrets that search, have synced and have a target.
+    pub searchers: HashSet<u64>,
+    /// Entries and searchers whose condition says that they are held.
     pub held: HashSet<u64>,
+    /// Entries and searchers whose condition says that entries are missing, and since when.
+    pub missing: HashMap<u64, Timestamp>,
+}
+
+/// Something that is not there any more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lost {
+    key: u64,
+    /// The ExternalSecret whose search brought it; its entries are known to nobody else.
+    by: Option<u64>,
+    /// How many secrets it stands for, at least.
+    count: usize,
+    /// An edit may be why it goes: this alone says nothing of the store.
+    pub explained: bool,
+}
+
+impl Lost {
+    /// An entry that is named.
+    pub const fn named(key: u64) -> Self {
+        Self { key, by: None, count: 1, explained: false }
+    }
+
+    /// A key that the search of an ExternalSecret brought.
+    pub const fn found(by: u64, key: u64, explained: bool) -> Self {
+        Self { key, by: Some(by), count: 1, explained }
+    }
+
+    /// All that it brought: `count`, or what is known of it if that is more.
+    pub const fn search(by: u64, count: usize) -> Self {
+        Self { key: by, by: Some(by), count, explained: false }
+    }
+}
+
+/// The text of a store's condition, where that says that its deletions are held, and since when.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    pub text: &'a str,
+    pub since: Option<Timestamp>,
 }
 
 /// A store as a decision needs it.
 pub struct Seen<'a, F> {
     pub uid: &'a str,
-    /// The text of its condition, where that says that its deletions are held.
-    pub said: Option<&'a str>,
+    pub said: Option<Said<'a>>,
     /// Whether its owner allows deletions now.
     pub allowed: bool,
     pub now: Timestamp,
@@ -78,21 +122,6 @@ pub struct Guard {
     stores: Mutex<HashMap<String, Store>>,
 }
 
-#[derive(Default)]
-struct Store {
-    lost: HashMap<u64, Timestamp>,
-    held: Option<Held>,
-    scan: Option<(Timestamp, Arc<Served>)>,
-    woken: Option<Timestamp>,
-}
-
-struct Held {
-    text: String,
-    /// By an earlier process: which losses it let pass is not known.
-    restored: bool,
-    waiting: HashSet<u64>,
-}
-
 impl Guard {
     /// `percent` of what a store served may be lost within [`WINDOW`]; 0 and 100 and more turn the guard off.
     pub fn new(percent: u8) -> Self {
@@ -103,57 +132,102 @@ impl Guard {
         self.percent == 0 || self.percent >= 100
     }
 
-    /// Whether what depends on `lost` may be removed.
-    pub fn may_remove(&self, seen: &Seen<'_, impl Fn() -> Served>, lost: &[u64]) -> Verdict {
+    /// Whether what depends on `lost` may be removed. `holds`: an ExternalSecret that searches, and how many keys its
+    /// target has of it.
+    pub fn may_remove(
+        &self,
+        seen: &Seen<'_, impl Fn() -> Served>,
+        lost: &[Lost],
+        holds: Option<(u64, usize)>,
+    ) -> Verdict {
         if self.is_off() {
             return Verdict::Free;
         }
         let mut stores = self.lock();
         let store = entry(&mut stores, seen);
         if seen.allowed {
-            store.release();
+            store.accept(lost);
             return Verdict::Free;
         }
         let served = store.served(seen);
-        if let Some(held) = &mut store.held {
-            held.waiting.extend(lost);
-            store.lost.extend(lost.iter().map(|key| (*key, seen.now)));
+        if let Some((by, keys)) = holds {
+            store.holds_at_least(by, keys);
+        }
+        if store.held.is_some() {
+            store.note(lost, seen.now);
             store.settle(&served, self.percent);
             if let Some(held) = &store.held {
                 return Verdict::Held { text: held.text.clone(), news: false };
             }
+            store.unnote(lost.iter().filter(|lost| lost.explained));
         }
-        let (gone, all) = store.count(&served, lost, seen.now);
-        if all < LEAST || !self.is_too_much(gone, all) {
+        let lost: Vec<Lost> = lost.iter().filter(|lost| !lost.explained).copied().collect();
+        if lost.is_empty() {
             return Verdict::Free;
         }
-        let text = self.text(gone, all);
-        store.held = Some(Held { text: text.clone(), restored: false, waiting: lost.iter().copied().collect() });
-        Verdict::Held { text, news: true }
+        store.age(seen.now);
+        store.note(&lost, seen.now);
+        if let Some(text) = self.begin(store, &served, &lost) {
+            return Verdict::Held { text, news: true };
+        }
+        store.pass(&lost);
+        Verdict::Free
     }
 
-    /// The provider has these.
+    /// The provider does not have these since then, and nothing goes because of it. The text when that makes it hold
+    /// deletions.
+    pub fn missing(&self, seen: &Seen<'_, impl Fn() -> Served>, lost: &[Lost], since: Timestamp) -> Option<String> {
+        if self.is_off() || lost.is_empty() {
+            return None;
+        }
+        let mut stores = self.lock();
+        let store = entry(&mut stores, seen);
+        if seen.allowed {
+            store.accept(lost);
+            return None;
+        }
+        let new: Vec<Lost> = lost.iter().filter(|lost| !store.knows(lost)).copied().collect();
+        if new.is_empty() {
+            return None;
+        }
+        if seen.now.duration_since(since) >= WINDOW {
+            store.forgo(&new);
+            return None;
+        }
+        let served = store.served(seen);
+        store.age(seen.now);
+        store.note(&new, since);
+        if store.held.is_some() { None } else { self.begin(store, &served, &[]) }
+    }
+
+    /// The provider has these entries.
     pub fn found(&self, seen: &Seen<'_, impl Fn() -> Served>, keys: &[u64]) -> News {
         let mut stores = self.lock();
         if self.is_off() || (seen.said.is_none() && !stores.contains_key(seen.uid)) {
             return News::None;
         }
         let store = entry(&mut stores, seen);
-        for key in keys {
-            store.lost.remove(key);
+        let fewer = store.find(keys);
+        self.recovered(store, seen, fewer)
+    }
+
+    /// The target of an ExternalSecret is as its entries are now. `searched`: the ExternalSecret, if it searches, and
+    /// how many keys that brought. `missing`: entries that the provider does not have.
+    pub fn in_step(
+        &self,
+        seen: &Seen<'_, impl Fn() -> Served>,
+        searched: Option<(u64, usize)>,
+        missing: &[Lost],
+    ) -> News {
+        if self.is_off() {
+            return News::None;
         }
-        let Some(held) = &mut store.held else { return News::None };
-        let waited = held.waiting.len();
-        held.waiting.retain(|key| !keys.contains(key));
-        let fewer = held.waiting.len() < waited;
-        let served = store.served(seen);
-        store.settle(&served, self.percent);
-        let woken = store.woken.is_some_and(|at| seen.now.duration_since(at) < PROBE_EVERY);
-        if store.held.is_none() || (fewer && !woken) {
-            store.woken = Some(seen.now);
-            return News::TryAgain;
-        }
-        News::None
+        let mut stores = self.lock();
+        let store = entry(&mut stores, seen);
+        let new: Vec<Lost> = missing.iter().filter(|lost| !store.knows(lost)).copied().collect();
+        store.forgo(&new);
+        let fewer = searched.is_some_and(|(by, keys)| store.brought(by, keys));
+        self.recovered(store, seen, fewer)
     }
 
     /// Why deletions of the store are held now, for its condition; and whether that has just ended.
@@ -167,7 +241,7 @@ impl Guard {
             return (None, News::None);
         }
         if seen.allowed {
-            store.release();
+            store.accept(&[]);
         } else {
             let served = store.served(seen);
             store.settle(&served, self.percent);
@@ -183,8 +257,28 @@ impl Guard {
         self.lock().remove(uid);
     }
 
-    const fn is_too_much(&self, gone: usize, all: usize) -> bool {
-        gone.saturating_mul(100) > all.saturating_mul(self.percent)
+    /// Begins to hold when too much is lost now.
+    fn begin(&self, store: &mut Store, served: &Served, now: &[Lost]) -> Option<String> {
+        let (gone, all) = store.count(served, now);
+        if all < LEAST || gone.saturating_mul(100) <= all.saturating_mul(self.percent) {
+            return None;
+        }
+        let text = self.text(gone, all);
+        store.hold(text.clone());
+        Some(text)
+    }
+
+    fn recovered(&self, store: &mut Store, seen: &Seen<'_, impl Fn() -> Served>, fewer: bool) -> News {
+        if store.held.is_none() {
+            return News::None;
+        }
+        let served = store.served(seen);
+        store.settle(&served, self.percent);
+        if store.held.is_none() || (fewer && store.may_wake(seen.now)) {
+            store.woken = Some(seen.now);
+            return News::TryAgain;
+        }
+        News::None
     }
 
     fn text(&self, gone: usize, all: usize) -> String {
@@ -205,54 +299,7 @@ impl Guard {
 
 /// What this process knows of the store; at first, what an earlier one left in the conditions.
 fn entry<'a>(stores: &'a mut HashMap<String, Store>, seen: &Seen<'_, impl Fn() -> Served>) -> &'a mut Store {
-    stores.entry(seen.uid.to_owned()).or_insert_with(|| {
-        let mut store = Store::default();
-        if let Some(text) = seen.said {
-            let waiting = store.served(seen).held.clone();
-            store.held = Some(Held { text: text.to_owned(), restored: true, waiting });
-        }
-        store
-    })
-}
-
-impl Store {
-    fn served(&mut self, seen: &Seen<'_, impl Fn() -> Served>) -> Arc<Served> {
-        match &self.scan {
-            Some((at, served)) if seen.now.duration_since(*at) < SCAN_COUNTS => served.clone(),
-            _ => {
-                let served = Arc::new((seen.served)());
-                self.scan = Some((seen.now, served.clone()));
-                served
-            }
-        }
-    }
-
-    /// How many are lost within the window now that `lost` are, and of how many.
-    fn count(&mut self, served: &Served, lost: &[u64], now: Timestamp) -> (usize, usize) {
-        self.lost.retain(|_, at| now.duration_since(*at) < WINDOW);
-        self.lost.extend(lost.iter().map(|key| (*key, now)));
-        let is_known = |key: &&u64| served.keys.contains(*key);
-        // Of an ExternalSecret that the scan did not show yet.
-        let unknown = lost.iter().filter(|key| !is_known(key)).collect::<HashSet<_>>().len();
-        (self.lost.keys().filter(is_known).count() + unknown, served.keys.len() + unknown)
-    }
-
-    /// What is missing is meant to be.
-    fn release(&mut self) {
-        self.held = None;
-        self.lost.clear();
-    }
-
-    /// Ends the holding when nobody waits for an entry that is missing, or so little is missing that it would not begin.
-    fn settle(&mut self, served: &Served, percent: usize) {
-        let Some(held) = &mut self.held else { return };
-        held.waiting.retain(|key| served.keys.contains(key));
-        let lost = self.lost.keys().filter(|key| served.keys.contains(key)).count();
-        let is_little = !held.restored && lost * 100 <= served.keys.len() * percent;
-        if held.waiting.is_empty() || is_little {
-            self.held = None;
-        }
-    }
+    stores.entry(seen.uid.to_owned()).or_insert_with(|| Store::restored(seen))
 }
 
 #[cfg(test)]

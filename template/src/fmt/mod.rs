@@ -60,8 +60,13 @@ impl Sink {
         self.problem.map_or_else(|| Ok(self.bytes.finish()), Err)
     }
 
+    /// Whether so much more could be pushed.
+    pub(crate) fn fits(&self, more: usize) -> bool {
+        self.bytes.len().saturating_add(more) <= self.limit
+    }
+
     fn has_room(&mut self, more: usize) -> bool {
-        if self.problem.is_none() && self.bytes.len().saturating_add(more) > self.limit {
+        if self.problem.is_none() && !self.fits(more) {
             self.problem = Some(too_long(self.limit));
         }
         self.problem.is_none()

@@ -30,7 +30,9 @@ impl Printer {
             }
             'O' => {
                 let sharp = std::mem::replace(&mut self.flags.sharp, true);
-                self.digits(format!("{magnitude:o}").as_bytes(), if sharp { "0o0" } else { "0o" }, negative);
+                let text = format!("{magnitude:o}");
+                let leads = sharp && !text.starts_with('0');
+                self.digits(text.as_bytes(), if leads { "0o0" } else { "0o" }, negative);
                 self.flags.sharp = sharp;
             }
             'x' => self.digits(format!("{magnitude:x}").as_bytes(), "0x", negative),
@@ -67,10 +69,11 @@ impl Printer {
             _ => "",
         };
         let zeros = wanted.saturating_sub(digits.len());
-        // The octal prefix is itself a leading zero.
+        // The octal prefix is itself a leading zero, or ends in one.
         let prefix = match prefix {
             _ if !self.flags.sharp => "",
             "0" if zeros > 0 => "",
+            "0o0" if zeros > 0 => "0o",
             prefix => prefix,
         };
         let length = sign.len().saturating_add(prefix.len()).saturating_add(zeros).saturating_add(digits.len());

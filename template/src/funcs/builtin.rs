@@ -1,11 +1,10 @@
 //! The functions of text/template itself, without the comparisons.
 
-use zeroize::Zeroizing;
-
 use super::Type::{Any, Bool, Int, Reflect, Str};
 use super::{Args, Function, doc};
 use crate::bytes::Buffer;
 use crate::context::Context;
+use crate::data::Bytes;
 use crate::error::Message;
 use crate::fmt::{print_verb, sprint, sprintf, sprintln};
 use crate::text::{REPLACEMENT, push_char, runes};
@@ -226,65 +225,60 @@ fn position(key: &Value, length: usize) -> Result<usize, Message> {
     }
 }
 
-fn escaped(context: &Context, args: &Args, escape: fn(&[u8]) -> Buffer) -> Result<Value, Message> {
-    let text = Zeroizing::new(match args.all() {
-        [Value::Str(bytes)] => bytes.to_vec(),
+/// What an escape appends for a character, which stands in the text as those bytes.
+type Escape = fn(&mut Buffer, char, &[u8]);
+
+fn escaped(context: &Context, args: &Args, escape: Escape) -> Result<Value, Message> {
+    let text: Bytes = match args.all() {
+        [Value::Str(bytes)] => bytes.clone(),
         all => {
             let shown: Vec<Value> = all
                 .iter()
                 .map(|value| if matches!(value, Value::Nil) { Value::text("<no value>") } else { value.clone() })
                 .collect();
-            sprint(&shown, context.value_bytes())?
+            sprint(&shown, context.value_bytes())?.into()
         }
-    });
-    Ok(Value::str(escape(&text)))
+    };
+    let mut out = Buffer::with_capacity(text.len());
+    for (at, rune) in runes(&text) {
+        escape(&mut out, rune.char, &text[at..at + rune.width]);
+        context.check_bytes(out.len())?;
+    }
+    Ok(Value::str(out))
 }
 
-fn escape_html(text: &[u8]) -> Buffer {
-    let mut out = Buffer::with_capacity(text.len());
-    for &byte in text {
-        match byte {
-            0 => push_char(&mut out, REPLACEMENT),
-            b'"' => out.extend_from_slice(b"&#34;"),
-            b'\'' => out.extend_from_slice(b"&#39;"),
-            b'&' => out.extend_from_slice(b"&amp;"),
-            b'<' => out.extend_from_slice(b"&lt;"),
-            b'>' => out.extend_from_slice(b"&gt;"),
-            byte => out.push(byte),
-        }
+fn escape_html(out: &mut Buffer, char: char, bytes: &[u8]) {
+    match char {
+        '\0' => push_char(out, REPLACEMENT),
+        '"' => out.extend_from_slice(b"&#34;"),
+        '\'' => out.extend_from_slice(b"&#39;"),
+        '&' => out.extend_from_slice(b"&amp;"),
+        '<' => out.extend_from_slice(b"&lt;"),
+        '>' => out.extend_from_slice(b"&gt;"),
+        _ => out.extend_from_slice(bytes),
     }
-    out
 }
 
-fn escape_js(text: &[u8]) -> Buffer {
-    let mut out = Buffer::with_capacity(text.len());
-    for (at, rune) in runes(text) {
-        match rune.char {
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\'' => out.extend_from_slice(b"\\'"),
-            '"' => out.extend_from_slice(b"\\\""),
-            char @ ('<' | '>' | '&' | '=') => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
-            char if char < ' ' => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
-            char if char.is_ascii() || crate::category::is_print(char) => {
-                out.extend_from_slice(&text[at..at + rune.width]);
-            }
-            char => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
-        }
+fn escape_js(out: &mut Buffer, char: char, bytes: &[u8]) {
+    match char {
+        '\\' => out.extend_from_slice(b"\\\\"),
+        '\'' => out.extend_from_slice(b"\\'"),
+        '"' => out.extend_from_slice(b"\\\""),
+        '<' | '>' | '&' | '=' | '\0'..' ' => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
+        char if char.is_ascii() || crate::category::is_print(char) => out.extend_from_slice(bytes),
+        char => out.extend_from_slice(format!("\\u{:04X}", u32::from(char)).as_bytes()),
     }
-    out
 }
 
 /// Escapes everything but letters, digits and `-_.~`; a space becomes a plus.
-pub(super) fn escape_query(text: &[u8]) -> Buffer {
-    let mut out = Buffer::with_capacity(text.len());
-    for &byte in text {
+fn escape_query(out: &mut Buffer, _: char, bytes: &[u8]) {
+    for &byte in bytes {
         match byte {
             b' ' => out.push(b'+'),
             byte if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) => out.push(byte),
             byte => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
         }
     }
-    out
 }
 
 #[cfg(test)]
@@ -293,6 +287,10 @@ mod tests {
 
     #[test]
     fn an_invalid_byte_is_one_character_to_javascript() {
-        assert_eq!(&*escape_js(b"\xff<"), b"\xff\\u003C");
+        let mut out = Buffer::default();
+        for (at, rune) in runes(b"\xff<") {
+            escape_js(&mut out, rune.char, &b"\xff<"[at..at + rune.width]);
+        }
+        assert_eq!(&*out, b"\xff\\u003C");
     }
 }

@@ -62,7 +62,7 @@ fn key(context: &Context, args: &Args) -> Result<Jwk, Message> {
         }
     })?;
     match &decoded.value {
-        Value::Map(object) => Jwk::of_object(object, &decoded.keys, decoded.overflow.as_ref()),
+        Value::Map(_) => Jwk::of_members(&decoded.members),
         Value::Nil => Err("invalid key type from JSON ()".into()),
         other => Err(Message::plain(format!(
             "{HINT}json: cannot unmarshal {} into Go value of type struct {{ Kty string \"json:\\\"kty\\\"\"; D \

@@ -41,6 +41,7 @@ mod yaml;
 
 pub use doc::{EXAMPLE_DATA, Example, FunctionDoc, Subject, functions, method_subjects, subjects};
 pub(crate) use encoding::{base64_decoded, hex};
+pub(crate) use json::decode::Member;
 pub(crate) use regex::Pattern;
 pub(crate) use types::copied;
 

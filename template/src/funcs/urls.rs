@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Type::{Map as MapType, Str};
 use super::{Args, Function, doc};
 use crate::context::Context;
+use crate::data::Bytes;
 use crate::error::Message;
 use crate::url::{Part, Url, escape};
 use crate::value::{Map, Value};
@@ -70,11 +71,11 @@ fn userinfo(text: &[u8]) -> Result<Option<Vec<u8>>, Message> {
     url.map(|url| url.userinfo).map_err(|problem| Message::plain("unable to parse userinfo in dict: ").then(&problem))
 }
 
-fn url_join(_: &mut Context, args: &Args) -> Result<Value, Message> {
+fn url_join(context: &mut Context, args: &Args) -> Result<Value, Message> {
     let map = args.map(0);
     let part = |key: &str| match map.find(key.as_bytes()) {
-        None => Ok(Vec::new()),
-        Some(Value::Str(bytes)) => Ok(bytes.to_vec()),
+        None => Ok(Bytes::from(Vec::new())),
+        Some(Value::Str(bytes)) => Ok(bytes),
         Some(other) => Err(Message::ours(format!(
             "unable to parse {key} key, must be of type string, but {} found",
             other.kind_name()
@@ -84,6 +85,11 @@ fn url_join(_: &mut Context, args: &Args) -> Result<Value, Message> {
         ["scheme", "host", "path", "query", "opaque", "fragment", "userinfo"].map(part);
     let (scheme, host, path, query, opaque, fragment, user) =
         (scheme?, host?, path?, query?, opaque?, fragment?, user?);
+    // Escapes make three bytes of one, and each part may be as long as a text may be.
+    let parts = [&scheme, &host, &path, &query, &opaque, &fragment, &user];
+    let length = parts.iter().fold(0usize, |sum, part| sum.saturating_add(part.len()));
+    context.check_bytes(length)?;
+    context.spend(length / BYTES_PER_STEP)?;
     let user = if user.is_empty() { None } else { userinfo(&user)? };
     let mut out = Vec::new();
     if !scheme.is_empty() {
@@ -108,7 +114,7 @@ fn url_join(_: &mut Context, args: &Args) -> Result<Value, Message> {
         if out.is_empty() && first.contains(&b':') {
             out.extend_from_slice(b"./");
         }
-        out.extend_from_slice(&if path == b"*" { path } else { escape(&path, Part::Path) });
+        out.extend_from_slice(&if *path == *b"*" { path.to_vec() } else { escape(&path, Part::Path) });
     } else {
         out.extend_from_slice(&opaque);
     }

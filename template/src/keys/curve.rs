@@ -47,6 +47,11 @@ impl Curve {
         }
     }
 
+    /// Bits of a coordinate.
+    pub(super) fn bits(self) -> u64 {
+        self.numbers().prime.bits()
+    }
+
     pub(crate) fn oid(self) -> &'static [u8] {
         match self {
             Self::P224 => &[0x2b, 0x81, 0x04, 0, 0x21],

@@ -162,7 +162,7 @@ impl Fields {
         Err(Mistake::Syntax)
     }
 
-    /// Three to five capitals, or GMT with hours, or a sign with hours.
+    /// GMT, with hours or without and whatever follows, or three to five capitals, or a sign with hours.
     fn zone_name<'t>(&mut self, text: &'t [u8]) -> Result<&'t [u8], Mistake> {
         if let Some(rest) = text.strip_prefix(b"UTC") {
             self.is_utc = true;
@@ -184,11 +184,11 @@ impl Fields {
             _ => 0,
         };
         let length = match capitals {
-            3 if text.starts_with(b"GMT") => 3 + Some(signed(&text[3..])).filter(|&length| length > 1).unwrap_or(0),
+            3.. if text.starts_with(b"GMT") => 3 + Some(signed(&text[3..])).filter(|&length| length > 1).unwrap_or(0),
             3 => 3,
             4 if text[3] == b'T' || text.starts_with(b"WITA") => 4,
             5 if text[4] == b'T' => 5,
-            0 if signed(text) == 3 => 3,
+            0 if signed(text) >= 3 => signed(text),
             _ => return Err(Mistake::Syntax),
         };
         self.zone_name = Some(crate::text::lossy(&text[..length]));

@@ -112,6 +112,29 @@ fn sizes() -> Vec<Bomb> {
         bomb("width of an argument", End::Text, "{{printf \"%*d\" 999999999 1}}"),
         bomb("precision", End::Text, "{{printf \"%.999999f\" 1.5}}"),
         bomb("widths", End::Execute, "{{range 100}}{{printf \"%1000000d\" 1}}{{end}}"),
+        bomb(
+            "parts of a URL",
+            End::Execute,
+            "{{$x := repeat 4000000 \"%\"}}{{urlJoin (dict \"scheme\" $x \"host\" $x \"path\" $x \"query\" $x \"fragment\" $x)}}",
+        ),
+        bomb(
+            "part of a URL",
+            End::Execute,
+            "{{urlJoin (dict \"scheme\" \"a\" \"host\" \"b\" \"path\" (repeat 4000000 \"%\"))}}",
+        ),
+        bomb("escapes in JSON", End::Execute, "{{toJson (repeat 4000000 \"<\")}}"),
+        bomb("escapes in pretty JSON", End::Execute, "{{toPrettyJson (list (repeat 4000000 \"\\x01\"))}}"),
+        bomb("escapes in quotes", End::Execute, "{{quote (repeat 4000000 \"\\x00\")}}"),
+        bomb("escapes in a format", End::Execute, "{{printf \"%q\" (repeat 4000000 \"\\x00\")}}"),
+        bomb("spaced hexadecimal", End::Execute, "{{printf \"%# x\" (repeat 4000000 \"a\")}}"),
+        bomb("escapes for JavaScript", End::Execute, "{{js (repeat 4000000 \"<\")}}"),
+        bomb("escapes for HTML", End::Execute, "{{html (repeat 4000000 \"<\")}}"),
+        bomb("escapes for a query", End::Execute, "{{urlquery (repeat 4000000 \"<\")}}"),
+        bomb("escapes in a pattern", End::Execute, "{{regexQuoteMeta (repeat 4000000 \"*\")}}"),
+        bomb("base 64", End::Execute, "{{b64enc (repeat 4000000 \"*\")}}"),
+        bomb("separators", End::Execute, "{{join (repeat 4000 \"a\") (until 2000)}}"),
+        bomb("separators of URLs", End::Execute, "{{replace \"\" (repeat 4000 \"a\") (repeat 4000 \"a\")}}"),
+        bomb("indent of lines", End::Execute, "{{nindent 1000000 \"\\n\\n\\n\\n\"}}"),
         bomb("largest width", End::Execute, "{{printf \"%9999999d\" 1}}"),
         bomb("doubling", End::Execute, "{{$x := \"x\"}}{{range 40}}{{$x = print $x $x}}{{end}}"),
         bomb("doubling by cat", End::Execute, "{{$x := \"x\"}}{{range 40}}{{$x = cat $x $x}}{{end}}"),
@@ -132,6 +155,18 @@ fn sizes() -> Vec<Bomb> {
             End::Execute,
             "{{$d := dict}}{{range $i := 1000}}{{$_ := set $d (print $i) (repeat 1000000 \"x\")}}{{end}}",
         ),
+        bomb("division", End::Execute, "{{range 1000000}}{{$_ := divf 1e300 1e-300}}{{end}}"),
+        bomb(
+            "long division",
+            End::Execute,
+            "{{range 1000000}}{{$_ := divf 1.1e308 3.3e-308 7.7e-300 1.3e-300}}{{end}}",
+        ),
+        bomb(
+            "multiplication",
+            End::Execute,
+            "{{range 1000000}}{{$_ := mulf 1.7e-300 1.7e-300 1.7e-300 1.7e-300}}{{end}}",
+        ),
+        bomb("addition", End::Execute, "{{range 1000000}}{{$_ := addf 1.7e-300 1.7e300}}{{end}}"),
         bomb("factorial", End::Execute, "{{$x := 1e308}}{{range 1000000}}{{$x = mulf $x 1e308 1e308 1e308}}{{end}}"),
         bomb("random", End::Execute, "{{randAlphaNum 1000000000}}"),
         bomb("wrapped", End::Execute, "{{wrapWith 1 (repeat 10000 \"y\") (repeat 1000000 \"x \")}}"),
@@ -187,7 +222,15 @@ fn structures() -> Vec<Bomb> {
     ]
 }
 
+/// As many bytes, of which each is `a` or `b` and nothing tells which comes next.
+fn coins(count: usize) -> Vec<u8> {
+    let states = std::iter::successors(Some(1u64), |state| Some(state.wrapping_mul(6_364_136_223_846_793_005) + 1));
+    states.map(|state| if state >> 63 == 0 { b'a' } else { b'b' }).take(count).collect()
+}
+
 fn patterns() -> Vec<Bomb> {
+    // Each search must read all of the text before it knows that the match is short.
+    const STATES: &str = "\"[ab]*a[ab]{300}c|a\"";
     vec![
         bomb("nested repetition", End::Execute, "{{regexMatch \"((a*)*)*b\" (repeat 4000000 \"a\")}}"),
         bomb("counted repetition", End::Execute, "{{mustRegexMatch \"((a{100}){100}){100}\" \"a\"}}"),
@@ -205,6 +248,67 @@ fn patterns() -> Vec<Bomb> {
         ),
         bomb("matches", End::Execute, "{{range 100}}{{$_ := regexFindAll \"a\" (repeat 1000000 \"a\") -1}}{{end}}"),
         bomb("replacements", End::Execute, "{{regexReplaceAll \"a\" (repeat 1000000 \"a\") (repeat 1000 \"$0\")}}"),
+        bomb("expansions", End::Execute, "{{regexReplaceAll \"(.*)\" (repeat 1000000 \"a\") (repeat 1000 \"$1\")}}"),
+        bomb(
+            "many expansions",
+            End::Execute,
+            "{{mustRegexReplaceAll \"(.*)\" (repeat 1000000 \"a\") (repeat 100000 \"$1\")}}",
+        ),
+        bomb(
+            "expansions to nothing",
+            End::Execute,
+            "{{regexReplaceAll \"(x?)\" (repeat 100000 \"a\") (repeat 1000000 \"$1\")}}",
+        ),
+        bomb(
+            "groups that match",
+            End::Execute,
+            "{{regexReplaceAll (repeat 4000 \"(a)\") (repeat 1000000 \"a\") \"$1\"}}",
+        ),
+        bomb(
+            "groups in one match",
+            End::Execute,
+            "{{regexReplaceAll (print \"(\" (repeat 2000 \"(a)|\") \"b)*\") (repeat 1000000 \"a\") \"$1\"}}",
+        ),
+        bomb(
+            "group in long matches",
+            End::Execute,
+            "{{range 100}}{{$_ := regexReplaceAll \"((a)|b)*\" (repeat 1000000 \"a\") \"$1\"}}{{end}}",
+        ),
+        bomb("rescans", End::Execute, "{{regexFindAll \"a*b|a\" (repeat 1000000 \"a\") -1}}"),
+        bomb("rescans that replace", End::Execute, "{{regexReplaceAll \"a*b|a\" (repeat 1000000 \"a\") \"x\"}}"),
+        bomb("rescans that split", End::Execute, "{{regexSplit \"a*b|a\" (repeat 1000000 \"a\") -1}}"),
+        with_data("rescans of states", End::Execute, &format!("{{{{regexFindAll {STATES} .x -1}}}}"), coins(20_000)),
+        with_data(
+            "more rescans of states",
+            End::Execute,
+            &format!("{{{{regexFindAll {STATES} .x -1}}}}"),
+            coins(60_000),
+        ),
+        with_data(
+            "rescan for one",
+            End::Execute,
+            &format!("{{{{range 1000}}}}{{{{$_ := regexFind {STATES} $.x}}}}{{{{end}}}}"),
+            coins(60_000),
+        ),
+        with_data(
+            "one search",
+            End::Execute,
+            "{{range 1000}}{{$_ := regexMatch \"[ab]*a[ab]{400}c\" $.x}}{{end}}",
+            coins(262_144),
+        ),
+        with_data("one long search", End::Execute, "{{regexMatch \"[ab]*a[ab]{900}c\" .x}}", coins(1 << 20)),
+        with_data(
+            "bytes that are no text",
+            End::Execute,
+            "{{range 100}}{{regexFind \"b\" $.x}}{{end}}",
+            vec![0xff; 1 << 20],
+        ),
+        with_data(
+            "large patterns",
+            End::Execute,
+            "{{range $i := 1000}}{{$_ := regexFindAll (printf \"(a|[^%d])*?a[ab]{950}c|b\" $i) $.x 3}}{{end}}",
+            coins(3_000),
+        ),
         bomb("constraints", End::Execute, "{{semverCompare (repeat 20000 \">1 \" | trim) \"2.0.0\"}}"),
     ]
 }
@@ -273,6 +377,9 @@ fn texts() -> Vec<Bomb> {
 fn keys() -> Vec<Bomb> {
     vec![
         bomb("keys", End::Execute, "{{range 1000}}{{$_ := genPrivateKey \"rsa\"}}{{end}}"),
+        bomb("DSA keys", End::Execute, "{{range 1000000}}{{$_ := genPrivateKey \"dsa\"}}{{end}}"),
+        bomb("ECDSA keys", End::Execute, "{{range 1000000}}{{$_ := genPrivateKey \"ecdsa\"}}{{end}}"),
+        bomb("Ed25519 keys", End::Execute, "{{range 1000000}}{{$_ := genPrivateKey \"ed25519\"}}{{end}}"),
         bomb("alternatives", End::Execute, "{{ semverCompare (repeat 1300000 \"*||\") \"1.2.3\" }}"),
         bomb("shuffled", End::Execute, "{{ shuffle (repeat 4000000 \"a\") | len }}"),
         bomb("objects", End::Execute, "{{ fromJson (print \"[\" (repeat 400000 \"{\\\"a\\\":1},\") \"1]\") }}"),

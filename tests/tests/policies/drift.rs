@@ -78,7 +78,7 @@ async fn what_is_put_right_for_nobody_is_not_counted_as_a_repair() -> Result {
     scene.is_looked_at("empty", refreshes + 1.0).await?;
     let repairs = async |name| scene.count("externalsecret_drift_repairs_total", name).await;
     for name in ["merged", "empty"] {
-        assert_eq!(repairs(name).await?, 0.0, "{name}");
+        assert!(repairs(name).await? < 1.0, "{name}");
     }
     scene.edit_secret("merged", &json!({"data": {"password": "ZWRpdGVk"}})).await?;
     wait::until("a repair to be counted", SOON, || async {

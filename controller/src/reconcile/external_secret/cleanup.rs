@@ -4,7 +4,7 @@
 //! left behind, makes anything wait here: its work is done and it is removed. RBAC: externalsecrets `patch`.
 
 use api::{
-    external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec},
+    external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, Manifest},
     names::ES_FINALIZER,
 };
 use kube::{
@@ -30,7 +30,7 @@ pub async fn run(ctx: &Ctx, key: &ObjectKey, object: &Watched<ExternalSecret>) -
     let spec: ExternalSecretSpec = object.spec().unwrap_or_default();
     // With its namespace everything in it goes by itself.
     let goes_alone = !ctx.namespaces.is_terminating(key.namespace());
-    let writes_secrets = spec.target.manifest.as_ref().is_none_or(|manifest| manifest.is_secret());
+    let writes_secrets = spec.target.manifest.as_ref().is_none_or(Manifest::is_secret);
     if goes_alone && writes_secrets && spec.target.deletion_policy == DeletionPolicy::Delete {
         let author = Author {
             namespace: key.namespace().to_owned(),

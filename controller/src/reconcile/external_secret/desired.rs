@@ -112,7 +112,7 @@ pub struct WrittenBy {
     pub content: bool,
     /// A part of the object as such, not only something in it: it created the object, or gave it its first data.
     pub made: bool,
-    /// Keys of the data of a Secret or ConfigMap.
+    /// Keys of the data of a Secret or ConfigMap, or of `spec.data`.
     pub data: BTreeSet<String>,
     pub labels: BTreeSet<String>,
     pub annotations: BTreeSet<String>,
@@ -126,6 +126,7 @@ impl WrittenBy {
             written.content |= fields(entry, "").any(|field| field != "metadata");
             written.made |= parts(entry).any(|(name, part)| name != "f:metadata" && is_whole(part));
             written.data.extend(fields(entry, "/f:data"));
+            written.data.extend(fields(entry, "/f:spec/f:data"));
             written.labels.extend(fields(entry, "/f:metadata/f:labels"));
             written.annotations.extend(fields(entry, "/f:metadata/f:annotations"));
         }
@@ -145,4 +146,26 @@ fn parts(entry: &ManagedFieldsEntry) -> impl Iterator<Item = (&String, &Value)> 
 /// A map that its writer made has a field `.`; a plain value has no fields.
 fn is_whole(part: &Value) -> bool {
     part.as_object().is_some_and(|fields| fields.is_empty() || fields.contains_key("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_found_wherever_the_kind_has_them() {
+        for (fields, keys) in [
+            (json!({"f:data": {"f:a": {}}}), vec!["a"]),
+            (json!({"f:spec": {"f:data": {"f:a": {}}, "f:other": {}}}), vec!["a"]),
+            (json!({"f:spec": {"f:other": {}}}), vec![]),
+        ] {
+            let meta = json!({"managedFields": [{"manager": "m", "operation": "Update", "fieldsV1": fields}]});
+            let meta: ObjectMeta = serde_json::from_value(meta).expect("metadata");
+            let written = WrittenBy::manager("m", &meta);
+            assert_eq!(written.data.iter().collect::<Vec<_>>(), keys, "{fields}");
+            assert!(written.content && WrittenBy::manager("other", &meta).data.is_empty());
+        }
+    }
 }

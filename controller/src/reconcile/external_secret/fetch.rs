@@ -14,10 +14,10 @@ use futures::{StreamExt, stream};
 use super::{rewrite, values};
 use crate::{
     ctx::Ctx,
-    engine::Lane,
+    engine::{Lane, ObjectKey},
     error::{Code, Error},
     provider::{Store, Values, keys},
-    reconcile::external_secret::stores,
+    reconcile::{external_secret::stores, guard::wiring as guard},
     templates::{Budget, Place, Templates},
 };
 
@@ -29,22 +29,25 @@ pub struct Fetched {
     pub missing: Vec<String>,
     /// Indexes of those entries, and of searches that found nothing.
     pub gone: Vec<usize>,
+    /// How many values the searches brought.
+    pub searched: usize,
 }
 
 /// Entries read at the same time for one ExternalSecret: hides latency without flooding a store.
 const AT_ONCE: usize = 8;
 
-/// Fetches every entry. An answer of a store that was asked since `since` may be shared with other ExternalSecrets.
-/// `lane`: interactive when somebody changed something, and not only time passed.
+/// Fetches every entry for the ExternalSecret `key`. An answer of a store that was asked since `since` may be shared with
+/// others. `lane`: interactive when somebody changed something, and not only time passed. The mass-deletion guard learns
+/// what there is and what not.
 pub async fn fetch(
     ctx: &Ctx,
     place: &Place,
-    namespace: &str,
+    key: &ObjectKey,
     plan: &Plan,
     since: Instant,
     lane: Lane,
 ) -> Result<Fetched, Error> {
-    let opened = open(ctx, namespace, plan, since).await?;
+    let opened = open(ctx, key.namespace(), plan, since).await?;
     if lane == Lane::Interactive {
         reconsider(plan, &opened);
     }
@@ -55,7 +58,26 @@ pub async fn fetch(
         reads.push(read(store, &names, entry, since));
     }
     let results: Vec<Result<Option<Values>, Error>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
+    let (found, missing) = answers(plan, &results);
+    guard::answered(ctx, key, plan, &found, &missing);
     assemble(plan, results)
+}
+
+/// Indexes of the entries that are there, and of those that are not; where nothing is, also of searches without a match.
+fn answers(plan: &Plan, results: &[Result<Option<Values>, Error>]) -> (Vec<usize>, Vec<usize>) {
+    let (mut found, mut missing, mut empty) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, (entry, result)) in plan.entries.iter().zip(results).enumerate() {
+        match result {
+            Ok(Some(values)) if values.is_empty() && matches!(entry.fetch, Fetch::Find(_)) => empty.push(index),
+            Ok(Some(_)) => found.push(index),
+            Ok(None) => missing.push(index),
+            Err(_) => {}
+        }
+    }
+    if found.is_empty() {
+        missing.append(&mut empty);
+    }
+    (found, missing)
 }
 
 fn reconsider(plan: &Plan, opened: &BTreeMap<ResolvedStoreRef, Arc<dyn Store>>) {
@@ -153,8 +175,11 @@ fn assemble(plan: &Plan, results: Vec<Result<Option<Values>, Error>>) -> Result<
     for (index, (entry, result)) in plan.entries.iter().zip(results).enumerate() {
         match result {
             Ok(Some(values)) => {
-                if values.is_empty() && matches!(entry.fetch, Fetch::Find(_)) {
-                    fetched.gone.push(index);
+                if matches!(entry.fetch, Fetch::Find(_)) {
+                    fetched.searched += values.len();
+                    if values.is_empty() {
+                        fetched.gone.push(index);
+                    }
                 }
                 fetched.values.extend(values);
             }

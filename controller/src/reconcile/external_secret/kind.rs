@@ -13,6 +13,7 @@ use crate::{
     ctx::Ctx,
     engine::ObjectKey,
     error::Error,
+    provider::Values,
     reconcile::managed::{Managed, ManagedObjects},
 };
 
@@ -62,6 +63,10 @@ pub trait Kind: Sync {
     /// earlier may be there still.
     fn patch(&self, desired: &Desired, existing: &Self::Object, prune: bool) -> Result<Option<Value>, Error>;
     fn changes(&self, existing: &Self::Object, patch: &Value) -> Changes;
+    /// The values that are there under these keys; `None` where keys cannot be kept apart from the rest.
+    fn values(&self, _existing: &Self::Object, _keys: &[String]) -> Option<Values> {
+        None
+    }
     /// The patch that makes the annotation tell what the API server made of a write of ours, if it does not.
     fn correction(&self, answer: &Self::Object) -> Option<Value>;
     /// Marks a target that is not written as managed, where upstream does so.

@@ -30,17 +30,37 @@ impl Missing {
         if told.insert(key.clone(), digest) == Some(digest) {
             return None;
         }
-        let named = missing.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        let more = match missing.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        Some(format!("the provider has no secret for {named}{more}; their keys are left out"))
+        Some(format!("{}; their keys are left out", listed(missing, NAMED)))
     }
 
     pub fn forget(&self, key: &ObjectKey) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
+}
+
+/// Entries named in a condition, and the length of each: a status is not for megabytes.
+const LISTED: usize = 20;
+const LONGEST: usize = 120;
+
+/// What the condition says after `message` of entries that are missing; the same as long as the same ones are.
+pub fn told(message: &str, missing: &[String]) -> String {
+    if missing.is_empty() {
+        return message.to_owned();
+    }
+    format!("{message}; {}, their keys are left out", listed(missing, LISTED))
+}
+
+fn listed(missing: &[String], at_most: usize) -> String {
+    let shortened = |entry: &String| match entry.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", entry.get(..end).unwrap_or_default()),
+        None => entry.clone(),
+    };
+    let named = missing.iter().take(at_most).map(shortened).collect::<Vec<_>>().join(", ");
+    let more = match missing.len().saturating_sub(at_most) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("the provider has no secret for {named}{more}")
 }
 
 #[cfg(test)]
@@ -57,5 +77,16 @@ mod tests {
         assert!(missing.news(&key, &entries[..1]).is_some());
         assert_eq!(missing.news(&key, &[]), None);
         assert!(missing.news(&key, &entries[..1]).is_some());
+    }
+
+    #[test]
+    fn condition_lists_what_is_missing_within_bounds() {
+        assert_eq!(told("secret synced", &[]), "secret synced");
+        let entries: Vec<String> = (0..8).map(|n| format!("spec.data[{n}] (k{n})")).collect();
+        let text = told("secret synced", &entries);
+        assert!(text.starts_with("secret synced; the provider has no secret for spec.data[0] (k0), "), "{text}");
+        assert!(text.contains("spec.data[7] (k7), their keys") && !text.contains("more"), "{text}");
+        let text = told("secret synced", &vec!["é".repeat(1000); 100]);
+        assert!(text.contains(" and 80 more") && text.len() < 10_000, "{}", text.len());
     }
 }

@@ -31,7 +31,9 @@ use crate::{
     ctx::Ctx,
     engine::ObjectKey,
     error::{Code, Error},
+    provider::Values,
     reconcile::managed::{Managed, ManagedObjects},
+    secret_bytes::SecretBytes,
 };
 
 /// The Secrets of a namespace as targets.
@@ -113,6 +115,11 @@ impl Kind for Secrets<'_> {
             }
         }
         changes
+    }
+
+    fn values(&self, existing: &Secret, keys: &[String]) -> Option<Values> {
+        let data = existing.data.iter().flatten().filter(|(key, _)| keys.contains(key));
+        Some(data.map(|(key, ByteString(value))| (key.clone(), SecretBytes::new(value.clone()))).collect())
     }
 
     fn correction(&self, _: &Secret) -> Option<Value> {

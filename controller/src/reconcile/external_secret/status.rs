@@ -4,7 +4,7 @@
 //! `lastTransitionTime` moves only when the status does, and the same failure twice writes nothing.
 //! RBAC: externalsecrets/status `patch`; events.k8s.io/events `create`, `patch`.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use api::{
     condition::{self, Condition},
@@ -20,7 +20,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::removal::Removal;
+use super::{missing, removal::Removal};
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, cache::Cache, object::Watched},
@@ -32,7 +32,7 @@ use crate::{
 pub enum Told {
     /// The target holds what the store holds. `written`: the name for `status.binding`, if the target was touched.
     Synced {
-        message: &'static str,
+        message: Cow<'static, str>,
         binding: Option<String>,
         /// Whether the target was not as it had been left.
         repaired: bool,
@@ -44,13 +44,26 @@ pub enum Told {
     Failed(Error),
 }
 
+impl Told {
+    /// The same, naming entries that the provider does not have and whose keys were left out.
+    #[must_use]
+    pub fn with_missing(self, missing: &[String]) -> Self {
+        match self {
+            Self::Synced { message, binding, repaired } => {
+                Self::Synced { message: missing::told(&message, missing).into(), binding, repaired }
+            }
+            told => told,
+        }
+    }
+}
+
 /// The status after `told`, from the one before. Pure.
 ///
 /// `version` is what `syncedResourceVersion` becomes when the reconcile came to its end.
 pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Timestamp) -> ExternalSecretStatus {
     let mut status = before.clone();
     let ready = match told {
-        Told::Synced { message, .. } => Condition::new(READY, true, condition_reason::SECRET_SYNCED, *message),
+        Told::Synced { message, .. } => Condition::new(READY, true, condition_reason::SECRET_SYNCED, message.clone()),
         Told::TargetMissing => Condition::new(
             READY,
             true,
@@ -160,7 +173,7 @@ mod tests {
 
     #[test]
     fn failure_keeps_what_was_synced_and_repeats_nothing() {
-        let synced = Told::Synced { message: "secret synced", binding: Some("target".into()), repaired: false };
+        let synced = Told::Synced { message: "secret synced".into(), binding: Some("target".into()), repaired: false };
         let good = after(&ExternalSecretStatus::default(), &synced, "1-x", now());
         let failed = Told::Failed(Error::fix(Code::TemplateFailed, "no"));
         let once = after(&good, &failed, "2-x", now());
@@ -174,7 +187,7 @@ mod tests {
     #[test]
     fn every_ending_has_upstreams_reason_and_only_a_write_moves_the_binding() {
         let synced = |binding: Option<&str>| Told::Synced {
-            message: "secret synced",
+            message: "secret synced".into(),
             binding: binding.map(Into::into),
             repaired: false,
         };
@@ -201,7 +214,7 @@ mod tests {
 
     #[test]
     fn transition_time_moves_with_the_status_only() {
-        let told = |message| Told::Synced { message, binding: None, repaired: false };
+        let told = |message: &'static str| Told::Synced { message: message.into(), binding: None, repaired: false };
         let first = after(&ExternalSecretStatus::default(), &told("a"), "1-x", now());
         let later = "2026-01-01T13:00:00Z".parse().expect("time");
         let second = after(&first, &told("b"), "1-x", later);

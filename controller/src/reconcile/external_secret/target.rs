@@ -5,7 +5,7 @@
 //! the hash of what is there, or the object would look edited. RBAC: `get`, `create`, `patch` of the kind;
 //! externalsecrets `get`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
     external_secret::{CreationPolicy, ExternalSecret},
@@ -19,14 +19,14 @@ use serde_json::Value;
 
 use super::{
     adoption::Adoption,
-    desired::{Author, Desired},
-    kind::Kind,
+    desired::{Author, Desired, WrittenBy},
+    kind::{Changes, Kind},
     knowledge::Knowledge,
 };
 use crate::{
     ctx::Ctx,
     error::{Code, Error},
-    reconcile::managed::Managed,
+    reconcile::{guard::wiring::Refusal, managed::Managed},
 };
 
 /// What a write came to.
@@ -42,6 +42,8 @@ pub enum Written {
     Unchanged,
     /// creationPolicy Merge, and there is nothing to merge into.
     Missing,
+    /// Some keys stay for this reason, all others are in step; whether that changed something.
+    Held(Box<Error>, bool),
 }
 
 /// What of the ExternalSecret's own metadata the target shall carry, decided only when something is written.
@@ -61,17 +63,22 @@ pub struct Terms<'a, P> {
     pub metadata: Metadata,
     /// Spec and metadata are as they were at the last write, so that equal content means an equal target.
     pub settled: bool,
-    /// Asked when keys or fields would go, by their names; its error is returned.
+    /// Asked when keys or fields would go, by their names, and told which keys the ExternalSecret wrote. What it refuses
+    /// is left as it is.
     pub permit: P,
     pub knowledge: &'a Knowledge<'a>,
 }
+
+/// See [`Terms::permit`].
+pub trait Permit: Fn(&[String], &BTreeSet<String>) -> Result<(), Refusal> + Sync {}
+impl<P: Fn(&[String], &BTreeSet<String>) -> Result<(), Refusal> + Sync> Permit for P {}
 
 /// Brings the target in step. `known`: what was known of it, where the watch does not know better.
 pub async fn write<K: Kind>(
     kind: &K,
     mut desired: Desired,
     known: Option<&Managed>,
-    terms: &Terms<'_, impl Fn(&[String]) -> Result<(), Error> + Sync>,
+    terms: &Terms<'_, impl Permit>,
 ) -> Result<Written, Error> {
     let wanted = kind.wanted(&desired);
     let news = kind.objects().find(&kind.key(&desired.target));
@@ -139,15 +146,50 @@ async fn patch<K: Kind>(
     desired: &Desired,
     existing: &K::Object,
     prune: bool,
-    terms: &Terms<'_, impl Fn(&[String]) -> Result<(), Error> + Sync>,
+    terms: &Terms<'_, impl Permit>,
 ) -> Result<(Written, K::Object), Error> {
     let Some(patch) = kind.patch(desired, existing, prune)? else { return Ok((Written::Unchanged, existing.clone())) };
     let changes = kind.changes(existing, &patch);
     if !changes.removed.is_empty() {
-        (terms.permit)(&changes.removed)?;
-        terms.knowledge.confirm_with_stores().await?;
+        let ours = WrittenBy::manager(&desired.manager(), existing.meta()).data;
+        if let Err(refusal) = (terms.permit)(&changes.removed, &ours) {
+            return patch_but(kind, desired, existing, prune, terms, refusal).await;
+        }
+    }
+    apply(kind, desired, existing, patch, changes, terms.knowledge).await
+}
+
+/// Brings in step what is not refused, if that can be told apart.
+async fn patch_but<K: Kind>(
+    kind: &K,
+    desired: &Desired,
+    existing: &K::Object,
+    prune: bool,
+    terms: &Terms<'_, impl Permit>,
+    refusal: Refusal,
+) -> Result<(Written, K::Object), Error> {
+    let Some(kept) = refusal.keep.and_then(|keys| kind.values(existing, &keys)) else { return Err(refusal.error) };
+    let mut desired = desired.clone();
+    desired.content.data.extend(kept);
+    let refused = |updated| Written::Held(Box::new(refusal.error), updated);
+    let Some(patch) = kind.patch(&desired, existing, prune)? else { return Ok((refused(false), existing.clone())) };
+    let changes = kind.changes(existing, &patch);
+    let (written, object) = apply(kind, &desired, existing, patch, changes, terms.knowledge).await?;
+    Ok((refused(written != Written::Unchanged), object))
+}
+
+async fn apply<K: Kind>(
+    kind: &K,
+    desired: &Desired,
+    existing: &K::Object,
+    patch: Value,
+    changes: Changes,
+    knowledge: &Knowledge<'_>,
+) -> Result<(Written, K::Object), Error> {
+    if !changes.removed.is_empty() {
+        knowledge.confirm_with_stores().await?;
     } else if !is_as_left(&kind.managed(existing), desired) {
-        terms.knowledge.confirm().await?;
+        knowledge.confirm().await?;
     }
     let adoption = Adoption::of(desired, existing.meta(), kind.managed(existing).intact, changes);
     if kind.ctx().settings.refuse_adoption

@@ -6,7 +6,7 @@ use std::{
 };
 
 use api::{
-    external_secret::{ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
+    external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
     hash::owner_label,
     names::event_reason,
     plan::{Plan, Refresh},
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::{
     MISTAKES_TOLD, cleanup,
     desired::Author,
-    fetch,
+    fetch::{self, Fetched},
     kind::Kind,
     knowledge::Knowledge,
     missing::Missing,
@@ -223,19 +223,45 @@ impl Turn<'_> {
         settled: bool,
     ) -> Result<(Told, sources::Seen), Error> {
         let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
-        let fetched = fetch::fetch(self.ctx, place, self.key.namespace(), plan, self.since, self.lane).await?;
-        if let Some(news) = self.missing.news(self.key, &fetched.missing) {
+        let fetched = fetch::fetch(self.ctx, place, self.key, plan, self.since, self.lane).await?;
+        let Fetched { values, missing, gone, searched } = fetched;
+        let before = Before { known, settled, gone: &gone, edited: self.is_edited(), knowledge: &knowledge };
+        let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
+        let done = self.put(kind, plan, place, values, &before).await;
+        // What is held is not left out.
+        if !matches!(&done, Err(error) if error.code() == Code::DeletionsHeld)
+            && let Some(news) = self.missing.news(self.key, &missing)
+        {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
-        guard::found(self.ctx, self.key.namespace(), plan, &fetched.gone);
-        let before = Before { known, settled, gone: &fetched.gone, knowledge: &knowledge };
-        if fetched.values.is_empty()
-            && let Some(told) = self.without_values(kind, plan, &before).await?
+        let (told, seen) = done?;
+        if !is_retained {
+            guard::in_step(self.ctx, self.key, plan, &gone, searched);
+        }
+        Ok((told.with_missing(&missing), seen))
+    }
+
+    /// Brings the target in step with what was fetched.
+    async fn put<K: Kind>(
+        &self,
+        kind: &K,
+        plan: &Plan,
+        place: &Place,
+        values: Values,
+        before: &Before<'_>,
+    ) -> Result<(Told, sources::Seen), Error> {
+        if values.is_empty()
+            && let Some(told) = self.without_values(kind, plan, before).await?
         {
             return Ok((told, sources::Seen::default()));
         }
-        let (content, metadata, seen) = self.content::<K>(plan, place, fetched.values).await?;
-        Ok((self.write(kind, plan, (content, metadata), &before).await?, seen))
+        let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
+        Ok((self.write(kind, plan, (content, metadata), before).await?, seen))
+    }
+
+    /// Whether something else than the provider may be why the target changes.
+    fn is_edited(&self) -> bool {
+        !guard::is_of(&self.object.status(), self.object.generation()) || self.ctx.sources.are_newer(self.key)
     }
 
     async fn content<K: Kind>(

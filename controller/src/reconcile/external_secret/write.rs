@@ -1,13 +1,15 @@
 //! The acts of a turn: its target is written or deleted, and what it wrote elsewhere before goes.
 
+use std::collections::BTreeSet;
+
 use api::{
     external_secret::{CreationPolicy, DeletionPolicy},
-    names::event_reason,
-    plan::Plan,
+    names::{event_reason, field_manager},
+    plan::{Fetch, Plan},
 };
 
 use super::{
-    desired::Desired,
+    desired::{Desired, WrittenBy},
     kind::Kind,
     knowledge::Knowledge,
     removal::{self, Removal},
@@ -19,7 +21,13 @@ use super::{
 };
 use crate::{
     error::{Code, Error},
-    reconcile::{guard::wiring as guard, managed::Managed},
+    reconcile::{
+        guard::{
+            going::Going,
+            wiring::{self as guard, Refusal},
+        },
+        managed::Managed,
+    },
 };
 
 /// What a refresh came to know of its target before it writes.
@@ -29,6 +37,8 @@ pub struct Before<'a> {
     pub settled: bool,
     /// Entries that the provider does not have any more, by their index in the plan.
     pub gone: &'a [usize],
+    /// Spec or templates have changed since the target was in step.
+    pub edited: bool,
     pub knowledge: &'a Knowledge<'a>,
 }
 
@@ -48,7 +58,7 @@ impl Turn<'_> {
             immutable: plan.target.immutable,
             content,
         };
-        let permit = |dropped: &[String]| self.permit(plan, before.gone, Some(dropped));
+        let permit = |removed: &[String], ours: &BTreeSet<String>| self.permit(plan, before, Some(removed), ours);
         let terms = Terms { metadata, settled: before.settled, permit, knowledge: before.knowledge };
         let what = format!("{} \"{}\"", kind.noun(), plan.target.name);
         let written = target::write(kind, desired, before.known, &terms).await?;
@@ -63,10 +73,16 @@ impl Turn<'_> {
             }
             Written::Unchanged => {}
             Written::Missing => return Ok(Told::TargetMissing),
+            Written::Held(error, updated) => {
+                if updated {
+                    self.note(event_reason::UPDATED, format!("{what} updated but for what is held"));
+                }
+                return Err(*error);
+            }
         }
         self.delete_former(kind, plan, || Ok(()), before.knowledge).await?;
         let binds = K::BINDS && plan.target.creation != CreationPolicy::None;
-        Ok(Told::Synced { message: K::SYNCED, binding: binds.then(|| plan.target.name.clone()), repaired })
+        Ok(Told::Synced { message: K::SYNCED.into(), binding: binds.then(|| plan.target.name.clone()), repaired })
     }
 
     /// What the ExternalSecret made under another name, or of another kind, goes with the policy that makes it its owner.
@@ -119,7 +135,7 @@ impl Turn<'_> {
             DeletionPolicy::Delete => self.delete(kind, plan, before).await.map(Some),
             DeletionPolicy::Retain => {
                 self.claim(kind, plan).await;
-                Ok(Some(Told::Synced { message: K::RETAINED, binding: None, repaired: false }))
+                Ok(Some(Told::Synced { message: K::RETAINED.into(), binding: None, repaired: false }))
             }
             DeletionPolicy::Merge => Ok(None),
         }
@@ -132,7 +148,8 @@ impl Turn<'_> {
             return Err(Error::fix(Code::SpecInvalid, message).at("spec.target.deletionPolicy"));
         }
         let name = &plan.target.name;
-        let permit = || self.permit(plan, before.gone, None);
+        let ours = self.found_keys(kind, plan).await?;
+        let permit = || self.permit(plan, before, None, &ours).map_err(|refusal| refusal.error);
         let removal = removal::delete_owned(kind, &self.author(), name, &permit, Some(before.knowledge)).await?;
         match removal {
             Removal::Deleted => {
@@ -148,9 +165,29 @@ impl Turn<'_> {
         Ok(Told::Deleted(removal))
     }
 
-    /// Whether what the entries `gone` gave to the target may go from it.
-    fn permit(&self, plan: &Plan, gone: &[usize], dropped: Option<&[String]>) -> Result<(), Error> {
-        guard::permit(self.ctx, self.key.namespace(), plan, gone, dropped)
+    /// The keys of the target that this ExternalSecret wrote. Asked only where a search tells how much is lost: no cheaper
+    /// knowledge of it survives a restart.
+    async fn found_keys<K: Kind>(&self, kind: &K, plan: &Plan) -> Result<BTreeSet<String>, Error> {
+        let name = &plan.target.name;
+        if !plan.entries.iter().any(|entry| matches!(entry.fetch, Fetch::Find(_))) {
+            return Ok(BTreeSet::new());
+        }
+        let read = kind.api().get_metadata_opt(name).await;
+        let existing = read.map_err(|error| kind.failed("reading", name, &error))?;
+        let manager = field_manager(self.key.name());
+        Ok(existing.map(|existing| WrittenBy::manager(&manager, &existing.metadata).data).unwrap_or_default())
+    }
+
+    /// Whether keys, or the whole target, may go because entries are missing.
+    fn permit(
+        &self,
+        plan: &Plan,
+        before: &Before<'_>,
+        removed: Option<&[String]>,
+        ours: &BTreeSet<String>,
+    ) -> Result<(), Refusal> {
+        let going = Going { gone: before.gone, removed, ours, edited: before.edited };
+        guard::permit(self.ctx, self.key, plan, &going)
     }
 
     /// Marks a target that was not written. Whatever keeps the mark off keeps nothing else from being told.

@@ -3,12 +3,16 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use api::{
-    external_secret::{ExternalSecret, Find},
-    names::condition_type::READY,
+    condition::{self, Condition},
+    external_secret::ExternalSecret,
+    names::{
+        condition_reason::{RESOURCE_DELETED, SECRET_DELETED},
+        condition_type::READY,
+    },
     plan::Fetch,
     reference::{StoreKind, StoreRef},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::Served;
 use crate::{
@@ -16,11 +20,11 @@ use crate::{
     error::Code,
 };
 
-/// The hash under which an entry is known.
-pub fn entry_of(fetch: &Fetch) -> u64 {
+/// The hash under which an entry is known; `None` for a search.
+pub fn entry_of(fetch: &Fetch) -> Option<u64> {
     match fetch {
-        Fetch::Value { remote, .. } | Fetch::Extract(remote) => named(&remote.key),
-        Fetch::Find(find) => searched(find),
+        Fetch::Value { remote, .. } | Fetch::Extract(remote) => Some(named(&remote.key)),
+        Fetch::Find(_) => None,
     }
 }
 
@@ -30,10 +34,17 @@ fn named(key: &str) -> u64 {
     hasher.finish()
 }
 
-fn searched(find: &Find) -> u64 {
+/// The hash under which an ExternalSecret that searches is known.
+pub fn searcher(key: &ObjectKey) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let name = find.name.as_ref().and_then(|name| name.regexp.as_deref());
-    (1_u8, find.path.as_deref(), name, &find.tags).hash(&mut hasher);
+    (1_u8, key.namespace(), key.name()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The hash under which a key is known that its search brought.
+pub fn brought(searcher: u64, key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (2_u8, searcher, key).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -50,11 +61,21 @@ pub fn served(cache: &Cache<Watched<ExternalSecret>>, kind: StoreKind, store: &O
             return;
         }
         let spec: Spec = object.spec().unwrap_or_default();
-        let keys = spec.entries(kind, store.name());
-        if status.is_held() {
-            served.held.extend(keys.iter().copied());
+        let (keys, finds) = spec.entries(kind, store.name());
+        let by = finds.then(|| searcher(key));
+        if let Some(ready) = status.ready() {
+            let all = || keys.iter().copied().chain(by);
+            if says(ready, Code::DeletionsHeld) {
+                served.held.extend(all());
+            } else if let (true, Some(since)) = (says(ready, Code::RemoteSecretMissing), &ready.last_transition_time) {
+                served.missing.extend(all().map(|key| (key, since.0)));
+            } else if matches!(ready.reason.as_str(), SECRET_DELETED | RESOURCE_DELETED) {
+                served.deleted.extend(all());
+                return;
+            }
         }
         served.keys.extend(keys);
+        served.searchers.extend(by);
     });
     served
 }
@@ -67,20 +88,15 @@ struct Status {
     conditions: Vec<Condition>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Condition {
-    #[serde(rename = "type")]
-    type_: String,
-    message: String,
+impl Status {
+    fn ready(&self) -> Option<&Condition> {
+        condition::find(&self.conditions, READY)
+    }
 }
 
-impl Status {
-    fn is_held(&self) -> bool {
-        let code = Code::DeletionsHeld.to_string();
-        let mut conditions = self.conditions.iter().filter(|condition| condition.type_ == READY);
-        conditions.any(|condition| condition.message.starts_with(&code))
-    }
+/// Whether the message of a condition opens with the code.
+pub fn says(condition: &Condition, code: Code) -> bool {
+    condition.message.split_once(": ").is_some_and(|(said, _)| said == code.to_string())
 }
 
 /// The part of a spec that matters here.
@@ -98,7 +114,7 @@ struct Entry {
     source_ref: Option<SourceRef>,
     remote_ref: Option<Remote>,
     extract: Option<Remote>,
-    find: Option<Find>,
+    find: Option<IgnoredAny>,
 }
 
 #[derive(Default, Deserialize)]
@@ -114,27 +130,25 @@ struct Remote {
 }
 
 impl Spec {
-    /// What is fetched from the store.
-    fn entries(&self, kind: StoreKind, name: &str) -> Vec<u64> {
+    /// The entries that are fetched from the store, and whether it is searched.
+    fn entries(&self, kind: StoreKind, name: &str) -> (Vec<u64>, bool) {
         let is_from = |entry: &&Entry| {
             let own = entry.source_ref.as_ref().and_then(|source| source.store_ref.as_ref());
             let store = own.or(self.secret_store_ref.as_ref());
             store.is_some_and(|store| store.kind.unwrap_or_default() == kind && store.name == name)
         };
-        let entries = self.data.iter().chain(&self.data_from).filter(is_from);
-        entries
-            .filter_map(|entry| match (&entry.remote_ref, &entry.extract, &entry.find) {
-                (Some(remote), ..) | (_, Some(remote), _) => Some(named(&remote.key)),
-                (.., Some(find)) => Some(searched(find)),
-                _ => None,
-            })
-            .collect()
+        let (mut keys, mut searches) = (Vec::new(), false);
+        for entry in self.data.iter().chain(&self.data_from).filter(is_from) {
+            keys.extend(entry.remote_ref.as_ref().or(entry.extract.as_ref()).map(|remote| named(&remote.key)));
+            searches |= entry.find.is_some();
+        }
+        (keys, searches)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{collections::HashSet, sync::Arc};
 
     use api::{external_secret::ExternalSecretSpec, plan::Plan};
     use serde_json::json;
@@ -152,13 +166,21 @@ mod tests {
             "dataFrom": [{"extract": {"key": "three"}}, {"find": {"path": "p", "name": {"regexp": "^a"}}}],
         });
         let cache = Cache::default();
-        for (name, synced) in [("synced", "1-x"), ("never", "")] {
+        let ready = |status: &str, reason: &str, message: &str| {
+            let at = "2026-01-01T12:00:00Z";
+            json!([{"type": "Ready", "status": status, "reason": reason, "message": message, "lastTransitionTime": at}])
+        };
+        let error = "SecretSyncedError";
+        for (name, synced, conditions) in [
+            ("held", "1-x", ready("False", error, "DeletionsHeld: wait")),
+            ("missing", "1-x", ready("False", error, "RemoteSecretMissing: spec.data[0]: no")),
+            ("deleted", "1-x", ready("True", "SecretDeleted", "gone")),
+            ("never", "", ready("False", error, "DeletionsHeld: wait")),
+        ] {
             let object: Watched<ExternalSecret> = serde_json::from_value(json!({
                 "metadata": {"name": name, "namespace": "team", "uid": name, "resourceVersion": "1"},
                 "spec": spec,
-                "status": {"syncedResourceVersion": synced, "conditions": [
-                    {"type": "Ready", "status": "False", "message": "DeletionsHeld: wait"},
-                ]},
+                "status": {"syncedResourceVersion": synced, "conditions": conditions},
             }))
             .expect("object");
             cache.put(ObjectKey::new("team", name), Arc::new(object));
@@ -167,10 +189,18 @@ mod tests {
         let spec: ExternalSecretSpec = serde_json::from_value(spec).expect("spec");
         let plan = Plan::new("es", &spec).expect("plan");
         let planned = plan.entries.iter().filter(|entry| entry.store.name == "shared");
-        assert_eq!(of("team", "shared").keys, planned.map(|entry| entry_of(&entry.fetch)).collect());
-        assert_eq!(of("team", "shared").keys.len(), 3, "one of two objects has synced");
-        assert_eq!(of("team", "shared").held, of("team", "shared").keys);
+        let planned: HashSet<u64> = planned.filter_map(|entry| entry_of(&entry.fetch)).collect();
+        let by = |name: &str| searcher(&ObjectKey::new("team", name));
+        let with = |name: &str| planned.iter().copied().chain([by(name)]).collect::<HashSet<_>>();
+        let shared = of("team", "shared");
+        assert_eq!(shared.keys, planned);
+        assert_eq!(shared.keys.len(), 2);
+        assert_eq!(shared.searchers, [by("held"), by("missing")].into());
+        assert_eq!(shared.held, with("held"));
+        assert_eq!(shared.missing.into_keys().collect::<HashSet<_>>(), with("missing"));
+        assert_eq!(shared.deleted, with("deleted"));
         assert_eq!(of("team", "other").keys, [named("two")].into());
+        assert!(of("team", "other").searchers.is_empty());
         assert!(of("elsewhere", "shared").keys.is_empty(), "a SecretStore serves its own namespace");
     }
 }

@@ -2,18 +2,23 @@
 
 use api::{
     condition::{self, Condition},
+    external_secret::{DeletionPolicy, ExternalSecretStatus},
     names::{
         ALLOW_DELETIONS_ANNOTATION,
         condition_reason::{DELETIONS_HELD, DELETIONS_RESUMED},
         condition_type,
     },
-    plan::{Entry, Fetch, Plan, ResolvedStoreRef},
+    plan::{Fetch, Plan, ResolvedStoreRef},
     reference::StoreKind,
     store::StoreStatus,
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{News, Seen, Served, Verdict, served};
+use super::{
+    Lost, News, Said, Seen, Served, Verdict,
+    going::{self, Going},
+    served,
+};
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, cache::Versioned as _, object::Watched},
@@ -28,7 +33,7 @@ struct Standing {
     kind: StoreKind,
     key: ObjectKey,
     uid: String,
-    said: Option<String>,
+    said: Option<(String, Option<Timestamp>)>,
     allowed: bool,
     /// The annotation is there and allows nothing.
     misses: bool,
@@ -44,7 +49,9 @@ impl Standing {
             kind,
             key,
             uid: object.uid().to_owned(),
-            said: condition.filter(|condition| condition.is_true()).map(|condition| text_of(&condition.message)),
+            said: condition.filter(|condition| condition.is_true()).map(|condition| {
+                (text_of(&condition.message), condition.last_transition_time.as_ref().map(|time| time.0))
+            }),
             allowed,
             misses: until.is_some() && !allowed,
         }
@@ -65,7 +72,8 @@ impl Standing {
 
     fn seen<'a>(&'a self, ctx: &'a Ctx, now: Timestamp) -> Seen<'a, impl Fn() -> Served + 'a> {
         let served = || served::served(&ctx.external_secrets, self.kind, &self.key);
-        Seen { uid: &self.uid, said: self.said.as_deref(), allowed: self.allowed, now, served }
+        let said = self.said.as_ref().map(|(text, since)| Said { text, since: *since });
+        Seen { uid: &self.uid, said, allowed: self.allowed, now, served }
     }
 }
 
@@ -82,55 +90,103 @@ fn text_of(message: &str) -> String {
 
 const MISSES: &str = "; the annotation that is there names no time within the next 24 h";
 
-/// Whether what the entries `gone` (indexes) gave to the target may be removed from it. `dropped`: the keys that would
-/// go, where the target stays.
-pub fn permit(
-    ctx: &Ctx,
-    namespace: &str,
-    plan: &Plan,
-    gone: &[usize],
-    dropped: Option<&[String]>,
-) -> Result<(), Error> {
+/// What may not go now.
+pub struct Refusal {
+    pub error: Error,
+    /// The keys to keep as they are, where all others can be brought in step; `None`: the target stays whole.
+    pub keep: Option<Vec<String>>,
+}
+
+/// Whether something may be removed from the target.
+pub fn permit(ctx: &Ctx, key: &ObjectKey, plan: &Plan, goes: &Going<'_>) -> Result<(), Refusal> {
     let now = Timestamp::now();
-    let concerned = |entry: &&Entry| is_concerned(entry, plan, dropped);
     for store in plan.stores() {
-        let entries = gone.iter().filter_map(|index| plan.entries.get(*index));
-        let entries = entries.filter(|entry| entry.store == *store).filter(concerned);
-        let lost: Vec<u64> = entries.map(|entry| served::entry_of(&entry.fetch)).collect();
+        let (lost, holds) = going::lost(key, plan, goes, store);
         if lost.is_empty() {
             continue;
         }
-        let Some(standing) = Standing::find(ctx, namespace, store, now) else { continue };
-        if let Verdict::Held { text, news } = ctx.guard.may_remove(&standing.seen(ctx, now), &lost) {
+        let Some(standing) = Standing::find(ctx, key.namespace(), store, now) else { continue };
+        if let Verdict::Held { text, news } = ctx.guard.may_remove(&standing.seen(ctx, now), &lost, holds) {
             if news {
-                tracing::warn!(store = %store, namespace, "deletions are held: {text}");
-                ctx.pool.announce(&standing.uid);
+                announce(ctx, &standing, store, &text);
             }
-            return Err(Error::wait(Code::DeletionsHeld, format!("{store}: {text}")));
+            let keep = going::kept(plan, goes);
+            let stays = if keep.is_some() {
+                "the keys of what is missing stay, all others are in step"
+            } else {
+                "it stays whole"
+            };
+            let error = Error::wait(Code::DeletionsHeld, format!("{store}: {text}; of this target, {stays}"));
+            return Err(Refusal { error, keep });
         }
     }
     Ok(())
 }
 
-/// Whether a missing entry can be why keys would be dropped. Where the key of an entry is known, it must be one of them.
-fn is_concerned(entry: &Entry, plan: &Plan, dropped: Option<&[String]>) -> bool {
-    match (dropped, &entry.fetch) {
-        (Some(dropped), Fetch::Value { secret_key, .. }) if plan.target.template.is_none() => {
-            dropped.contains(secret_key)
+fn announce(ctx: &Ctx, standing: &Standing, store: &ResolvedStoreRef, text: &str) {
+    tracing::warn!(store = %store, namespace = standing.key.namespace(), "deletions are held: {text}");
+    ctx.pool.announce(&standing.uid);
+}
+
+/// Tells the guard what the stores answered, by indexes of entries: `found` are there, and `missing` are not.
+pub fn answered(ctx: &Ctx, key: &ObjectKey, plan: &Plan, found: &[usize], missing: &[usize]) {
+    let now = Timestamp::now();
+    // Of the other policies, what is missing counts when something would go.
+    let since = if plan.target.deletion == DeletionPolicy::Retain { missing_since(ctx, key, now) } else { None };
+    for store in plan.stores() {
+        let Some(standing) = Standing::find(ctx, key.namespace(), store, now) else { continue };
+        let of_store = |indexes: &[usize]| -> Vec<&Fetch> {
+            let entries = indexes.iter().filter_map(|index| plan.entries.get(*index));
+            entries.filter(|entry| entry.store == *store).map(|entry| &entry.fetch).collect()
+        };
+        let keys: Vec<u64> = of_store(found).into_iter().filter_map(served::entry_of).collect();
+        if ctx.guard.found(&standing.seen(ctx, now), &keys) == News::TryAgain {
+            ctx.pool.announce(&standing.uid);
         }
-        _ => true,
+        let Some(since) = since else { continue };
+        let search = || Lost::search(served::searcher(key), 0);
+        let lost = of_store(missing).into_iter().map(|fetch| served::entry_of(fetch).map_or_else(search, Lost::named));
+        if let Some(text) = ctx.guard.missing(&standing.seen(ctx, now), &lost.collect::<Vec<_>>(), since) {
+            announce(ctx, &standing, store, &text);
+        }
     }
 }
 
-/// Tells the guard what the stores have.
-pub fn found(ctx: &Ctx, namespace: &str, plan: &Plan, gone: &[usize]) {
+/// Since when an ExternalSecret misses entries that it once had: now, if it did not say so before. `None` if its spec
+/// has not synced: what it refers to may never have been there.
+fn missing_since(ctx: &Ctx, key: &ObjectKey, now: Timestamp) -> Option<Timestamp> {
+    let object = ctx.external_secrets.find(key)?;
+    let status: ExternalSecretStatus = object.status();
+    if !is_of(&status, object.generation()) {
+        return None;
+    }
+    let ready = condition::find(&status.conditions, condition_type::READY);
+    let missed = ready.filter(|ready| !ready.is_true() && served::says(ready, Code::RemoteSecretMissing));
+    Some(missed.and_then(|ready| ready.last_transition_time.as_ref()).map_or(now, |time| time.0))
+}
+
+/// Whether the spec of this generation has synced.
+pub fn is_of(status: &ExternalSecretStatus, generation: i64) -> bool {
+    let synced = status.synced_resource_version.as_deref().and_then(|version| version.split_once('-'));
+    synced.is_some_and(|(synced, _)| synced == generation.to_string())
+}
+
+/// The target has what the stores have. `missing`: indexes of entries that they do not have; `searched`: how many values
+/// all searches together brought.
+pub fn in_step(ctx: &Ctx, key: &ObjectKey, plan: &Plan, missing: &[usize], searched: usize) {
     let now = Timestamp::now();
     for store in plan.stores() {
-        let Some(standing) = Standing::find(ctx, namespace, store, now) else { continue };
-        let entries =
-            plan.entries.iter().enumerate().filter(|(index, entry)| entry.store == *store && !gone.contains(index));
-        let keys: Vec<u64> = entries.map(|(_, entry)| served::entry_of(&entry.fetch)).collect();
-        if ctx.guard.found(&standing.seen(ctx, now), &keys) == News::TryAgain {
+        let entries = || plan.entries.iter().enumerate().filter(|(_, entry)| entry.store == *store);
+        let finds = entries().any(|(_, entry)| matches!(entry.fetch, Fetch::Find(_)));
+        let missing = entries().filter(|(index, _)| missing.contains(index));
+        let missing = missing.filter_map(|(_, entry)| served::entry_of(&entry.fetch)).map(Lost::named);
+        let missing: Vec<Lost> = missing.collect();
+        if !finds && missing.is_empty() {
+            continue;
+        }
+        let Some(standing) = Standing::find(ctx, key.namespace(), store, now) else { continue };
+        let searched = finds.then(|| (served::searcher(key), searched));
+        if ctx.guard.in_step(&standing.seen(ctx, now), searched, &missing) == News::TryAgain {
             ctx.pool.announce(&standing.uid);
         }
     }
@@ -195,26 +251,12 @@ mod tests {
     }
 
     #[test]
-    fn missing_entry_is_concerned_when_its_key_would_go_or_may_be_anywhere() {
-        let plan = |template: Option<&str>| {
-            let template = template.map(|text| serde_json::json!({"data": {"x": text}}));
-            let spec = serde_json::from_value(serde_json::json!({
-                "secretStoreRef": {"name": "store"},
-                "target": {"template": template},
-                "data": [{"secretKey": "a", "remoteRef": {"key": "one"}}],
-                "dataFrom": [{"extract": {"key": "two"}}],
-            }));
-            Plan::new("es", &spec.expect("spec")).expect("plan")
-        };
-        let (keys, others) = (["a".to_owned()], ["b".to_owned()]);
-        for (plan, dropped, expected) in [
-            (plan(None), Some(&keys[..]), [true, true]),
-            (plan(None), Some(&others[..]), [true, false]),
-            (plan(None), None, [true, true]),
-            (plan(Some("{{ .a }}")), Some(&others[..]), [true, true]),
-        ] {
-            let concerned: Vec<_> = plan.entries.iter().map(|entry| is_concerned(entry, &plan, dropped)).collect();
-            assert_eq!(concerned, expected, "dataFrom, data: {dropped:?}");
+    fn spec_has_synced_when_its_generation_has() {
+        for (synced, expected) in
+            [(None, false), (Some(""), false), (Some("3-x"), true), (Some("2-x"), false), (Some("3"), false)]
+        {
+            let status = ExternalSecretStatus { synced_resource_version: synced.map(Into::into), ..Default::default() };
+            assert_eq!(is_of(&status, 3), expected, "{synced:?}");
         }
     }
 

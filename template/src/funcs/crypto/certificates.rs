@@ -25,6 +25,8 @@ const CERTIFICATE: Type = ObjectType("sprig.certificate");
 /// What checking a key, signing or making a key on a curve is charged as; a few of them pass between two looks at the
 /// clock.
 const STEPS_PER_KEY: usize = 2_000;
+/// What making a DSA key is charged as beside that: a power modulo a number of 2048 bits, in plain code.
+const STEPS_PER_DSA_KEY: usize = 20_000;
 const NANOSECONDS_PER_DAY: i64 = 24 * 3_600 * 1_000_000_000;
 
 pub(in crate::funcs) const FUNCTIONS: &[Function] = &[
@@ -136,7 +138,10 @@ fn gen_private_key(context: &mut Context, args: &Args) -> Result<Value, Message>
         }
         b"ecdsa" => generate::ecdsa()?.to_pem(),
         b"ed25519" => generate::ed25519()?.to_pem(),
-        b"dsa" => generate::dsa(),
+        b"dsa" => {
+            context.spend(STEPS_PER_DSA_KEY)?;
+            generate::dsa()
+        }
         other => Ok([b"Unknown type ", other].concat()),
     };
     key.map(Value::str)

@@ -13,11 +13,19 @@ use crate::value::{Elem, List, MAX_DEPTH, Map, Value, too_deep};
 
 /// What a text stands for.
 pub(crate) struct Decoded {
-    /// Where a number is too large for a float, nil stands, or infinity in what [`decode_first`] gives.
+    /// Nil stands where a number is too large for a float; infinity in what [`decode_first`] finds.
     pub(crate) value: Value,
-    /// The keys of the outermost object in their order, repetitions included.
-    pub(crate) keys: Vec<Bytes>,
+    /// What the outermost object is made of.
+    pub(crate) members: Vec<Member>,
     /// The complaint about the first number that is too large.
+    pub(crate) overflow: Option<Message>,
+}
+
+/// A key of an object with its value, as it stands there: also those that a later one of the same name overrides.
+pub(crate) struct Member {
+    pub(crate) name: Bytes,
+    pub(crate) value: Value,
+    /// The complaint about the first number in the value that is too large.
     pub(crate) overflow: Option<Message>,
 }
 
@@ -43,10 +51,10 @@ fn read(
     too_large: Value,
     check_rest: fn(&mut Decoder<'_, '_>) -> Result<(), Problem>,
 ) -> Result<Result<Decoded, Message>, Message> {
-    let mut decoder = Decoder { context, text, at: 0, depth: 0, keys: Vec::new(), too_large, overflow: None };
+    let mut decoder = Decoder { context, text, at: 0, depth: 0, members: Vec::new(), overflow: None, too_large };
     let result = decoder.value().and_then(|value| check_rest(&mut decoder).map(|()| value));
     match result {
-        Ok(value) => Ok(Ok(Decoded { value, keys: decoder.keys, overflow: decoder.overflow })),
+        Ok(value) => Ok(Ok(Decoded { value, members: decoder.members, overflow: decoder.overflow })),
         Err(Problem::Syntax(message)) => Ok(Err(message)),
         Err(Problem::Limit(message)) => Err(message),
     }
@@ -63,10 +71,10 @@ struct Decoder<'d, 'o> {
     at: usize,
     depth: u32,
     /// Of the outermost object.
-    keys: Vec<Bytes>,
-    /// Stands for a number that is.
-    too_large: Value,
+    members: Vec<Member>,
     overflow: Option<Message>,
+    /// What stands for a number that is too large.
+    too_large: Value,
 }
 
 impl Decoder<'_, '_> {
@@ -114,10 +122,13 @@ impl Decoder<'_, '_> {
             if !self.take(b':') {
                 return Err(self.invalid_or_end("after object key"));
             }
+            let before = if self.depth == 1 { self.overflow.take() } else { None };
             let value = self.value()?;
             let key: Bytes = key.into();
             if self.depth == 1 {
-                self.keys.push(key.clone());
+                let overflow = self.overflow.clone();
+                self.overflow = before.or_else(|| overflow.clone());
+                self.members.push(Member { name: key.clone(), value: value.clone(), overflow });
             }
             entries.insert(key, value);
             self.skip_space();

@@ -131,6 +131,9 @@ impl Encoder {
         let mut out = Buffer::with_capacity(bytes.len() + 2);
         out.push(b'"');
         for (at, rune) in runes(bytes) {
+            if !self.sink.fits(out.len()) {
+                break;
+            }
             let escaped = match rune.char {
                 _ if !rune.valid => "\\ufffd".to_owned(),
                 '"' => "\\\"".to_owned(),

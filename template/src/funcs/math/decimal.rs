@@ -10,6 +10,10 @@ use crate::fmt::float::{fixed_digits, shortest};
 const DIVISION_PLACES: usize = 16;
 /// Digits a result may have. Floats have up to a few hundred, and what has more is infinite as a float.
 const MAX_DIGITS: usize = 2_000;
+/// What a digit of a quotient is charged as, beside those of the divisor.
+const STEPS_PER_PLACE: usize = 20;
+/// Digits that are added, compared or multiplied in the time of a step.
+const DIGITS_PER_STEP: usize = 8;
 
 /// A sign, decimal digits from the most significant on, and how many of them stand behind the point.
 #[derive(Clone)]
@@ -31,6 +35,23 @@ impl Decimal {
         let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
         let digits = text.bytes().filter(u8::is_ascii_digit).map(|byte| byte - b'0').collect();
         Ok(Self { negative: value < 0.0, digits, places })
+    }
+
+    /// What [`Self::plus`] and [`Self::minus`] are charged as, in steps.
+    pub(super) fn cost_of_sum(&self, other: &Self) -> usize {
+        (self.digits.len() + other.digits.len() + self.places + other.places) / DIGITS_PER_STEP
+    }
+
+    /// What [`Self::times`] is charged as, in steps: each digit meets each other.
+    pub(super) fn cost_of_product(&self, other: &Self) -> usize {
+        self.digits.len().saturating_mul(other.digits.len()) / DIGITS_PER_STEP
+    }
+
+    /// What [`Self::divided_by`] is charged as, in steps: for each digit, the divisor is compared and taken away up to
+    /// nine times.
+    pub(super) fn cost_of_quotient(&self, other: &Self) -> usize {
+        let quotient = self.digits.len() + other.places + DIVISION_PLACES;
+        quotient.saturating_mul(STEPS_PER_PLACE + (other.digits.len() + self.places) / DIGITS_PER_STEP)
     }
 
     pub(super) fn plus(&self, other: &Self) -> Self {

@@ -12,8 +12,10 @@ mod decimal;
 
 use decimal::Decimal;
 
-/// What one operation on decimals is charged as.
+/// What one operation on decimals is charged as, beside what their digits cost.
 const STEPS_PER_DECIMAL: usize = 50;
+/// Digits that are read into a float in the time of a step.
+const DIGITS_PER_STEP: usize = 8;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -145,7 +147,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         doc("The sum, in decimal digits: 0.1 and 0.2 make 0.3.", "{{ addf 0.1 0.2 }}", "0.3"),
         |context, args| {
             let numbers: Vec<Value> = std::iter::once(Value::int(0)).chain(args.all().iter().cloned()).collect();
-            decimals(context, &numbers, |sum, next| Ok(sum.plus(next)))
+            decimals(context, &numbers, Decimal::cost_of_sum, |sum, next| Ok(sum.plus(next)))
         },
     ),
     Function::new(
@@ -153,7 +155,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[Any],
         Float,
         doc("One more, in decimal digits.", "{{ add1f 0.5 }}", "1.5"),
-        |context, args| decimals(context, &[args.value(0).clone(), Value::int(1)], |sum, next| Ok(sum.plus(next))),
+        |context, args| {
+            decimals(context, &[args.value(0).clone(), Value::int(1)], Decimal::cost_of_sum, |sum, next| {
+                Ok(sum.plus(next))
+            })
+        },
     ),
     Function::variadic(
         "subf",
@@ -161,7 +167,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Any,
         Float,
         doc("The further arguments taken from the first, in decimal digits.", "{{ subf 1 0.9 }}", "0.1"),
-        |context, args| decimals(context, args.all(), |rest, next| Ok(rest.minus(next))),
+        |context, args| decimals(context, args.all(), Decimal::cost_of_sum, |rest, next| Ok(rest.minus(next))),
     ),
     Function::variadic(
         "mulf",
@@ -169,7 +175,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Any,
         Float,
         doc("The product, in decimal digits.", "{{ mulf 1.1 3 }}", "3.3"),
-        |context, args| decimals(context, args.all(), Decimal::times),
+        |context, args| decimals(context, args.all(), Decimal::cost_of_product, Decimal::times),
     ),
     Function::variadic(
         "divf",
@@ -181,7 +187,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             "{{ divf 1 3 }}",
             "0.3333333333333333",
         ),
-        |context, args| decimals(context, args.all(), Decimal::divided_by),
+        |context, args| decimals(context, args.all(), Decimal::cost_of_quotient, Decimal::divided_by),
     ),
     Function::new(
         "floor",
@@ -260,19 +266,23 @@ fn divide(args: &Args, operation: fn(i64, i64) -> i64) -> Result<Value, Message>
     }
 }
 
-/// Combines decimals from the left; the result is the nearest float.
+/// Combines decimals from the left, at that cost in steps; the result is the nearest float.
 fn decimals(
     context: &Context,
     values: &[Value],
+    cost: impl Fn(&Decimal, &Decimal) -> usize,
     combine: impl Fn(&Decimal, &Decimal) -> Result<Decimal, Message>,
 ) -> Result<Value, Message> {
     let mut numbers = values.iter().map(|value| Decimal::from_float(to_float(value)));
+    context.spend(STEPS_PER_DECIMAL)?;
     let mut result = numbers.next().unwrap_or_else(|| Decimal::from_float(0.0))?;
     for number in numbers {
-        context.spend(STEPS_PER_DECIMAL)?;
-        result = combine(&result, &number?)?;
+        let number = number?;
+        context.spend(STEPS_PER_DECIMAL + cost(&result, &number))?;
+        result = combine(&result, &number)?;
     }
     let text = result.to_string();
+    context.spend(text.len() / DIGITS_PER_STEP)?;
     let infinite = if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY };
     Ok(Value::Float(parse_float(text.as_bytes()).unwrap_or(infinite)))
 }

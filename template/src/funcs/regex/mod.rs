@@ -2,15 +2,19 @@
 
 use super::Type::{Bool, Int, Str, Strings};
 use super::{Args, Function, doc};
+use crate::bytes::Buffer;
 use crate::context::Context;
 use crate::error::Message;
 use crate::value::{Elem, List, Value};
 
+mod engine;
 mod pattern;
 mod subject;
 mod syntax;
 
 pub(crate) use pattern::Pattern;
+
+use subject::{Found, append};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -25,7 +29,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ),
         |context, args| {
             let Ok(pattern) = context.regex(args.str(0)) else { return Ok(Value::Bool(false)) };
-            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match()))
+            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(context)?))
         },
     ),
     Function::new(
@@ -35,7 +39,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         doc("As `regexMatch`; a bad pattern fails.", r#"{{ mustRegexMatch "^[a-z]+$" .user }}"#, "true"),
         |context, args| {
             let pattern = context.regex(args.str(0))?;
-            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match()))
+            Ok(Value::Bool(pattern.on(context, args.str(1))?.is_match(context)?))
         },
     ),
     Function::new(
@@ -168,40 +172,42 @@ fn loud(pattern: &[u8], message: &Message) -> Message {
 
 fn find(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let found = pattern.on(context, args.str(1))?.matches().next();
-    Ok(Value::str(&args.str(1)[found.unwrap_or(0..0)]))
+    let subject = pattern.on(context, args.str(1))?;
+    let found = subject.matches().next(context)?;
+    Ok(Value::str(&args.str(1)[found.map_or(0..0, |found| found.range)]))
 }
 
 fn find_all(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
-    let mut found = Vec::new();
-    for part in pattern.on(context, args.str(1))?.matches().take(at_most(args.int(2))) {
-        context.spend(1)?;
-        context.check_elements(found.len())?;
-        found.push(&args.str(1)[part]);
+    let subject = pattern.on(context, args.str(1))?;
+    let (mut matches, most) = (subject.matches(), at_most(args.int(2)));
+    let mut parts = Vec::new();
+    while parts.len() < most
+        && let Some(found) = matches.next(context)?
+    {
+        context.check_elements(parts.len())?;
+        parts.push(&args.str(1)[found.range]);
     }
-    Ok(Value::List(if found.is_empty() { List::nil(Elem::Str) } else { List::of_strings(found) }))
+    Ok(Value::List(if parts.is_empty() { List::nil(Elem::Str) } else { List::of_strings(parts) }))
 }
 
 fn replace(context: &mut Context, args: &Args, wording: Wording, expands: bool) -> Result<Value, Message> {
     let pattern = context.regex(args.str(0)).map_err(|message| wording(args.str(0), &message))?;
     let (text, replacement) = (args.str(1), args.str(2));
     let subject = pattern.on(context, text)?;
-    let mut out = Vec::new();
+    let mut out = Buffer::default();
     let mut copied = 0;
-    for groups in subject.groups() {
-        context.spend(1)?;
-        let whole = groups.whole();
-        out.extend_from_slice(&text[copied..whole.start]);
+    let mut matches = subject.matches();
+    while let Some(found) = matches.next(context)? {
+        append(context, &mut out, &text[copied..found.range.start])?;
         if expands {
-            groups.expand(replacement, &mut out);
+            found.expand(context, replacement, &mut out)?;
         } else {
-            out.extend_from_slice(replacement);
+            append(context, &mut out, replacement)?;
         }
-        context.check_bytes(out.len())?;
-        copied = whole.end;
+        copied = found.range.end;
     }
-    out.extend_from_slice(&text[copied..]);
+    append(context, &mut out, &text[copied..])?;
     Ok(Value::str(out))
 }
 
@@ -218,12 +224,11 @@ fn split(context: &mut Context, args: &Args, wording: Wording) -> Result<Value, 
     }
     let mut parts = Vec::new();
     let (mut begin, mut end) = (0, 0);
-    for found in subject.matches().take(most) {
-        context.spend(1)?;
+    let mut matches = subject.matches();
+    while parts.len() < most - 1
+        && let Some(Found { range: found, .. }) = matches.next(context)?
+    {
         context.check_elements(parts.len())?;
-        if parts.len() == most - 1 {
-            break;
-        }
         end = found.start;
         // An empty match at the very start separates nothing.
         if found.end != 0 {

@@ -292,8 +292,9 @@ fn joined_present(
         if index > 0 {
             out.push(b' ');
         }
-        out.extend_from_slice(&Zeroizing::new(write(value)?));
-        context.check_bytes(out.len())?;
+        let text = Zeroizing::new(write(value)?);
+        context.check_bytes(out.len().saturating_add(text.len()))?;
+        out.extend_from_slice(&text);
     }
     Ok(Value::str(out))
 }

@@ -11,61 +11,64 @@ use num_bigint::BigUint;
 
 use super::{Jwk, json_kind};
 use crate::error::Message;
+use crate::funcs::Member;
 use crate::keys::Curve;
 use crate::keys::rsa::Numbers;
-use crate::value::{Map, Value};
+use crate::value::Value;
 
 /// A kind of key: Go's type, its members in base 64, and the members that must be there.
 pub(super) struct Kind {
     pub(super) name: &'static str,
+    /// What they call it themselves.
+    kty: &'static str,
     bytes: &'static [&'static str],
     required: &'static [&'static str],
 }
 
-pub(super) const RSA_PUBLIC: Kind = Kind { name: "rsaPublicKey", bytes: &["e", "n"], required: &["e", "n"] };
-pub(super) const RSA_PRIVATE: Kind =
-    Kind { name: "rsaPrivateKey", bytes: &["d", "dp", "dq", "e", "n", "p", "q", "qi"], required: &["d", "e", "n"] };
-pub(super) const EC_PUBLIC: Kind = Kind { name: "ecdsaPublicKey", bytes: &["x", "y"], required: &["crv", "x", "y"] };
+pub(super) const RSA_PUBLIC: Kind =
+    Kind { name: "rsaPublicKey", kty: "RSA", bytes: &["e", "n"], required: &["e", "n"] };
+pub(super) const RSA_PRIVATE: Kind = Kind {
+    name: "rsaPrivateKey",
+    kty: "RSA",
+    bytes: &["d", "dp", "dq", "e", "n", "p", "q", "qi"],
+    required: &["d", "e", "n"],
+};
+pub(super) const EC_PUBLIC: Kind =
+    Kind { name: "ecdsaPublicKey", kty: "EC", bytes: &["x", "y"], required: &["crv", "x", "y"] };
 pub(super) const EC_PRIVATE: Kind =
-    Kind { name: "ecdsaPrivateKey", bytes: &["d", "x", "y"], required: &["crv", "d", "x", "y"] };
-pub(super) const OKP_PUBLIC: Kind = Kind { name: "okpPublicKey", bytes: &["x"], required: &["crv", "x"] };
-pub(super) const OKP_PRIVATE: Kind = Kind { name: "okpPrivateKey", bytes: &["d", "x"], required: &["crv", "d", "x"] };
-pub(super) const OCTETS: Kind = Kind { name: "symmetricKey", bytes: &["k"], required: &["k"] };
+    Kind { name: "ecdsaPrivateKey", kty: "EC", bytes: &["d", "x", "y"], required: &["crv", "d", "x", "y"] };
+pub(super) const OKP_PUBLIC: Kind = Kind { name: "okpPublicKey", kty: "OKP", bytes: &["x"], required: &["crv", "x"] };
+pub(super) const OKP_PRIVATE: Kind =
+    Kind { name: "okpPrivateKey", kty: "OKP", bytes: &["d", "x"], required: &["crv", "d", "x"] };
+pub(super) const OCTETS: Kind = Kind { name: "symmetricKey", kty: "oct", bytes: &["k"], required: &["k"] };
 
 /// The members of a key, checked one by one.
-pub(super) struct Members<'o> {
-    object: &'o Map,
+pub(super) struct Members<'m> {
+    members: &'m [Member],
 }
 
-impl<'o> Members<'o> {
-    pub(super) fn read(
-        kind: &Kind,
-        object: &'o Map,
-        order: &[impl AsRef<[u8]>],
-        overflow: Option<&Message>,
-    ) -> Result<Self, Message> {
-        for name in order {
-            let Ok(name) = std::str::from_utf8(name.as_ref()) else { continue };
-            let value = object.find(name.as_bytes()).unwrap_or(Value::Nil);
-            check_member(kind, name, &value)
-                .map_err(|problem| Message::plain(format!("failed to decode value for key {name}: ")).then(&problem))?;
-            // No member that is known has numbers.
-            if let Some(problem) = overflow.filter(|_| has_infinity(&value)) {
-                let start = Message::plain("could not decode field ").data(name);
-                return Err(start.text(": failed to decode field ").data(name).text(": ").then(problem));
-            }
+impl<'m> Members<'m> {
+    pub(super) fn read(kind: &Kind, members: &'m [Member]) -> Result<Self, Message> {
+        for member in members {
+            let Ok(name) = std::str::from_utf8(&member.name) else { continue };
+            check_member(kind, name, member)?;
         }
-        let missing = kind.required.iter().find(|name| object.find(name.as_bytes()).is_none());
-        match missing {
+        let fields = Self { members };
+        match kind.required.iter().find(|name| fields.find(name).is_none()) {
             Some(name) => Err(Message::plain(format!("required field {name} is missing"))),
-            None => Ok(Self { object }),
+            None => Ok(fields),
         }
+    }
+
+    /// The last value of that name.
+    fn find(&self, name: &str) -> Option<&'m Value> {
+        self.members.iter().rfind(|member| *member.name == *name.as_bytes()).map(|member| &member.value)
     }
 
     /// The bytes of a member; none for null and for what is absent.
     fn bytes(&self, name: &str) -> Vec<u8> {
-        match self.object.find(name.as_bytes()) {
-            Some(Value::Str(text)) => decoded(&text).unwrap_or_default(),
+        match self.find(name) {
+            Some(Value::Str(text)) => decoded(text).unwrap_or_default(),
             _ => Vec::new(),
         }
     }
@@ -108,7 +111,7 @@ impl<'o> Members<'o> {
     }
 
     fn curve_name(&self) -> Vec<u8> {
-        match self.object.find(b"crv") {
+        match self.find("crv") {
             Some(Value::Str(name)) => name.to_vec(),
             _ => Vec::new(),
         }
@@ -139,28 +142,32 @@ impl<'o> Members<'o> {
     }
 }
 
-/// Whether an infinite number is in what JSON gave, whose depth is bounded.
-fn has_infinity(value: &Value) -> bool {
-    match value {
-        Value::Float(number) => number.is_infinite(),
-        Value::List(list) => list.items().iter().any(has_infinity),
-        Value::Map(map) => map.entries().iter().any(|(_, value)| has_infinity(value)),
-        _ => false,
+/// Refuses a member that does not have the type that its name asks for.
+fn check_member(kind: &Kind, name: &str, member: &Member) -> Result<(), Message> {
+    if name == "kty" {
+        let own = if let Value::Str(own) = &member.value { own } else { b"".as_slice() };
+        // Go speaks of RSA whatever the kind.
+        let wrong = || Message::plain("invalid kty value for RSAPublicKey (").data(own).text(")");
+        return if own == kind.kty.as_bytes() { Ok(()) } else { Err(wrong()) };
+    }
+    match member_type(kind, name, &member.value) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(problem)) => Err(Message::plain(format!("failed to decode value for key {name}: ")).then(&problem)),
+        None => member.overflow.as_ref().map_or(Ok(()), |problem| {
+            let start = Message::plain("could not decode field ").data(name).text(": failed to decode field ");
+            Err(start.data(name).text(": ").then(problem))
+        }),
     }
 }
 
-/// Whether a member has the type that its name asks for.
-fn check_member(kind: &Kind, name: &str, value: &Value) -> Result<(), Message> {
+/// Whether a member that the kind knows has its type.
+fn member_type(kind: &Kind, name: &str, value: &Value) -> Option<Result<(), Message>> {
     let wanted = |what: &str, value: &Value| {
         Message::plain(format!("json: cannot unmarshal {} into Go value of type {what}", json_kind(value)))
     };
     let text = |before: &'static str| match value {
         Value::Str(_) | Value::Nil => Ok(()),
-        _ => {
-            let mut message = Message::plain(before);
-            message.append(&wanted("string", value));
-            Err(message)
-        }
+        _ => Err(Message::plain(before).then(&wanted("string", value))),
     };
     let texts = |list: &str, element: &str| match value {
         Value::Nil => Ok(()),
@@ -170,7 +177,7 @@ fn check_member(kind: &Kind, name: &str, value: &Value) -> Result<(), Message> {
         },
         _ => Err(wanted(list, value)),
     };
-    match name {
+    let known = match name {
         "alg" => text(""),
         "kid" | "use" | "x5u" | "x5t" | "x5t#S256" => text("error reading next value: "),
         "key_ops" => texts("jwk.KeyOperationList", "jwk.KeyOperation"),
@@ -180,15 +187,13 @@ fn check_member(kind: &Kind, name: &str, value: &Value) -> Result<(), Message> {
             Value::Str(_) | Value::Nil => Ok(()),
             _ => Err(wanted("jwa.EllipticCurveAlgorithm", value)),
         },
-        _ if kind.bytes.contains(&name) => {
-            text("error reading next value: ")?;
-            match value {
-                Value::Str(text) if decoded(text).is_none() => Err("expected base64 encoded []byte (string)".into()),
-                _ => Ok(()),
-            }
-        }
-        _ => Ok(()),
-    }
+        _ if kind.bytes.contains(&name) => match value {
+            Value::Str(text) if decoded(text).is_none() => Err("expected base64 encoded []byte (string)".into()),
+            _ => text("error reading next value: "),
+        },
+        _ => return None,
+    };
+    Some(known)
 }
 
 /// Base 64 of either alphabet, with padding or without; line ends in it are ignored.

@@ -6,7 +6,8 @@ use super::rsa::Numbers;
 use super::{Curve, EcKey, PrivateKey, RsaKey};
 use crate::der::{oid, write};
 use crate::error::Message;
-use crate::value::{Map, Value};
+use crate::funcs::Member;
+use crate::value::Value;
 
 mod members;
 
@@ -39,17 +40,12 @@ pub(crate) enum Jwk {
 }
 
 impl Jwk {
-    /// The key in an object whose keys came in that order. Infinity stands in it for numbers that are too large, of which
-    /// the first has that complaint.
-    pub(crate) fn of_object(
-        object: &Map,
-        order: &[impl AsRef<[u8]>],
-        overflow: Option<&Message>,
-    ) -> Result<Self, Message> {
-        let kind = hint(object)?;
+    /// The key in an object of these members.
+    pub(crate) fn of_members(members: &[Member]) -> Result<Self, Message> {
+        let kind = hint(members)?;
         // The hint finds names in any letters, the key only in small ones.
-        let private = any_case(object, order, b"d");
-        let kind = match (kind.as_slice(), private) {
+        let private = members.iter().any(|member| is_hint(&member.name, "d"));
+        let kind = match (kind, private) {
             (b"RSA", true) => &RSA_PRIVATE,
             (b"RSA", false) => &RSA_PUBLIC,
             (b"EC", true) => &EC_PRIVATE,
@@ -57,9 +53,9 @@ impl Jwk {
             (b"OKP", true) => &OKP_PRIVATE,
             (b"OKP", false) => &OKP_PUBLIC,
             (b"oct", _) => &OCTETS,
-            _ => return Err(Message::plain("invalid key type from JSON (").data(&kind).text(")")),
+            _ => return Err(Message::plain("invalid key type from JSON (").data(kind).text(")")),
         };
-        let members = Members::read(kind, object, order, overflow).map_err(|problem| {
+        let members = Members::read(kind, members).map_err(|problem| {
             Message::plain(format!("failed to unmarshal JSON into key (*jwk.{}): ", kind.name)).then(&problem)
         })?;
         members.key(kind)
@@ -115,22 +111,28 @@ impl Jwk {
     }
 }
 
-/// The kind that an object says it is, looked for in any letters.
-fn hint(object: &Map) -> Result<Vec<u8>, Message> {
-    let entries = object.entries();
-    let mut found = entries.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"kty"));
-    match found.next_back().map(|(_, value)| value) {
-        None | Some(Value::Nil) => Ok(Vec::new()),
-        Some(Value::Str(kind)) => Ok(kind.to_vec()),
-        Some(other) => Err(Message::plain(format!(
-            "failed to unmarshal JSON into key hint: json: cannot unmarshal {} into Go struct field .kty of type string",
-            json_kind(other)
-        ))),
+/// The kind that an object says it is: the last one, null aside, looked for in any letters.
+fn hint(members: &[Member]) -> Result<&[u8], Message> {
+    let mut found = b"".as_slice();
+    for member in members.iter().filter(|member| is_hint(&member.name, "kty")) {
+        match &member.value {
+            Value::Nil => {}
+            Value::Str(kind) => found = kind,
+            other => {
+                let kind = json_kind(other);
+                return Err(Message::plain(format!(
+                    "failed to unmarshal JSON into key hint: json: cannot unmarshal {kind} into Go struct field .kty of \
+                     type string"
+                )));
+            }
+        }
     }
+    Ok(found)
 }
 
-fn any_case(object: &Map, order: &[impl AsRef<[u8]>], wanted: &[u8]) -> bool {
-    object.find(wanted).is_some() || order.iter().any(|name| name.as_ref().eq_ignore_ascii_case(wanted))
+/// Whether a name is the wanted one in any letters, of which the sign of Kelvin is one.
+fn is_hint(name: &[u8], wanted: &str) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| name.chars().flat_map(char::to_lowercase).eq(wanted.chars()))
 }
 
 /// Go's name for what a value is in JSON.
@@ -146,8 +148,7 @@ pub(crate) fn json_kind(value: &Value) -> &'static str {
 
 /// The point in uncompressed form, if it is one.
 fn point(curve: Curve, x: &BigUint, y: &BigUint) -> Result<Vec<u8>, Message> {
-    let bits = u64::try_from(curve.bytes() * 8).unwrap_or(u64::MAX);
-    if x.bits() > bits || y.bits() > bits {
+    if x.bits() > curve.bits() || y.bits() > curve.bits() {
         return Err("overflowing coordinate".into());
     }
     curve.check_coordinates(x, y)?;

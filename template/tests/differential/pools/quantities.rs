@@ -54,6 +54,17 @@ pub const NUMBERS: &[&[u8]] = &[
     b"123456789.123456789",
 ];
 pub const DATES: &[&[u8]] = &[
+    b"GMTT 2006",
+    b"GMT 2006",
+    b"GMTX",
+    b"GMT+3X",
+    b"GMT-012",
+    b"+001",
+    b"-01 2006",
+    b"+24",
+    b"CESTT",
+    b"WITA1",
+    b"GMTABT",
     b"2024-02-29",
     b"2023-02-29",
     b"2024-01-02T15:04:05Z",
@@ -76,6 +87,12 @@ pub const DATES: &[&[u8]] = &[
     b"2024-366",
 ];
 pub const LAYOUTS: &[&[u8]] = &[
+    b"MST 2006",
+    b"MSTT",
+    b"MST2",
+    b"MST",
+    b"MSTX",
+    b"MST-07",
     b"2006-01-02",
     b"2006-01-02T15:04:05Z07:00",
     b"Mon, 02 Jan 2006 15:04:05 MST",
