@@ -176,6 +176,10 @@ impl World {
             return false;
         }
         if !self.is_due(&object) {
+            // What failed is not wanted any more, and the target is as it was synced.
+            if object.ready == Some(FAILED) {
+                self.object = Some(Object { ready: Some(SYNCED), ..object });
+            }
             return false;
         }
         let ready = match self.fetch(&object.spec) {

@@ -122,7 +122,7 @@ async fn outage_costs_few_calls_and_one_status_and_ends_for_all_soon_after() -> 
     let (mark, before, shut) = (scene.bed.api_mark().await?, gate.refused(), Instant::now());
     tokio::time::sleep(OUTAGE).await;
     let (asked, lasted) = (gate.refused() - before, shut.elapsed());
-    assert!((1..=lasted.as_secs() as usize).contains(&asked), "{asked} calls within {lasted:?}");
+    assert!(asked > 0 && u64::try_from(asked)? <= lasted.as_secs(), "{asked} calls within {lasted:?}");
     let written = scene.bed.api_requests_since(mark).await?.of(Binary::Controller).in_namespace(&scene.namespace);
     let written = written.writes().resource("externalsecrets/status");
     assert!(written.is_empty(), "it was told already: {written}");
