@@ -6,6 +6,7 @@ mod support;
 
 mod certificates;
 mod connection;
+mod kv;
 mod methods;
 mod page;
 mod strict;
