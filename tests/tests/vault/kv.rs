@@ -11,6 +11,9 @@ use tests::{OpenBao, Result};
 
 use crate::support;
 
+/// Name of the ExternalSecret, its store, the rest of its spec, and what it must make.
+type Row<'a> = (&'a str, &'a str, Value, Vec<(&'a str, &'a str)>);
+
 /// Entries below `secret/NAMESPACE` and `kv/NAMESPACE`, and a token that may do all that a store does there.
 async fn entries(scene: &Scene, bao: &OpenBao) -> Result {
     let at = &scene.namespace;
@@ -59,7 +62,7 @@ async fn versions_searches_and_keys_without_a_mount_are_read_as_they_are_written
     let (x, y) = (format!("{at}_team_x"), format!("{at}_team_y"));
     let [x_text, y_text] = ["x", "y"].map(|name| format!(r#"{{"a":"team/{name}","number":7}}"#));
     let app = format!("{at}/app");
-    let rows: Vec<(&str, &str, Value, Vec<(&str, &str)>)> = vec![
+    let rows: Vec<Row<'_>> = vec![
         ("latest", "v2", one(&app, None), vec![("a", "four")]),
         ("first", "v2", one(&app, Some("1")), vec![("a", "one")]),
         ("repeated-mount", "v2", one(&format!("secret/data/{app}"), None), vec![("a", "four")]),

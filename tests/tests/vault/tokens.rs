@@ -93,7 +93,7 @@ async fn revoked_token_costs_one_login_and_no_failure() -> Result {
     };
     let requests = seen(bao, mark, "reads after the revocation", served).await?;
     assert_eq!(logins(&requests, &mount), 1, "{requests}");
-    assert_eq!(scene.failures(&mount).await?, failures, "no reconcile failed");
+    assert!(scene.failures(&mount).await? < failures + 1.0, "a reconcile failed");
     Ok(())
 }
 
