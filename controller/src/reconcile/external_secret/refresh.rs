@@ -18,7 +18,11 @@ use api::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{engine::spread::fraction, reconcile::managed::Managed};
+use crate::{
+    engine::spread::fraction,
+    error::Code,
+    reconcile::{guard::served::says, managed::Managed},
+};
 
 /// What the decision looks at.
 pub struct Seen<'a> {
@@ -45,6 +49,8 @@ pub enum Reason {
     TargetAppeared,
     RefreshTimeInFuture,
     IntervalElapsed,
+    /// The last refresh found entries missing, and kept what they gave to the target.
+    DeletionsHeld,
 }
 
 impl Reason {
@@ -100,6 +106,8 @@ pub fn awaits_target(plan: &Plan, seen: &Seen<'_>) -> bool {
 /// Nothing is due until `at`, and the target is as it was written.
 fn resting(seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
     match condition::find(&seen.status.conditions, READY) {
+        // Also when drift was why it looked, and is repaired by now.
+        Some(ready) if !ready.is_true() && says(ready, Code::DeletionsHeld) => Due::Now(Reason::DeletionsHeld),
         Some(ready) if !ready.is_true() => Due::Over(at),
         _ => at.map_or(Due::Never, Due::At),
     }

@@ -69,6 +69,9 @@ fn what_failed_without_being_due_is_over_when_all_is_as_it_was_synced() {
         }
         assert!(matches!(verdict(&plan, &failed, Some(&managed(false, "uid"))), Due::Now(_)), "{policy}");
     }
+    failed.conditions[0].message = "DeletionsHeld: wait".into();
+    let held = verdict(&plan("Periodic", "Owner", "1h"), &failed, Some(&target));
+    assert_eq!(held, Due::Now(Reason::DeletionsHeld), "entries are missing, whatever made it look");
     // A refresh that time has made due and that failed is not over, whatever the windows say.
     failed.refresh_time = status("2026-01-01T10:00:00Z", "1-x", SECRET_SYNCED).refresh_time;
     assert!(matches!(verdict(&plan("Periodic", "Owner", "1h"), &failed, Some(&target)), Due::Now(_)));
