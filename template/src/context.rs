@@ -135,7 +135,35 @@ impl<'o> Context<'o> {
         };
         self.check_bytes(bytes)?;
         let around = if matches!(value, Value::Str(_)) { 0 } else { COLLECTION_BYTES };
-        let total = self.bytes.get().saturating_add(bytes).saturating_add(around);
+        self.account_bytes(bytes.saturating_add(around))
+    }
+
+    /// Charges the memory of a list or map that is still empty and is told by [`Self::account_element`] or
+    /// [`Self::account_entry`] of all that it gets.
+    pub(crate) fn account_collection(&self) -> Result<(), Message> {
+        self.account_bytes(COLLECTION_BYTES)
+    }
+
+    /// Charges the memory of one more element of a list that has so many, before it is kept.
+    pub(crate) fn account_element(&self, before: usize) -> Result<(), Message> {
+        self.check_elements(before + 1)?;
+        self.account_bytes(ELEMENT_BYTES)
+    }
+
+    /// Charges the memory of one more entry of a map that has so many, before it is kept.
+    pub(crate) fn account_entry(&self, before: usize) -> Result<(), Message> {
+        self.check_elements(before + 1)?;
+        // Even one entry takes a whole node.
+        match before {
+            0 => self.account_bytes(NODE_ENTRIES * ELEMENT_BYTES),
+            1..NODE_ENTRIES => Ok(()),
+            _ => self.account_bytes(ELEMENT_BYTES),
+        }
+    }
+
+    /// Charges memory that a function keeps.
+    pub(crate) fn account_bytes(&self, bytes: usize) -> Result<(), Message> {
+        let total = self.bytes.get().saturating_add(bytes);
         self.bytes.set(total);
         let limit = self.options.limits.total_bytes;
         if total > limit {

@@ -8,26 +8,39 @@ use crate::fmt::quote::quote;
 use crate::text::lossy;
 use crate::value::Value;
 
-/// A key as text.
-pub(super) fn key_text(key: &Value) -> Result<Bytes, Problem> {
-    match key {
-        Value::Str(bytes) => Ok(bytes.clone()),
-        Value::Bool(value) => Ok(value.to_string().into_bytes().into()),
-        Value::Int(_, value) => Ok(value.to_string().into_bytes().into()),
-        Value::Uint(_, value) => Ok(value.to_string().into_bytes().into()),
-        Value::Float(value) => {
-            let text = crate::funcs::json::number_text(*value).unwrap_or_default();
-            Ok(text.into_bytes().into())
-        }
-        other => Err(Problem::Meaning(Message::plain("yaml: invalid map key: ").data(source(other)))),
+/// A key, with its numbers exact, as the text it becomes before that value. Null and integers beyond 63 bits are no keys.
+pub(super) fn key_text(key: &Value, value: &Value) -> Result<Bytes, Problem> {
+    let text = match key {
+        Value::Str(bytes) => return Ok(bytes.clone()),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(_, value) => value.to_string(),
+        Value::Float(value) => float_text(*value),
+        Value::Nil => return Err(unsupported("%!s(<nil>)", key, value)),
+        Value::Uint(..) => return Err(unsupported("uint64", key, value)),
+        other => return Err(Problem::Meaning(Message::plain("yaml: invalid map key: ").data(source(other)))),
+    };
+    Ok(text.into_bytes().into())
+}
+
+/// A float with the digits of a 32-bit one, as Go writes keys.
+fn float_text(value: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, reason = "Go writes keys with the digits of a 32-bit float")]
+    let short = value as f32;
+    // Back to 64 bits by way of the digits: widening would bring more of them.
+    let digits = short.to_string().parse().unwrap_or(value);
+    match format_float(digits, 'g', None).as_str() {
+        "+Inf" => ".inf".to_owned(),
+        "-Inf" => "-.inf".to_owned(),
+        "NaN" => ".nan".to_owned(),
+        text => text.to_owned(),
     }
 }
 
-/// The refusal of a key that is null, before that value.
-pub(super) fn null_key(value: &Value) -> Problem {
-    let start = Message::plain("unsupported map key of type: %!s(<nil>), key: <nil>, value: ");
-    let shown = if matches!(value, Value::Nil) { "<nil>".to_owned() } else { source(value) };
-    Problem::Meaning(start.data(shown))
+/// The refusal of a key of a type that JSON cannot have, before that value.
+fn unsupported(kind: &'static str, key: &Value, value: &Value) -> Problem {
+    let shown = |value: &Value| if matches!(value, Value::Nil) { "<nil>".to_owned() } else { source(value) };
+    let start = Message::plain("unsupported map key of type: ").words(kind).text(", key: ").data(shown(key));
+    Problem::Meaning(start.text(", value: ").data(shown(value)))
 }
 
 /// A value as Go source, for errors. Bounded by the text it was read from.

@@ -6,6 +6,7 @@ use granit_parser::{ErrorKind, Parser};
 
 use super::parse::{Problem, STEPS_PER_EVENT};
 use super::tabs::Tabs;
+use super::tags::{self, WrongTag};
 use super::{escapes, quoted};
 use crate::context::Context;
 
@@ -13,6 +14,9 @@ use crate::context::Context;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Stands for it in a mended text. A sign for private use, so that hardly any text has it.
 const STAND_IN: char = '\u{f1d3}';
+
+/// How often a text is read for each thing that is mended in it: to write it anew, and then by the parser.
+const READINGS: usize = 2;
 
 /// Whether what the parser refused may be something that Go reads.
 pub(super) fn is_worth_it(kind: &ErrorKind) -> bool {
@@ -34,10 +38,10 @@ pub(super) fn is_worth_it(kind: &ErrorKind) -> bool {
 pub(super) fn mended<'t>(context: &Context, text: &'t str) -> Result<Cow<'t, str>, Problem> {
     let mut text = Cow::Borrowed(text);
     while let Some(refusal) = first_refusal(context, &text)? {
-        let Some(better) = refusal.mended(&text) else { break };
+        let Some(better) = refusal.mended(&text, context.value_bytes()) else { break };
         context
             .check_bytes(better.len())
-            .and_then(|()| context.spend_on_bytes(better.len()))
+            .and_then(|()| context.spend_on_bytes(better.len() * READINGS))
             .map_err(Problem::Limit)?;
         text = Cow::Owned(better);
     }
@@ -76,8 +80,18 @@ fn first_refusal(context: &Context, text: &str) -> Result<Option<Refusal>, Probl
         match parser.next_event() {
             None => return Ok(None),
             Some(Ok((event, span))) => {
+                let end = tabs.end();
                 if tabs.next(text, &event, &span).is_some() {
                     return Ok(None);
+                }
+                match tags::wrong(text, end, &event) {
+                    None => {}
+                    Some(WrongTag::NotApart(_)) => return Ok(None),
+                    Some(WrongTag::GoesOn(at)) => {
+                        let (is_flow, column) = (tabs.is_flow(), tabs.column());
+                        let kind = ErrorKind::InvalidTagTerminator;
+                        return Ok(Some(Refusal { kind, at, end, is_flow, column }));
+                    }
                 }
             }
             Some(Err(error)) => {
@@ -95,18 +109,19 @@ fn first_refusal(context: &Context, text: &str) -> Result<Option<Refusal>, Probl
 }
 
 impl Refusal {
-    fn mended(&self, text: &str) -> Option<String> {
+    /// The text without what is refused. It ends early where it is longer than `most` bytes.
+    fn mended(&self, text: &str, most: usize) -> Option<String> {
         match self.kind {
             ErrorKind::CommentNotSeparated => with_comment_apart(text, self.at),
             ErrorKind::MissingTagUri | ErrorKind::InvalidTagTerminator => with_plain_tag(text, self.at),
             ErrorKind::BomInsideDocument => with_stand_ins(text),
             ErrorKind::UnknownQuotedScalarEscape => escapes::without_apostrophes(text, self.at),
-            _ => quoted::indented_behind(text, self.end).or_else(|| self.with_spaces(text)),
+            _ => quoted::indented_behind(text, self.end, most).or_else(|| self.with_spaces(text, most)),
         }
     }
 
     /// The text with spaces instead of the tabs that indent a line within brackets, where they mean nothing.
-    fn with_spaces(&self, text: &str) -> Option<String> {
+    fn with_spaces(&self, text: &str, most: usize) -> Option<String> {
         let start = text.get(..self.at)?.rfind('\n')? + 1;
         // A bracket that opened after the last event has none yet.
         let since =
@@ -125,6 +140,9 @@ impl Refusal {
             }
             let end = line.find('\n').map_or(line.len(), |at| at + 1);
             out.push_str(&" ".repeat(blank.len().max(self.column)));
+            if out.len() > most {
+                break;
+            }
             out.push_str(&line[..end]);
             rest = &line[end..];
         }
@@ -146,11 +164,10 @@ fn with_comment_apart(text: &str, comment: usize) -> Option<String> {
     head.ends_with(['|', '>']).then(|| format!("{before} {comment}"))
 }
 
-/// The text with another tag instead of one of the `!!` kind that nobody knows: both only make a text of the value.
+/// The text with another tag instead of one that nobody knows: both only make a text of the value.
 fn with_plain_tag(text: &str, at: usize) -> Option<String> {
-    let tag = text.get(at..)?.strip_prefix("!!")?;
-    let length = tag.find(|char: char| !(char.is_ascii_alphanumeric() || "-_;/?:@&=+$.!~*'(),[]%".contains(char)));
-    let (name, rest) = tag.split_at(length.unwrap_or(tag.len()));
-    let is_unknown = name.contains(['!', ',']) && (rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']));
-    is_unknown.then(|| format!("{}!{}{rest}", &text[..at], "x".repeat(name.len() + 1)))
+    let (name, behind) = tags::split(text.get(at..)?)?;
+    let name = name.strip_prefix('!')?;
+    let is_unknown = tags::goes_on(name) || name.strip_prefix('!').is_some_and(|name| name.contains('!'));
+    (is_unknown && tags::is_apart(behind)).then(|| format!("{}!{}{behind}", &text[..at], "x".repeat(name.len())))
 }

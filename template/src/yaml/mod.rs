@@ -13,6 +13,7 @@ mod readable;
 mod resolve;
 mod scalar;
 mod tabs;
+mod tags;
 mod texts;
 
 pub(crate) use emit::emit;

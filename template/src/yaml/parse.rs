@@ -3,18 +3,21 @@
 //! Keys are strings either way.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StrInput};
 
-use super::key::{key_text, null_key};
+use super::key::key_text;
 use super::readable::readable;
+use super::resolve::may_be_timestamp;
 use super::scalar::{Numbers, scalar};
 use super::tabs::Tabs;
+use super::tags::{self, WrongTag};
 use super::{mend, problem};
 use crate::context::Context;
 use crate::data::Bytes;
 use crate::error::Message;
+use crate::fmt::float::format_float;
 use crate::funcs::copied;
 use crate::value::{Elem, List, Map, Value};
 
@@ -61,13 +64,22 @@ pub(super) enum Problem {
 /// What the parser takes for an event, in steps.
 pub(super) const STEPS_PER_EVENT: usize = 4;
 
+/// What a scalar is charged as besides its bytes: what the allocator keeps with them, and room that a list does not use yet.
+const SCALAR_BYTES: usize = 40;
+/// What an anchor is charged as: its entry, in nodes that are half full.
+const ANCHOR_BYTES: usize = 96;
+
+/// What looking for a date is charged as, which takes about a microsecond.
+const STEPS_PER_DATE: usize = 16;
+
 /// Turns the events of a parser into values.
+#[expect(clippy::struct_excessive_bools, reason = "one question each")]
 pub(super) struct Reader<'r, 'o> {
     context: &'r Context<'o>,
     text: &'r str,
     numbers: Numbers,
     parser: Parser<'r, StrInput<'r>>,
-    anchors: HashMap<usize, Value>,
+    anchors: BTreeMap<usize, Value>,
     line: usize,
     /// Characters of the text.
     length: usize,
@@ -79,6 +91,8 @@ pub(super) struct Reader<'r, 'o> {
     is_last: bool,
     /// Whether the parser gave up on something that Go may read.
     can_be_mended: bool,
+    /// Whether a value, kept or not, is a number that JSON does not have.
+    has_infinite: bool,
     /// Whether scalars hold signs that stand for others.
     has_stand_ins: bool,
     tabs: Tabs,
@@ -92,7 +106,8 @@ impl<'r, 'o> Reader<'r, 'o> {
             text,
             numbers,
             parser,
-            anchors: HashMap::new(),
+            anchors: BTreeMap::new(),
+            has_infinite: false,
             line: 1,
             length: text.chars().count(),
             indent: 0,
@@ -125,9 +140,16 @@ impl<'r, 'o> Reader<'r, 'o> {
 
     pub(super) fn document(&mut self) -> Result<Value, Problem> {
         let Some(event) = self.first()? else { return Ok(Value::Nil) };
-        let value = self.node(event)?;
+        let value = self.value(event)?;
         // What follows may show that this was not the document.
         self.event()?;
+        if self.has_infinite
+            && self.numbers == Numbers::Json
+            && let Some(number) = infinite(&value)
+        {
+            let text = format_float(number, 'g', None);
+            return Err(Problem::Meaning(Message::plain("json: unsupported value: ").data(text)));
+        }
         Ok(value)
     }
 
@@ -151,9 +173,15 @@ impl<'r, 'o> Reader<'r, 'o> {
                 self.indent = span.start.col();
                 self.start = span.start.byte_offset().unwrap_or_default();
                 self.is_last = span.end.index() >= self.length;
+                let before = self.tabs.end();
                 if let Some(wrong) = self.tabs.next(self.text, &event, &span) {
                     self.line = wrong.line;
                     return Err(Problem::Syntax(problem::scanned_at(wrong.line, wrong.problem)));
+                }
+                if let Some(wrong) = tags::wrong(self.text, before, &event) {
+                    self.can_be_mended = matches!(wrong, WrongTag::GoesOn(_));
+                    self.line = wrong.line(self.text);
+                    return Err(Problem::Syntax(problem::scanned_at(self.line, tags::NOT_APART)));
                 }
                 if matches!(event, Event::Scalar(_, ScalarStyle::DoubleQuoted, ..))
                     && let Some((line, problem)) = problem::wrong_escape(self.text, self.start)
@@ -173,7 +201,19 @@ impl<'r, 'o> Reader<'r, 'o> {
         }
     }
 
-    /// The value that begins with an event.
+    /// The value that begins with an event and is no key.
+    fn value(&mut self, event: Event<'r>) -> Result<Value, Problem> {
+        let value = self.node(event)?;
+        Ok(self.kept(value))
+    }
+
+    /// A value where it is kept.
+    fn kept(&mut self, value: Value) -> Value {
+        self.has_infinite |= matches!(value, Value::Float(value) if !value.is_finite());
+        self.numbers.of(value)
+    }
+
+    /// The value that begins with an event, with its own number exact.
     pub(super) fn node(&mut self, event: Event<'r>) -> Result<Value, Problem> {
         let (anchor, value) = match event {
             Event::Alias(anchor) => {
@@ -186,7 +226,13 @@ impl<'r, 'o> Reader<'r, 'o> {
             Event::Scalar(text, style, anchor, tag) => {
                 let text = self.without_absent_line_end(text, style);
                 let text = if self.has_stand_ins { mend::original(&text).into() } else { text };
-                (anchor, scalar(&text, tag.as_deref(), style == ScalarStyle::Plain, self.numbers)?)
+                if style == ScalarStyle::Plain && may_be_timestamp(&text) {
+                    self.context.spend(STEPS_PER_DATE).map_err(Problem::Limit)?;
+                }
+                let value = scalar(&text, tag.as_deref(), style == ScalarStyle::Plain)?;
+                self.context.account_bytes(SCALAR_BYTES).map_err(Problem::Limit)?;
+                self.context.account(&value).map_err(Problem::Limit)?;
+                (anchor, value)
             }
             Event::SequenceStart(_, anchor, _) => {
                 let _nested = self.context.nest().map_err(Problem::Limit)?;
@@ -198,8 +244,7 @@ impl<'r, 'o> Reader<'r, 'o> {
             }
             _ => return Ok(Value::Nil),
         };
-        self.context.account(&value).map_err(Problem::Limit)?;
-        self.remember(anchor, &value);
+        self.remember(anchor, &value)?;
         Ok(value)
     }
 
@@ -237,10 +282,12 @@ impl<'r, 'o> Reader<'r, 'o> {
     }
 
     /// Keeps the value of an anchor, where 0 means none, for the aliases of it.
-    pub(super) fn remember(&mut self, anchor: usize, value: &Value) {
+    pub(super) fn remember(&mut self, anchor: usize, value: &Value) -> Result<(), Problem> {
         if anchor != 0 {
+            self.context.account_bytes(ANCHOR_BYTES).map_err(Problem::Limit)?;
             self.anchors.insert(anchor, value.clone());
         }
+        Ok(())
     }
 
     /// The key of a map that begins with an event.
@@ -258,19 +305,23 @@ impl<'r, 'o> Reader<'r, 'o> {
     }
 
     fn sequence(&mut self) -> Result<Value, Problem> {
+        self.context.account_collection().map_err(Problem::Limit)?;
         let mut items = Vec::new();
         loop {
             match self.event()? {
                 Event::SequenceEnd | Event::StreamEnd => break,
-                event => items.push(self.node(event)?),
+                event => {
+                    self.context.account_element(items.len()).map_err(Problem::Limit)?;
+                    items.push(self.value(event)?);
+                }
             }
         }
         List::new(Elem::Any, items).map(Value::List).map_err(Problem::Limit)
     }
 
     fn mapping(&mut self) -> Result<Value, Problem> {
+        self.context.account_collection().map_err(Problem::Limit)?;
         let mut entries: BTreeMap<Bytes, Value> = BTreeMap::new();
-        let mut inherited = Vec::new();
         loop {
             let event = self.event()?;
             if matches!(event, Event::MappingEnd | Event::StreamEnd) {
@@ -280,20 +331,28 @@ impl<'r, 'o> Reader<'r, 'o> {
             let key = self.key(event)?;
             let event = self.event()?;
             let value = self.node(event)?;
+            // The last of equal keys wins, own or merged, but the first of the sources.
             if merges {
-                inherited.extend(sources(value)?);
-            } else {
-                if matches!(key, Value::Nil) {
-                    return Err(null_key(&value));
+                for (key, value) in sources(value)?.into_iter().rev().flat_map(|map| map.entries()) {
+                    self.context.account_entry(entries.len()).map_err(Problem::Limit)?;
+                    entries.insert(key, value);
                 }
-                entries.insert(key_text(&key)?, value);
+            } else {
+                self.context.account_entry(entries.len()).map_err(Problem::Limit)?;
+                entries.insert(key_text(&key, &value)?, self.kept(value));
             }
         }
-        // Own keys win over merged ones, and earlier sources over later ones.
-        for (key, value) in inherited.into_iter().flat_map(|map| map.entries()) {
-            entries.entry(key).or_insert(value);
-        }
         Map::new(entries).map(Value::Map).map_err(Problem::Limit)
+    }
+}
+
+/// The first number of a value that JSON does not have, in the order in which Go writes it.
+fn infinite(value: &Value) -> Option<f64> {
+    match value {
+        Value::Float(value) => Some(*value).filter(|value| !value.is_finite()),
+        Value::List(list) => list.items().iter().find_map(infinite),
+        Value::Map(map) => map.entries().iter().find_map(|(_, value)| infinite(value)),
+        _ => None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Quoted scalars over several lines, which Go reads wherever their lines begin, and the parser only where they are indented.
 
 /// The text with the lines of the quoted scalar behind `start` indented, by spaces that mean nothing, if one is next and any
-/// of its lines needs it.
-pub(super) fn indented_behind(text: &str, start: usize) -> Option<String> {
+/// of its lines needs it. It ends early where it is longer than `most` bytes.
+pub(super) fn indented_behind(text: &str, start: usize, most: usize) -> Option<String> {
     let open = opening_quote(text, start)?;
     let column = text.get(..open)?.rsplit('\n').next().unwrap_or_default().chars().count();
     let pad = " ".repeat(column + 1);
@@ -39,6 +39,9 @@ pub(super) fn indented_behind(text: &str, start: usize) -> Option<String> {
         } else if !rest.starts_with(&pad) && !rest.starts_with(['\n', '\r']) && !is_document_mark(rest) {
             out.push_str(&pad);
             changed = true;
+            if out.len() > most {
+                break;
+            }
         }
     }
     changed.then_some(out)

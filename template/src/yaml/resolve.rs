@@ -38,6 +38,10 @@ pub(super) fn resolve(text: &str) -> Scalar {
     if is_timestamp(text) {
         return Scalar::Timestamp;
     }
+    // What begins with a point is taken as it is; elsewhere underscores mean nothing.
+    if text.starts_with('.') {
+        return parse_float(text.as_bytes()).map_or(Scalar::Str, Scalar::Float);
+    }
     let plain: String = text.chars().filter(|&char| char != '_').collect();
     if let Some(int) = parse_int(plain.as_bytes(), 0) {
         return Scalar::Int(int);
@@ -93,15 +97,22 @@ fn is_base_60(text: &str) -> bool {
 
 /// `2020-1-2`, alone or with a time of day, as Go reads them.
 fn is_timestamp(text: &str) -> bool {
-    const LAYOUTS: [&[u8]; 4] = [
-        b"2006-1-2T15:4:5.999999999Z07:00",
-        b"2006-1-2t15:4:5.999999999Z07:00",
-        b"2006-1-2 15:4:5.999999999",
-        b"2006-1-2",
-    ];
-    let starts_with_year = text
-        .as_bytes()
+    if !may_be_timestamp(text) {
+        return false;
+    }
+    // The sign that parts the time from the day tells the layout.
+    let layout: &[u8] = match text.bytes().find(|byte| matches!(byte, b'T' | b't' | b' ')) {
+        Some(b'T') => b"2006-1-2T15:4:5.999999999Z07:00",
+        Some(b't') => b"2006-1-2t15:4:5.999999999Z07:00",
+        Some(_) => b"2006-1-2 15:4:5.999999999",
+        None => b"2006-1-2",
+    };
+    parse_time(layout, text.as_bytes()).is_ok()
+}
+
+/// Whether text begins as dates do; to look at the rest takes long.
+pub(super) fn may_be_timestamp(text: &str) -> bool {
+    text.as_bytes()
         .split_at_checked(4)
-        .is_some_and(|(year, behind)| year.iter().all(u8::is_ascii_digit) && behind.starts_with(b"-"));
-    starts_with_year && LAYOUTS.iter().any(|layout| parse_time(layout, text.as_bytes()).is_ok())
+        .is_some_and(|(year, behind)| year.iter().all(u8::is_ascii_digit) && behind.starts_with(b"-"))
 }

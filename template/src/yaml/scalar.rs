@@ -7,22 +7,34 @@ use granit_parser::Tag;
 use super::parse::Problem;
 use super::resolve::{Scalar, resolve};
 use crate::error::Message;
-use crate::fmt::float::format_float;
 use crate::value::{UintKind, Value};
 
-/// What numbers become.
+/// What numbers become. Keys are texts of what is written either way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbers {
-    /// Finite floats, the only numbers of JSON.
+    /// Floats, the only numbers of JSON.
     Json,
-    /// Integers where they are written so, and floats of any kind.
+    /// Integers where they are written so, and floats.
     Exact,
 }
 
-/// The value of a scalar; `plain` is one without quotes. Fails when it is not what its tag says.
-pub(super) fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Numbers) -> Result<Value, Problem> {
+impl Numbers {
+    /// A value that is no key.
+    pub(super) fn of(self, value: Value) -> Value {
+        #[expect(clippy::cast_precision_loss, reason = "JSON numbers are floats, and Go rounds the same way")]
+        match value {
+            Value::Int(_, value) if self == Self::Json => Value::Float(value as f64),
+            Value::Uint(_, value) if self == Self::Json => Value::Float(value as f64),
+            value => value,
+        }
+    }
+}
+
+/// The value of a scalar, with numbers as they are written; `plain` is one without quotes. Fails when it is not what its
+/// tag says.
+pub(super) fn scalar(text: &str, tag: Option<&Tag>, plain: bool) -> Result<Value, Problem> {
     let Some(tag) = tag else {
-        return if plain { resolved(text, numbers) } else { Ok(Value::text(text)) };
+        return Ok(if plain { resolved(text) } else { Value::text(text) });
     };
     if let Some(known) = ["int", "float", "bool", "null"].into_iter().find(|known| tag.is_yaml_core_schema_tag(known)) {
         let fits = match resolve(text) {
@@ -35,7 +47,7 @@ pub(super) fn scalar(text: &str, tag: Option<&Tag>, plain: bool, numbers: Number
         if !fits {
             return Err(cannot_decode(text, known));
         }
-        return resolved(text, numbers);
+        return Ok(resolved(text));
     }
     let is = |suffix| tag.handle() == "tag:yaml.org,2002:" && tag.suffix() == suffix;
     if is("timestamp") && !matches!(resolve(text), Scalar::Timestamp) {
@@ -66,21 +78,13 @@ fn cannot_decode(text: &str, tag: &str) -> Problem {
     Problem::Meaning(start.text("` as a !!").words(tag))
 }
 
-fn resolved(text: &str, numbers: Numbers) -> Result<Value, Problem> {
-    #[expect(clippy::cast_precision_loss, reason = "JSON numbers are floats, and Go rounds the same way")]
-    Ok(match resolve(text) {
+fn resolved(text: &str) -> Value {
+    match resolve(text) {
         Scalar::Null => Value::Nil,
         Scalar::Bool(value) => Value::Bool(value),
-        Scalar::Int(value) if numbers == Numbers::Exact => Value::int64(value),
-        Scalar::Uint(value) if numbers == Numbers::Exact => Value::Uint(UintKind::Uint64, value),
-        Scalar::Float(value) if numbers == Numbers::Exact => Value::Float(value),
-        Scalar::Int(value) => Value::Float(value as f64),
-        Scalar::Uint(value) => Value::Float(value as f64),
-        Scalar::Float(value) if value.is_finite() => Value::Float(value),
-        Scalar::Float(value) => {
-            let text = format_float(value, 'g', None);
-            return Err(Problem::Meaning(Message::plain("json: unsupported value: ").data(text)));
-        }
+        Scalar::Int(value) => Value::int64(value),
+        Scalar::Uint(value) => Value::Uint(UintKind::Uint64, value),
+        Scalar::Float(value) => Value::Float(value),
         Scalar::Timestamp | Scalar::Merge | Scalar::Str => Value::text(text),
-    })
+    }
 }

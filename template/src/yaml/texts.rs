@@ -11,7 +11,6 @@ use super::parse::{Problem, Reader, is_merge, sources};
 use super::readable::readable;
 use super::scalar::Numbers;
 use crate::context::Context;
-use crate::data::Bytes;
 use crate::fmt::float::format_float;
 use crate::limits::{Limits, Options};
 use crate::text::{line_ends, lossy};
@@ -109,7 +108,7 @@ fn entries(reader: &mut Reader<'_, '_>, mut room: usize) -> Result<BTreeMap<Stri
     match reader.first()? {
         None => return Ok(BTreeMap::new()),
         // An alias of the whole within itself finds a mapping, which is no text.
-        Some(Event::MappingStart(_, anchor, _)) => reader.remember(anchor, &Value::Map(Map::empty())),
+        Some(Event::MappingStart(_, anchor, _)) => reader.remember(anchor, &Value::Map(Map::empty()))?,
         Some(event @ Event::Scalar(..)) => {
             return if matches!(reader.node(event)?, Value::Nil) {
                 Ok(BTreeMap::new())
@@ -124,23 +123,23 @@ fn entries(reader: &mut Reader<'_, '_>, mut room: usize) -> Result<BTreeMap<Stri
         Ok::<_, Mistake>(())
     };
     let mut entries = BTreeMap::new();
-    let mut inherited = Vec::new();
     loop {
         let event = reader.event()?;
         if matches!(event, Event::MappingEnd | Event::StreamEnd) {
             break;
         }
+        // The last of equal keys wins, own or merged, but the first of the sources.
         if is_merge(&event) {
             let event = reader.event()?;
-            for (key, value) in sources(reader.node(event)?)?.into_iter().flat_map(|map| map.entries()) {
+            for (key, value) in sources(reader.node(event)?)?.into_iter().rev().flat_map(|map| map.entries()) {
                 let (key, value) = (lossy(&key), value_text(value)?);
                 take(&key, &value)?;
-                inherited.push((key, value));
+                entries.insert(key, value);
             }
             continue;
         }
         let key = reader.key(event)?;
-        let key = lossy(&text_of_key(&key)?);
+        let key = lossy(&key_text(&key, &Value::Nil)?);
         let event = reader.event()?;
         // Refused before it is read, so that the error has the line where it begins.
         if matches!(event, Event::MappingStart(..) | Event::SequenceStart(..)) {
@@ -149,10 +148,6 @@ fn entries(reader: &mut Reader<'_, '_>, mut room: usize) -> Result<BTreeMap<Stri
         let value = value_text(reader.node(event)?)?;
         take(&key, &value)?;
         entries.insert(key, value);
-    }
-    // Own keys win over merged ones, and earlier sources over later ones.
-    for (key, value) in inherited {
-        entries.entry(key).or_insert(value);
     }
     Ok(entries)
 }
@@ -168,21 +163,6 @@ fn value_text(value: Value) -> Result<Vec<u8>, Mistake> {
         Value::Str(bytes) => lossy(&bytes).into_bytes(),
         Value::Complex(..) | Value::List(_) | Value::Map(_) | Value::Object(_) => return Err(Mistake::NoText),
     })
-}
-
-fn text_of_key(key: &Value) -> Result<Bytes, Mistake> {
-    let Value::Float(value) = key else { return Ok(key_text(key)?) };
-    #[expect(clippy::cast_possible_truncation, reason = "Go writes keys with the digits of a 32-bit float")]
-    let short = *value as f32;
-    // Back to 64 bits by way of the digits: widening would bring more of them.
-    let digits = short.to_string().parse().unwrap_or(*value);
-    let text = match format_float(digits, 'g', None).as_str() {
-        "+Inf" => ".inf".to_owned(),
-        "-Inf" => "-.inf".to_owned(),
-        "NaN" => ".nan".to_owned(),
-        text => text.to_owned(),
-    };
-    Ok(text.into_bytes().into())
 }
 
 #[cfg(test)]

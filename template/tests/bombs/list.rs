@@ -39,6 +39,11 @@ pub fn all() -> Vec<Bomb> {
     [nesting(), loops(), sizes(), structures(), patterns(), texts(), keys()].into_iter().flatten().collect()
 }
 
+/// A template that reads a YAML list of what `items` writes. It makes the text itself, so that this list stays small.
+fn listed(items: &str) -> String {
+    format!("{{{{fromYaml (print \"a: [\" {items} \"]\") | len}}}}")
+}
+
 fn nesting() -> Vec<Bomb> {
     let times = |text: &str, count: usize| text.repeat(count);
     vec![
@@ -355,6 +360,42 @@ fn texts() -> Vec<Bomb> {
             End::Text,
             "{{(fromYaml .x).a | len}}",
             format!("a: [{}1]", "1, ".repeat(40_000)).into_bytes(),
+        ),
+        bomb("list in YAML", End::Execute, listed("(repeat 1900000 \"a,\")")),
+        bomb("lists in YAML", End::Execute, listed("(repeat 20 (print \"[\" (repeat 80000 \"a,\") \"],\"))")),
+        bomb("empty lists in YAML", End::Execute, listed("(repeat 1200000 \"[],\")")),
+        bomb("maps in YAML", End::Execute, listed("(repeat 500000 \"{a: b},\")")),
+        bomb("anchors in YAML", End::Execute, listed("(repeat 1300000 \"&a,\")")),
+        bomb("anchors and aliases in YAML", End::Execute, listed("(repeat 500000 \"&a x,*a,\")")),
+        bomb(
+            "lists of anchors in YAML",
+            End::Execute,
+            listed("(repeat 16 (print \"[\" (repeat 80000 \"&a,\") \"],\"))"),
+        ),
+        bomb("dates in YAML", End::Execute, listed("(repeat 350000 \"2020-01-02,\")")),
+        bomb(
+            "lists of dates in YAML",
+            End::Execute,
+            listed("(repeat 7 (print \"[\" (repeat 50000 \"2020-01-02,\") \"],\"))"),
+        ),
+        bomb("tabs in brackets in YAML", End::Execute, "{{fromYaml (repeat 20000 \"a: [\\n\\t'b'\\n]\\n\") | len}}"),
+        bomb("tags that go on in YAML", End::Execute, "{{fromYaml (repeat 20000 \"a: !a,b c\\n\") | len}}"),
+        bomb("comments behind heads in YAML", End::Execute, "{{fromYaml (repeat 20000 \"a: |#b\\n  c\\n\") | len}}"),
+        bomb("apostrophes in YAML", End::Execute, "{{fromYaml (repeat 20000 \"a: \\\"b\\\\'\\\"\\n\") | len}}"),
+        bomb(
+            "bad lines behind a long one in YAML",
+            End::Execute,
+            "{{fromYaml (print \"a: \" (repeat 3000000 \"x\") \"\\n\" (repeat 20000 \"b: |#c\\n  d\\n\")) | len}}",
+        ),
+        bomb(
+            "deep lines in quotes in YAML",
+            End::Execute,
+            "{{fromYaml (print (repeat 1000 \"k\") \": 'a\\n\" (repeat 1000000 \"x\\n\") \"'\") | len}}",
+        ),
+        bomb(
+            "deep tabs in YAML",
+            End::Execute,
+            "{{fromYaml (print (repeat 100000 \" \") \"a: [\\n\" (repeat 1000000 \"\\tb,\\n\") \"]\") | len}}",
         ),
         with_data("quotes in YAML", End::Text, "{{fromYaml .x | len}}", levels("'", 500_000)),
         with_data(

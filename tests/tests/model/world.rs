@@ -199,9 +199,11 @@ impl World {
         is_done
     }
 
-    /// Whether the status must say the present version of the ExternalSecret.
+    /// Whether the status must say the present version of the ExternalSecret. Policies that fetch once say the one that was
+    /// fetched for: which that is, is open when a retry of what failed comes between a value that appears and an annotation.
     pub fn is_taken_up(&self) -> bool {
-        self.object.as_ref().is_some_and(|object| object.has_synced && !object.has_changed)
+        let follows = |object: &Object| matches!(object.spec.refresh, Refresh::Periodic | Refresh::OnChange);
+        self.object.as_ref().is_some_and(|object| follows(object) && object.has_synced && !object.has_changed)
     }
 
     fn leave_label_open(&mut self, target: &str) {

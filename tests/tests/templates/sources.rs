@@ -1,5 +1,7 @@
 //! Every form of a template, and which wins.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::ByteString;
 use kube::ResourceExt;
 use serde_json::json;
@@ -8,7 +10,7 @@ use tests::{Result, wait};
 use crate::{
     config_map, scene, shaped,
     support::{
-        SOON,
+        SOON, data,
         manifest::{external_secret, fake, secret, secret_store, with},
         says,
     },
@@ -65,6 +67,51 @@ async fn every_form_of_template_from_makes_what_it_says() -> Result {
     assert_eq!(data, expected);
     assert_eq!(secret.labels()["team"], "bob-team");
     assert_eq!(secret.annotations()["one.txt"], "one bob");
+    Ok(())
+}
+
+/// Each source in each role, for each target, under each strategy: one key or label for each.
+#[tokio::test]
+async fn sources_roles_targets_and_strategies_go_together_in_any_way() -> Result {
+    let scene = scene("matrix").await?;
+    let encoded = "{{ .user | b64enc }}";
+    let (mut sources, mut values, mut pairs) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+    let mut expected: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
+    for target in ["Data", "Labels", "Annotations"] {
+        for strategy in ["None", "Base64", "Base64URL", "Auto"] {
+            let value = if strategy == "None" { "Ym9i" } else { "bob" };
+            let name = |source: &str| format!("{source}.{target}.{strategy}");
+            for source in ["configMap", "secret"] {
+                let (whole, listed) = (name(&format!("{source}-values")), name(&format!("{source}-pairs")));
+                values.insert(whole.clone(), encoded.to_owned());
+                pairs.insert(listed.clone(), format!("{listed}: {encoded}"));
+                let items = json!([
+                    {"key": whole.clone(), "templateAs": "Values"}, {"key": listed.clone(), "templateAs": "KeysAndValues"},
+                ]);
+                let mut from = json!({"target": target, "valuesDecodingStrategy": strategy});
+                from[source] = json!({"name": source.to_lowercase(), "items": items});
+                sources.push(from);
+                let expected = expected.entry(target).or_default();
+                expected.extend([whole, listed].map(|name| (name, value.to_owned())));
+            }
+            let literal = format!("{}: {encoded}", name("literal"));
+            sources.push(json!({"target": target, "valuesDecodingStrategy": strategy, "literal": literal}));
+            expected.entry(target).or_default().insert(name("literal"), value.to_owned());
+        }
+    }
+    values.extend(pairs);
+    scene.apply(&config_map("configmap", &json!(values))).await?;
+    let texts: Vec<_> = values.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
+    scene.apply(&secret("secret", &texts)).await?;
+    scene.apply(&external_secret("app", &shaped(&json!({"templateFrom": sources})))).await?;
+    scene.is_synced("app").await?;
+    let made = scene.secrets().get("app").await?;
+    assert_eq!(data(&made), expected["Data"]);
+    for (target, texts) in [("Labels", made.labels()), ("Annotations", made.annotations())] {
+        let ours = texts.iter().filter(|(name, _)| name.contains(target));
+        let ours: BTreeMap<_, _> = ours.map(|(name, text)| (name.clone(), text.clone())).collect();
+        assert_eq!(ours, expected[target]);
+    }
     Ok(())
 }
 

@@ -140,7 +140,7 @@ impl Emitter<'_, '_> {
         let inside = Place { indent: Some(indent), in_map: true };
         for (key, value) in entries {
             self.indent(indent);
-            if key.len() <= SIMPLE_KEY_BYTES && !key.contains(['\n', '\u{85}', '\u{2028}', '\u{2029}']) {
+            if key.len() <= SIMPLE_KEY_BYTES && !key.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) {
                 self.string(&key, inside, true);
                 self.push(":");
                 self.blank_line = false;

@@ -91,8 +91,10 @@ fn last_of_equal_keys_wins() {
 }
 
 #[test]
-fn merged_keys_yield_to_own_ones() {
-    assert_eq!(texts("a: own\n<<: {a: x, b: 012}"), [("a".into(), "own".into()), ("b".into(), "10".into())]);
+fn last_of_own_and_merged_keys_wins() {
+    assert_eq!(texts("a: own\n<<: {a: x, b: 012}"), [("a".into(), "x".into()), ("b".into(), "10".into())]);
+    assert_eq!(texts("<<: [{a: x}, {a: y}]\nb: own"), [("a".into(), "x".into()), ("b".into(), "own".into())]);
+    assert_eq!(texts("<<: {a: x}\na: own"), [("a".into(), "own".into())]);
     assert_eq!(texts("a: &x 012\nb: *x"), [("a".into(), "10".into()), ("b".into(), "10".into())]);
 }
 
