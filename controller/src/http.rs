@@ -1,9 +1,10 @@
 //! The one outbound HTTP client of the process, AWS excepted, whose SDK brings its own.
 //!
-//! What enters is the set of certificates to trust; what leaves is a client with deadlines that follows no redirect
-//! (headers with credentials would travel along). Proxies are taken from the environment (`HTTPS_PROXY`, `NO_PROXY`).
-//! Clients are shared by what they trust: a client owns connections and a parsed certificate pool, which hundreds of
-//! stores on one server should not repeat.
+//! What enters is the set of certificates to trust and the certificate to present; what leaves is a client with deadlines
+//! that follows no redirect (headers with credentials would travel along). Proxies are taken from the environment
+//! (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`). Clients are shared by what they trust and present: a client owns
+//! connections and a parsed certificate pool, which hundreds of stores on one server should not repeat, and stores that
+//! present different certificates must never share.
 
 use std::{
     collections::HashMap,
@@ -11,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Certificate, Client, redirect::Policy};
+use reqwest::{Certificate, Client, ClientBuilder, redirect::Policy};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::error::{Code, Error};
 
@@ -24,27 +27,51 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections kept open per server while idle: as many as reconciles usually run at once.
 const IDLE_CONNECTIONS: usize = 16;
 
-/// Different CA bundles remembered. Past it all are forgotten: stores that are open keep theirs.
+/// Longest wait for a connection to a server on the same machine.
+const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Different clients remembered. Past it all are forgotten: stores that are open keep theirs.
 const KEPT: usize = 64;
 
-/// Clients by the CA bundle that they trust.
+/// A certificate to present, with its private key: PEM.
+pub struct Identity {
+    pem: Zeroizing<Vec<u8>>,
+}
+
+impl Identity {
+    pub fn new(certificate: &[u8], key: &[u8]) -> Self {
+        Self { pem: Zeroizing::new([certificate, b"\n", key].concat()) }
+    }
+}
+
+/// What a client trusts and presents, by digest: private keys are not kept to compare with.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+struct Key {
+    ca: Option<[u8; 32]>,
+    identity: Option<[u8; 32]>,
+}
+
+/// Clients by what they trust and present.
 #[derive(Default)]
 pub struct Clients {
-    kept: Mutex<HashMap<Option<Vec<u8>>, Client>>,
+    kept: Mutex<HashMap<Key, Client>>,
 }
 
 impl Clients {
-    /// A client that trusts `ca` (PEM) and nothing else, or the system's certificates when there is none.
+    /// A client that trusts `ca` (PEM) and nothing else, or the system's certificates when there is none, and presents
+    /// `identity` to servers that ask for a certificate.
     ///
     /// # Errors
-    /// `StoreInvalid` when the PEM holds no readable certificate. The message leaves the naming of the field to `field`.
-    pub fn client(&self, field: &str, ca: Option<&[u8]>) -> Result<Client, Error> {
-        let key = ca.map(<[u8]>::to_vec);
+    /// `StoreInvalid` when the PEM holds no readable certificate, or certificate and key do not belong together. The
+    /// message names `field`, or the field that comes with `identity`.
+    pub fn client(&self, field: &str, ca: Option<&[u8]>, identity: Option<(&str, &Identity)>) -> Result<Client, Error> {
+        let digest = |bytes: &[u8]| <[u8; 32]>::from(Sha256::digest(bytes));
+        let key = Key { ca: ca.map(digest), identity: identity.map(|(_, identity)| digest(&identity.pem)) };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = kept.get(&key) {
             return Ok(client.clone());
         }
-        let client = build(field, ca)?;
+        let client = build(field, ca, identity)?;
         if kept.len() >= KEPT {
             kept.clear();
         }
@@ -53,18 +80,38 @@ impl Clients {
     }
 }
 
-fn build(field: &str, ca: Option<&[u8]>) -> Result<Client, Error> {
-    let mut builder = Client::builder()
+/// A client for servers on the same machine, which uses no proxy.
+pub fn direct() -> Result<Client, Error> {
+    let builder = builder().connect_timeout(DIRECT_CONNECT_TIMEOUT).no_proxy();
+    builder.build().map_err(|error| Error::bug(Code::StoreInvalid, format!("no HTTP client: {}", causes(&error))))
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
         .redirect(Policy::none())
-        .pool_max_idle_per_host(IDLE_CONNECTIONS);
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+}
+
+fn build(field: &str, ca: Option<&[u8]>, identity: Option<(&str, &Identity)>) -> Result<Client, Error> {
+    let mut builder = builder();
     if let Some(pem) = ca {
         builder = builder.tls_certs_only(certificates(field, pem)?);
     }
-    builder.build().map_err(|error| {
-        Error::fix(Code::StoreInvalid, format!("{field}: these certificates cannot be used: {}", causes(&error)))
-    })
+    let Some((identity_field, identity)) = identity else {
+        return builder.build().map_err(|error| {
+            let problem = format!("{field}: these certificates cannot be used: {}", causes(&error));
+            Error::fix(Code::StoreInvalid, problem)
+        });
+    };
+    let advice = "write the certificate with its chain, and the private key that belongs to it, in PEM";
+    let problem = |error: &dyn std::error::Error| {
+        let problem = format!("{identity_field}: the client certificate cannot be used: {}; {advice}", causes(error));
+        Error::fix(Code::StoreInvalid, problem)
+    };
+    let identity = reqwest::Identity::from_pem(&identity.pem).map_err(|error| problem(&error))?;
+    builder.identity(identity).build().map_err(|error| problem(&error))
 }
 
 fn certificates(field: &str, pem: &[u8]) -> Result<Vec<Certificate>, Error> {
@@ -92,15 +139,51 @@ mod tests {
     use super::*;
 
     #[test]
+    fn clients_that_present_different_certificates_are_different() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let made = |name: &str| rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        let (one, other) = (made("one"), made("other"));
+        let identity = |cert: &rcgen::CertifiedKey<rcgen::KeyPair>, key: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+            Identity::new(cert.cert.pem().as_bytes(), key.signing_key.serialize_pem().as_bytes())
+        };
+        let clients = Clients::default();
+        let ca = one.cert.pem();
+        for (ca, identity) in [
+            (None, None),
+            (None, Some(identity(&one, &one))),
+            (None, Some(identity(&other, &other))),
+            (Some(ca.as_bytes()), Some(identity(&other, &other))),
+            (Some(ca.as_bytes()), None),
+        ] {
+            let identity = identity.as_ref().map(|identity| ("spec.x.tls", identity));
+            clients.client("spec.x", ca, identity).unwrap();
+            clients.client("spec.x", ca, identity).unwrap();
+        }
+        assert_eq!(clients.kept.lock().unwrap().len(), 5);
+        let broken = [
+            identity(&one, &other),
+            Identity::new(ca.as_bytes(), b""),
+            Identity::new(b"", one.signing_key.serialize_pem().as_bytes()),
+            Identity::new(b"canary", b"canary"),
+        ];
+        for (number, identity) in broken.iter().enumerate() {
+            let error = clients.client("spec.x", None, Some(("spec.x.tls", identity))).unwrap_err();
+            assert_eq!(error.code(), Code::StoreInvalid, "{number}");
+            let text = error.to_string();
+            assert!(text.contains("spec.x.tls: ") && !text.contains("canary"), "{text}");
+        }
+    }
+
+    #[test]
     fn clients_are_shared_and_bad_certificates_are_refused() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clients = Clients::default();
-        clients.client("spec.x", None).unwrap();
-        clients.client("spec.x", None).unwrap();
+        clients.client("spec.x", None, None).unwrap();
+        clients.client("spec.x", None, None).unwrap();
         assert_eq!(clients.kept.lock().unwrap().len(), 1);
         let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for pem in [&broken[..], b"", b"nonsense"] {
-            let error = clients.client("spec.x.caBundle", Some(pem)).unwrap_err();
+            let error = clients.client("spec.x.caBundle", Some(pem), None).unwrap_err();
             assert_eq!(error.code(), Code::StoreInvalid);
             assert!(error.to_string().contains("spec.x.caBundle"), "{error}");
         }

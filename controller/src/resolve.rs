@@ -227,10 +227,26 @@ impl Access {
         audiences: &[String],
         freshness: Freshness,
     ) -> Result<SecretBytes, Error> {
+        self.service_account_token_for(field, selector, audiences, None, freshness).await
+    }
+
+    /// The same for `seconds` instead of ten minutes.
+    pub async fn service_account_token_for(
+        &self,
+        field: &str,
+        selector: &ServiceAccountSelector,
+        audiences: &[String],
+        seconds: Option<i64>,
+        freshness: Freshness,
+    ) -> Result<SecretBytes, Error> {
         let namespace = self.scope.namespace(field, selector.namespace.as_deref())?;
         let object = self.object(ObjectKind::ServiceAccount, field, namespace, &selector.name)?;
-        let request =
-            tokens::Request { namespace: namespace.into(), name: selector.name.clone(), audiences: audiences.into() };
+        let request = tokens::Request {
+            namespace: namespace.into(),
+            name: selector.name.clone(),
+            audiences: audiences.into(),
+            seconds: seconds.unwrap_or(tokens::LIFE_SECONDS),
+        };
         let token = self.resolver.tokens.token(self.resolver.client.clone(), request, freshness).await;
         let token = token.map_err(|error| object.unreadable(field, &error))?;
         self.resolver.credentials.used(&self.user, &object, None);

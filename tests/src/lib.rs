@@ -40,9 +40,11 @@ mod leash;
 mod moto;
 mod openbao;
 mod operator;
+pub mod pages;
 mod ports;
 mod proxy;
 pub mod resources;
+pub mod strict_vault;
 pub mod tools;
 pub mod wait;
 

@@ -55,17 +55,19 @@ pub struct Answer {
     pub body: String,
     /// Promises more bytes than it sends.
     pub truncated: bool,
+    /// Keeps the connection open instead of ending the answer.
+    pub stalls: bool,
 }
 
 impl Answer {
     pub fn json(status: u16, body: impl Into<String>) -> Self {
         let headers = vec![("content-type", "application/json".to_owned())];
-        Self { status, headers, body: body.into(), truncated: false }
+        Self { status, headers, body: body.into(), truncated: false, stalls: false }
     }
 
     pub fn html(status: u16) -> Self {
         let headers = vec![("content-type", "text/html".to_owned())];
-        Self { status, headers, body: "<html>welcome</html>".into(), truncated: false }
+        Self { status, headers, body: "<html>welcome</html>".into(), truncated: false, stalls: false }
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -139,13 +141,16 @@ where
     let mut stream = BufReader::new(stream);
     let Some(request) = receive(&mut stream).await else { return };
     seen.lock().unwrap().push(request.clone());
-    let Answer { status, headers, body, truncated } = answer(&request);
-    let length = body.len() + usize::from(truncated);
+    let Answer { status, headers, body, truncated, stalls } = answer(&request);
+    let length = body.len() + usize::from(truncated || stalls);
     let mut text = format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n");
     for (name, value) in headers {
         write!(text, "{name}: {value}\r\n").unwrap();
     }
     let _ = stream.write_all(format!("{text}\r\n{body}").as_bytes()).await;
+    if stalls {
+        std::future::pending::<()>().await;
+    }
     let _ = stream.shutdown().await;
 }
 

@@ -88,16 +88,18 @@ pub trait Store: Send + Sync {
 
 /// What every open store shares: connections, endpoints, counters. One per process.
 pub struct Backends {
-    http: Arc<Clients>,
+    http: Clients,
     aws: aws::Shared,
+    google: vault::Google,
     metrics: ProviderMetrics,
     demand: Demand,
 }
 
 impl Backends {
-    /// With the endpoints that the environment names. `demand`: who waits for a worker, so that reads are kept for them.
+    /// With the endpoints and the identity that the environment names. `demand`: who waits for a worker, so that reads are kept for them.
     pub fn from_env(metrics: ProviderMetrics, demand: Demand) -> Self {
-        Self { http: Arc::default(), aws: aws::Shared::new(aws::Endpoints::from_env()), metrics, demand }
+        let aws = aws::Shared::new(aws::Endpoints::from_env(), aws::Pod::from_env());
+        Self { http: Clients::default(), aws, google: vault::Google::from_env(), metrics, demand }
     }
 }
 
@@ -107,8 +109,10 @@ impl pool::Opener for Backends {
         Ok(match store.provider()? {
             ProviderRef::Vault(spec) => {
                 let retry = store.spec.retry_settings.as_ref();
+                let shared =
+                    vault::Shared { clients: &self.http, aws: &self.aws, google: &self.google, metrics: &self.metrics };
                 let reads = Reads::new(self.demand.clone());
-                Arc::new(vault::open(spec, retry, access, &self.http, &self.metrics, reads).await?)
+                Arc::new(vault::open(spec, retry, access, &shared, reads).await?)
             }
             ProviderRef::Aws(spec) => {
                 let reads = Reads::new(self.demand.clone());

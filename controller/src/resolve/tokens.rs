@@ -14,8 +14,8 @@ use kube::{Api, api::PostParams};
 
 use crate::secret_bytes::SecretBytes;
 
-/// Life of a requested token: the shortest that Kubernetes grants, and what the Go operator asks for.
-const LIFE: Duration = Duration::from_mins(10);
+/// Life of a token for which nobody asks more: the shortest that Kubernetes grants, and what the Go operator asks for.
+pub(super) const LIFE_SECONDS: i64 = 600;
 
 /// Tokens kept at once. A token is about 1 KiB, so this is a megabyte; past it the oldest one goes.
 const KEPT: usize = 1024;
@@ -32,6 +32,8 @@ pub(super) struct Request {
     pub namespace: String,
     pub name: String,
     pub audiences: Vec<String>,
+    /// Life that is asked for; Kubernetes refuses less than ten minutes.
+    pub seconds: i64,
 }
 
 #[derive(Default)]
@@ -86,7 +88,7 @@ async fn create(client: kube::Client, request: &Request) -> Result<(SecretBytes,
     let api: Api<ServiceAccount> = Api::namespaced(client, &request.namespace);
     let spec = TokenRequestSpec {
         audiences: request.audiences.clone(),
-        expiration_seconds: i64::try_from(LIFE.as_secs()).ok(),
+        expiration_seconds: Some(request.seconds),
         bound_object_ref: None,
     };
     let wanted = TokenRequest { spec, ..TokenRequest::default() };
@@ -96,7 +98,8 @@ async fn create(client: kube::Client, request: &Request) -> Result<(SecretBytes,
         return Err(kube::Error::Service(message.into()));
     };
     let life = status.expiration_timestamp.0.duration_since(jiff::Timestamp::now());
-    let life = Duration::try_from(life).unwrap_or_default().min(LIFE);
+    let wanted = Duration::from_secs(u64::try_from(request.seconds).unwrap_or_default());
+    let life = Duration::try_from(life).unwrap_or_default().min(wanted);
     Ok((SecretBytes::from(status.token), life))
 }
 

@@ -103,19 +103,6 @@ async fn vault_blocks_are_judged() -> Result {
                 Refused(&["spec.provider.vault.auth: ", "tokenSecretRef, kubernetes", "keep one"]),
             ),
             (
-                "{provider: {vault: {server: \"https://v\", auth: {appRole: {path: approle, secretRef: {name: s, key: k}}}}}}",
-                Refused(&["spec.provider.vault.auth.appRole: names no role ID"]),
-            ),
-            (
-                "{provider: {vault: {server: \"https://v\", auth: {jwt: {path: jwt}}}}}",
-                Refused(&["spec.provider.vault.auth.jwt: names no token"]),
-            ),
-            (
-                "{provider: {vault: {server: \"https://v\", auth: {userPass: {path: u, username: me, \
-                 secretRef: {name: s, key: k, namespace: elsewhere}}}}}}",
-                Refused(&["spec.provider.vault.auth.userPass.secretRef.namespace: ", "not supported by this build yet"]),
-            ),
-            (
                 "{provider: {vault: {server: \"https://v\", tls: {certSecretRef: {name: c}}}}}",
                 Refused(&["spec.provider.vault.tls.keySecretRef: "]),
             ),
@@ -134,6 +121,47 @@ async fn vault_blocks_are_judged() -> Result {
             (
                 "{provider: {vault: {server: \"https://v\", caProvider: {type: ConfigMap, name: a, key: b}}}}",
                 Refused(&["spec.provider.vault.caProvider.namespace: "]),
+            ),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn vault_logins_are_judged() -> Result {
+    table(
+        "SecretStore",
+        &[
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {appRole: {path: approle, secretRef: {name: s, key: k}}}}}}",
+                Refused(&["spec.provider.vault.auth.appRole: names no role ID"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {jwt: {path: jwt}}}}}",
+                Refused(&["spec.provider.vault.auth.jwt: names no token"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {userPass: {path: u, username: me, \
+                 secretRef: {name: s, key: k, namespace: elsewhere}}}}}}",
+                Refused(&["spec.provider.vault.auth.userPass.secretRef.namespace: "]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {ldap: {path: l, username: me}}}}}",
+                Refused(&["spec.provider.vault.auth.ldap: names no password"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {iam: {vaultRole: r, \
+                 secretRef: {accessKeyIDSecretRef: {name: a, key: k}}}}}}}",
+                Refused(&["spec.provider.vault.auth.iam.secretRef.secretAccessKeySecretRef: is missing"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {cert: {clientCert: {name: a, key: k}}}}}}",
+                Refused(&["spec.provider.vault.auth.cert.secretRef: is missing"]),
+            ),
+            (
+                "{provider: {vault: {server: \"https://v\", auth: {gcp: {path: gcp, role: r}}, \
+                 tls: {certSecretRef: {name: c}, keySecretRef: {name: c}}}}}",
+                Admitted,
             ),
         ],
     )

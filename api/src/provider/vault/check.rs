@@ -44,7 +44,7 @@ impl Vault {
         decode(&once).filter(|twice| is_pem(twice)).map(Some).ok_or_else(|| problem("holds no certificate in PEM"))
     }
 
-    /// A client certificate is complete or absent. Not supported yet, either way.
+    /// A client certificate is complete or absent.
     fn tls_problems(&self, scope: &Scope) -> Vec<Problem> {
         let (cert, key) = (self.tls.cert_secret_ref.as_ref(), self.tls.key_secret_ref.as_ref());
         let mut problems = Vec::new();
@@ -55,10 +55,6 @@ impl Vault {
         }
         problems.extend(secret("tls.certSecretRef", cert, Key::Optional, scope));
         problems.extend(secret("tls.keySecretRef", key, Key::Optional, scope));
-        if cert.is_some() || key.is_some() {
-            let what = "client certificates are not supported by this build yet";
-            problems.push(Problem::new("tls", what, "remove the block"));
-        }
         problems
     }
 
@@ -95,7 +91,6 @@ impl VaultAuth {
         let mut problems = self.reference_problems(scope);
         problems.extend(self.incomplete());
         problems.extend(self.choice_problem());
-        problems.extend(self.not_yet());
         problems
     }
 
@@ -168,6 +163,38 @@ impl VaultAuth {
         if lacks_token {
             problems.push(Problem::new("jwt", "names no token", "set secretRef or kubernetesServiceAccountToken"));
         }
+        problems.extend(self.without_credential());
+        problems
+    }
+
+    /// Ours: logins that could only fail.
+    fn without_credential(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (method, lacks_password) in [
+            ("ldap", self.ldap.as_ref().is_some_and(|auth| auth.secret_ref.is_none())),
+            ("userPass", self.user_pass.as_ref().is_some_and(|auth| auth.secret_ref.is_none())),
+        ] {
+            if lacks_password {
+                problems.push(Problem::new(method, "names no password", "set secretRef"));
+            }
+        }
+        if let Some(auth) = &self.cert
+            && auth.client_cert.is_some() != auth.secret_ref.is_some()
+        {
+            let missing = if auth.client_cert.is_some() { "secretRef" } else { "clientCert" };
+            let advice = "a client certificate needs both clientCert and secretRef";
+            problems.push(Problem::new(format!("cert.{missing}"), "is missing", advice));
+        }
+        if let Some(keys) = self.iam.as_ref().and_then(|auth| auth.secret_ref.as_ref()) {
+            for (name, selector) in [
+                ("accessKeyIDSecretRef", &keys.access_key_id_secret_ref),
+                ("secretAccessKeySecretRef", &keys.secret_access_key_secret_ref),
+            ] {
+                if selector.is_none() {
+                    problems.push(Problem::new(format!("iam.secretRef.{name}"), "is missing", "name Secret and key"));
+                }
+            }
+        }
         problems
     }
 
@@ -178,19 +205,6 @@ impl VaultAuth {
             let what = format!("sets {} ways to log in ({})", methods.len(), methods.join(", "));
             Problem::new("", what, "keep one")
         })
-    }
-
-    /// What this build cannot do yet.
-    fn not_yet(&self) -> Vec<Problem> {
-        const SUPPORTED: [&str; 2] = ["tokenSecretRef", "kubernetes"];
-        self.methods()
-            .into_iter()
-            .filter(|method| !SUPPORTED.contains(method))
-            .map(|method| {
-                let what = "this way to log in is not supported by this build yet";
-                Problem::new(method, what, format!("use {}", SUPPORTED.join(" or ")))
-            })
-            .collect()
     }
 }
 

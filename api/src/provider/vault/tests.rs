@@ -46,31 +46,26 @@ fn servers_are_urls_with_a_host() {
 }
 
 #[test]
-fn supported_logins_pass() {
+fn every_way_to_log_in_passes() {
     for auth in [
         "{tokenSecretRef: {name: it, key: token}}",
         "{kubernetes: {role: app}}",
         "{kubernetes: {role: app, mountPath: k8s, serviceAccountRef: {name: it, audiences: [vault]}}}",
         "{kubernetes: {role: app, secretRef: {name: it}}}",
+        "{appRole: {roleId: r, secretRef: {name: it, key: k}}}",
+        "{appRole: {roleRef: {name: it, key: id}, secretRef: {name: it, key: k}}}",
+        "{ldap: {username: u, secretRef: {name: it, key: k}}}",
+        "{userPass: {username: u, secretRef: {name: it, key: k}}}",
+        "{jwt: {secretRef: {name: it, key: k}}}",
+        "{jwt: {role: r, kubernetesServiceAccountToken: {serviceAccountRef: {name: it}}}}",
+        "{cert: {}}",
+        "{cert: {clientCert: {name: it}, secretRef: {name: it}}}",
+        "{iam: {vaultRole: r}}",
+        "{iam: {vaultRole: r, jwt: {serviceAccountRef: {name: it}}}}",
+        "{gcp: {role: r}}",
+        "{gcp: {role: r, workloadIdentity: {serviceAccountRef: {name: it}}}}",
     ] {
         assert_problems(&format!("{{server: 'http://v', auth: {auth}}}"), &[]);
-    }
-}
-
-#[test]
-fn other_logins_are_refused_by_name() {
-    for (auth, problem) in [
-        ("{appRole: {roleId: r, secretRef: {name: it, key: k}}}", "auth.appRole"),
-        ("{ldap: {username: u, secretRef: {name: it, key: k}}}", "auth.ldap"),
-        ("{userPass: {username: u, secretRef: {name: it, key: k}}}", "auth.userPass"),
-        ("{jwt: {secretRef: {name: it, key: k}}}", "auth.jwt"),
-        ("{cert: {}}", "auth.cert"),
-        ("{iam: {vaultRole: r}}", "auth.iam"),
-        ("{gcp: {role: r}}", "auth.gcp"),
-    ] {
-        let expected =
-            format!("{problem}: this way to log in is not supported by this build yet; use tokenSecretRef or");
-        assert_problems(&format!("{{server: 'http://v', auth: {auth}}}"), &[&expected]);
     }
 }
 
@@ -96,15 +91,22 @@ fn references_are_complete_and_stay_in_the_namespace() {
 
 #[test]
 fn halves_are_refused() {
-    assert_problems(
-        "{server: 'http://v', tls: {certSecretRef: {name: it}}}",
-        &["tls.keySecretRef: is missing", "tls: client certificates are not supported by this build yet"],
-    );
-    assert_problems(
-        "{server: 'http://v', auth: {appRole: {secretRef: {name: it, key: k}}}}",
-        &["auth.appRole: names no role ID; set roleId or roleRef", "auth.appRole: this way"],
-    );
-    assert_problems("{server: 'http://v', auth: {jwt: {}}}", &["auth.jwt: names no token", "auth.jwt: this way"]);
+    assert_problems("{server: 'http://v', tls: {certSecretRef: {name: it}}}", &["tls.keySecretRef: is missing"]);
+    assert_problems("{server: 'http://v', tls: {certSecretRef: {name: it}, keySecretRef: {name: it}}}", &[]);
+    for (auth, problem) in [
+        ("{appRole: {secretRef: {name: it, key: k}}}", "auth.appRole: names no role ID; set roleId or roleRef"),
+        ("{jwt: {}}", "auth.jwt: names no token"),
+        ("{ldap: {username: u}}", "auth.ldap: names no password"),
+        ("{userPass: {username: u}}", "auth.userPass: names no password"),
+        ("{cert: {clientCert: {name: it}}}", "auth.cert.secretRef: is missing"),
+        ("{cert: {secretRef: {name: it}}}", "auth.cert.clientCert: is missing"),
+        (
+            "{iam: {vaultRole: r, secretRef: {accessKeyIDSecretRef: {name: it, key: k}}}}",
+            "auth.iam.secretRef.secretAccessKeySecretRef: is missing",
+        ),
+    ] {
+        assert_problems(&format!("{{server: 'http://v', auth: {auth}}}"), &[problem]);
+    }
     assert_problems(
         "{server: 'http://v', version: v1, checkAndSet: {required: true}}",
         &["checkAndSet.required: version v1 of the engine has no version check"],

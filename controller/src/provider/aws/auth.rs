@@ -1,8 +1,10 @@
 //! Credentials: where they come from, and the roles that are assumed on the way.
 //!
-//! In this order, the first that is configured: a ServiceAccount's token exchanged for a role (IRSA), an access key in a
-//! Secret, the SDK's default chain. Then each of `additionalRoles`, then `role`. Each step is one provider that caches:
-//! a role is assumed once for everybody, and again only near its end or after AWS refused what was cached.
+//! What enters is an [`Origin`] and the roles to assume; what leaves is a provider. Of a store at AWS, the first origin
+//! that is configured: a ServiceAccount's token exchanged for a role (IRSA), an access key in a Secret, the SDK's default
+//! chain. Then each of `additionalRoles`, then `role`. Each step is one provider that caches: a role is assumed once for
+//! everybody, and again only near its end or after AWS refused what was cached. Logging in to Vault as an AWS identity
+//! uses the same.
 
 use std::{
     fmt,
@@ -11,7 +13,7 @@ use std::{
 };
 
 use api::{
-    provider::{Aws as Spec, AwsSecretAuth, SessionTagsPolicy},
+    provider::{Aws as Spec, SessionTagsPolicy},
     reference::{SecretKeySelector, ServiceAccountSelector},
 };
 use aws_config::{BehaviorVersion, SdkConfig};
@@ -57,8 +59,13 @@ impl Credentials {
             *held = None;
         }
         drop(held);
-        let act = format!("{FIELD}: obtaining credentials");
-        self.0.keys().await.map(|_| ()).map_err(|error| fault::without_credentials(&act, &error))
+        self.obtain(FIELD).await.map(|_| ())
+    }
+
+    /// The keys to sign with. `field`: where the spec asks for them.
+    pub async fn obtain(&self, field: &str) -> Result<Keys, Error> {
+        let act = format!("{field}: obtaining credentials");
+        self.0.keys().await.map_err(|error| fault::without_credentials(&act, &error))
     }
 
     /// Obtains them anew next time: AWS refused them.
@@ -88,37 +95,107 @@ pub async fn credentials(
     config: &SdkConfig,
     sts_endpoint: Option<&str>,
 ) -> Result<Credentials, Error> {
-    let sts = Sts { config: config.clone(), endpoint: sts_endpoint.map(Into::into) };
+    let sts = Sts::new(config, sts_endpoint);
     let tags = session_tags(spec, store, access.scope());
     let account = spec.auth.jwt.as_ref().and_then(|jwt| jwt.service_account_ref.clone());
-    let source = match (account, &spec.auth.secret_ref) {
-        (Some(account), _) => Source::WebIdentity { account, access, sts: sts.client(None) },
-        (None, Some(keys)) => Source::Ready(SharedCredentialsProvider::new(static_keys(keys, &access).await?)),
-        (None, None) => Source::Ready(default_chain(config).await?),
+    let origin = match (account, &spec.auth.secret_ref) {
+        (Some(account), _) => Origin::Account { field: format!("{FIELD}.auth.jwt.serviceAccountRef"), account },
+        (None, Some(keys)) => Origin::Keys(KeyRefs {
+            field: format!("{FIELD}.auth.secretRef"),
+            id: keys.access_key_id_secret_ref.as_ref(),
+            secret: keys.secret_access_key_secret_ref.as_ref(),
+            session_token: keys.session_token_secret_ref.as_ref(),
+        }),
+        (None, None) => Origin::Surroundings,
     };
-    let mut credentials = Cached::new(source);
+    let mut credentials = sts.credentials(origin, access, SESSION).await?;
     for role in &spec.additional_roles {
-        credentials = Cached::new(Source::Role(Role::new(role, sts.client(Some(&credentials)))));
+        credentials = sts.assumed(&credentials, Hop::new(role, SESSION));
     }
     if let Some(role) = &spec.role {
-        let hop = Role {
-            external_id: spec.external_id.clone(),
+        let hop = Hop {
             tags,
             transitive: spec.transitive_tag_keys.clone(),
-            ..Role::new(role, sts.client(Some(&credentials)))
+            ..Hop::new(role, SESSION).with_external_id(spec.external_id.clone())
         };
-        credentials = Cached::new(Source::Role(hop));
+        credentials = sts.assumed(&credentials, hop);
     }
     Ok(credentials)
 }
 
-/// Makes clients of STS.
-struct Sts {
+/// What a chain of credentials begins with.
+pub enum Origin<'a> {
+    /// A ServiceAccount whose annotation names a role. `field`: where the spec names it.
+    Account { field: String, account: ServiceAccountSelector },
+    /// An access key.
+    Keys(KeyRefs<'a>),
+    /// What the SDK finds around this process.
+    Surroundings,
+}
+
+/// The Secrets that an access key lies in.
+pub struct KeyRefs<'a> {
+    /// Where the spec names them.
+    pub field: String,
+    pub id: Option<&'a SecretKeySelector>,
+    pub secret: Option<&'a SecretKeySelector>,
+    pub session_token: Option<&'a SecretKeySelector>,
+}
+
+/// A role to assume.
+pub struct Hop {
+    arn: String,
+    external_id: Option<String>,
+    session: &'static str,
+    tags: Vec<(String, String)>,
+    transitive: Vec<String>,
+}
+
+impl Hop {
+    /// `session`: the name of the session, which policies of roles may ask for.
+    pub fn new(arn: &str, session: &'static str) -> Self {
+        Self { arn: arn.into(), external_id: None, session, tags: Vec::new(), transitive: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn with_external_id(self, external_id: Option<String>) -> Self {
+        Self { external_id, ..self }
+    }
+}
+
+/// Makes credentials with the help of STS.
+pub struct Sts {
     config: SdkConfig,
     endpoint: Option<String>,
 }
 
 impl Sts {
+    pub fn new(config: &SdkConfig, endpoint: Option<&str>) -> Self {
+        Self { config: config.clone(), endpoint: endpoint.map(Into::into) }
+    }
+
+    /// `session`: the name of the session, where the origin begins one.
+    pub async fn credentials(
+        &self,
+        origin: Origin<'_>,
+        access: Arc<Access>,
+        session: &'static str,
+    ) -> Result<Credentials, Error> {
+        let source = match origin {
+            Origin::Account { field, account } => {
+                Source::WebIdentity(WebIdentity { field, account, access, session, sts: self.client(None) })
+            }
+            Origin::Keys(keys) => Source::Ready(SharedCredentialsProvider::new(static_keys(&keys, &access).await?)),
+            Origin::Surroundings => Source::Ready(default_chain(&self.config).await?),
+        };
+        Ok(Cached::new(source))
+    }
+
+    /// Those of a role that is assumed with `credentials`.
+    pub fn assumed(&self, credentials: &Credentials, hop: Hop) -> Credentials {
+        Cached::new(Source::Role(Role { hop, sts: self.client(Some(credentials)) }))
+    }
+
     /// Exchanging a token takes no credentials.
     fn client(&self, credentials: Option<&Credentials>) -> aws_sdk_sts::Client {
         let mut config = StsConfig::from(&self.config);
@@ -130,9 +207,9 @@ impl Sts {
     }
 }
 
-async fn static_keys(keys: &AwsSecretAuth, access: &Access) -> Result<Keys, Error> {
+async fn static_keys(keys: &KeyRefs<'_>, access: &Access) -> Result<Keys, Error> {
     let read = async |field: &str, selector: &SecretKeySelector| {
-        let field = format!("{FIELD}.auth.secretRef.{field}");
+        let field = format!("{}.{field}", keys.field);
         let value = access.secret_key(&field, selector, None).await?;
         // A newline at the end, which files have, would end up in the signature.
         match std::str::from_utf8(value.expose().trim_ascii()) {
@@ -143,14 +220,13 @@ async fn static_keys(keys: &AwsSecretAuth, access: &Access) -> Result<Keys, Erro
             )),
         }
     };
-    let missing = |field: &str| {
-        Error::fix(Code::StoreInvalid, format!("{FIELD}.auth.secretRef.{field}: needed; name Secret and key"))
-    };
+    let missing =
+        |field: &str| Error::fix(Code::StoreInvalid, format!("{}.{field}: needed; name Secret and key", keys.field));
     let (id, secret) = ("accessKeyIDSecretRef", "secretAccessKeySecretRef");
-    let secret_ref = keys.secret_access_key_secret_ref.as_ref().ok_or_else(|| missing(secret))?;
-    let id_ref = keys.access_key_id_secret_ref.as_ref().ok_or_else(|| missing(id))?;
+    let secret_ref = keys.secret.ok_or_else(|| missing(secret))?;
+    let id_ref = keys.id.ok_or_else(|| missing(id))?;
     let (secret, id) = (read(secret, secret_ref).await?, read(id, id_ref).await?);
-    let token = match &keys.session_token_secret_ref {
+    let token = match keys.session_token {
         Some(selector) => Some(read("sessionTokenSecretRef", selector).await?),
         None => None,
     };
@@ -200,11 +276,7 @@ struct Held {
 enum Source {
     /// Keys that do not change, or the SDK's own providers.
     Ready(SharedCredentialsProvider),
-    WebIdentity {
-        account: ServiceAccountSelector,
-        access: Arc<Access>,
-        sts: aws_sdk_sts::Client,
-    },
+    WebIdentity(WebIdentity),
     Role(Role),
 }
 
@@ -224,9 +296,7 @@ impl Cached {
         let obtained_at = now();
         let keys = match &self.source {
             Source::Ready(provider) => provider.provide_credentials().await?,
-            Source::WebIdentity { account, access, sts } => {
-                web_identity(account, access, sts).await.map_err(wrapped)?
-            }
+            Source::WebIdentity(identity) => identity.exchange().await.map_err(wrapped)?,
             Source::Role(role) => role.assume().await.map_err(wrapped)?,
         };
         *held = Some(Held { keys: keys.clone(), obtained_at });
@@ -245,38 +315,44 @@ impl fmt::Debug for Cached {
     }
 }
 
-/// Exchanges a token of a ServiceAccount for the role that its annotation names.
-async fn web_identity(
-    account: &ServiceAccountSelector,
-    access: &Access,
-    sts: &aws_sdk_sts::Client,
-) -> Result<Keys, Error> {
-    let field = format!("{FIELD}.auth.jwt.serviceAccountRef");
-    let namespace = access.scope().namespace(&field, account.namespace.as_deref())?;
-    let shown = format!("ServiceAccount {namespace}/{}", account.name);
-    let annotations = access.service_account_annotations(&field, account).await?;
-    let Some(role) = annotations.get(ROLE_ANNOTATION).filter(|role| !role.is_empty()) else {
-        let problem =
-            format!("{field}: {shown} has no annotation {ROLE_ANNOTATION}; add it with the ARN of an IAM role");
-        return Err(Error::wait(Code::AwsCredentialsInvalid, problem));
-    };
-    let audience = annotations.get(AUDIENCE_ANNOTATION).map_or(DEFAULT_AUDIENCE, String::as_str).to_owned();
-    let audiences: Vec<String> = std::iter::once(audience).chain(account.audiences.iter().cloned()).collect();
-    let act = format!("{field}: assuming role {role} as {shown}");
-    let mut freshness = Freshness::Cached;
-    loop {
-        let token = access.service_account_token(&field, account, &audiences, freshness).await?;
-        let token = String::from_utf8_lossy(token.expose()).into_owned();
-        let request = sts.assume_role_with_web_identity().role_arn(role).role_session_name(SESSION);
-        match request.web_identity_token(token).send().await {
-            Ok(answer) => return keys(&act, answer.credentials),
-            Err(error) => {
-                let error = fault::fault(&act, &error);
-                // The ServiceAccount may have been recreated since its token was requested.
-                if error.code() != Code::AwsCredentialsInvalid || freshness == Freshness::Fresh {
-                    return Err(error);
+/// A ServiceAccount, whose token is exchanged for the role that its annotation names.
+struct WebIdentity {
+    field: String,
+    account: ServiceAccountSelector,
+    access: Arc<Access>,
+    session: &'static str,
+    sts: aws_sdk_sts::Client,
+}
+
+impl WebIdentity {
+    async fn exchange(&self) -> Result<Keys, Error> {
+        let Self { field, account, access, session, sts } = self;
+        let namespace = access.scope().namespace(field, account.namespace.as_deref())?;
+        let shown = format!("ServiceAccount {namespace}/{}", account.name);
+        let annotations = access.service_account_annotations(field, account).await?;
+        let Some(role) = annotations.get(ROLE_ANNOTATION).filter(|role| !role.is_empty()) else {
+            let problem =
+                format!("{field}: {shown} has no annotation {ROLE_ANNOTATION}; add it with the ARN of an IAM role");
+            return Err(Error::wait(Code::AwsCredentialsInvalid, problem));
+        };
+        let audience = annotations.get(AUDIENCE_ANNOTATION).map_or(DEFAULT_AUDIENCE, String::as_str).to_owned();
+        let audiences: Vec<String> = std::iter::once(audience).chain(account.audiences.iter().cloned()).collect();
+        let act = format!("{field}: assuming role {role} as {shown}");
+        let mut freshness = Freshness::Cached;
+        loop {
+            let token = access.service_account_token(field, account, &audiences, freshness).await?;
+            let token = String::from_utf8_lossy(token.expose()).into_owned();
+            let request = sts.assume_role_with_web_identity().role_arn(role).role_session_name(*session);
+            match request.web_identity_token(token).send().await {
+                Ok(answer) => return keys(&act, answer.credentials),
+                Err(error) => {
+                    let error = fault::fault(&act, &error);
+                    // The ServiceAccount may have been recreated since its token was requested.
+                    if error.code() != Code::AwsCredentialsInvalid || freshness == Freshness::Fresh {
+                        return Err(error);
+                    }
+                    freshness = Freshness::Fresh;
                 }
-                freshness = Freshness::Fresh;
             }
         }
     }
@@ -284,28 +360,22 @@ async fn web_identity(
 
 /// A role to assume with the credentials that its client has.
 struct Role {
-    arn: String,
+    hop: Hop,
     sts: aws_sdk_sts::Client,
-    external_id: Option<String>,
-    tags: Vec<(String, String)>,
-    transitive: Vec<String>,
 }
 
 impl Role {
-    fn new(arn: &str, sts: aws_sdk_sts::Client) -> Self {
-        Self { arn: arn.into(), sts, external_id: None, tags: Vec::new(), transitive: Vec::new() }
-    }
-
     async fn assume(&self) -> Result<Keys, Error> {
-        let act = format!("assuming role {}", self.arn);
+        let Hop { arn, external_id, session, tags, transitive } = &self.hop;
+        let act = format!("assuming role {arn}");
         let tag = |(key, value): &(String, String)| Tag::builder().key(key).value(value).build();
-        let tags = self.tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(|error| {
+        let tags = tags.iter().map(tag).collect::<Result<Vec<_>, _>>().map_err(|error| {
             Error::fix(Code::AwsRequestInvalid, format!("{FIELD}.sessionTags: {error}; give key and value"))
         })?;
-        let mut request = self.sts.assume_role().role_arn(&self.arn).role_session_name(SESSION);
-        request = request.set_external_id(self.external_id.clone());
+        let mut request = self.sts.assume_role().role_arn(arn).role_session_name(*session);
+        request = request.set_external_id(external_id.clone());
         request = request.set_tags(Some(tags).filter(|tags| !tags.is_empty()));
-        request = request.set_transitive_tag_keys(Some(self.transitive.clone()).filter(|keys| !keys.is_empty()));
+        request = request.set_transitive_tag_keys(Some(transitive.clone()).filter(|keys| !keys.is_empty()));
         let answer = request.send().await.map_err(|error| fault::fault(&act, &error))?;
         keys(&act, answer.credentials)
     }

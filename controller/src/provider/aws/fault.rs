@@ -75,13 +75,13 @@ pub fn without_credentials(act: &str, error: &CredentialsError) -> Error {
     if let Some(own) = own(error) {
         return own;
     }
-    let advice = "set spec.provider.aws.auth, or give the controller's Pod an identity";
+    let advice = "name credentials in the store, or give the controller's Pod an identity";
     let problem = format!("{act}: no credentials: {}; {advice}", quote(&causes(error)));
     Error::fix(Code::AwsCredentialsInvalid, problem)
 }
 
 fn unreachable(act: &str, why: &str) -> Error {
-    let advice = "check spec.provider.aws.region, DNS and network policies";
+    let advice = "check the region, DNS and network policies";
     Error::outage(Code::AwsUnreachable, format!("{act}: AWS cannot be reached: {}; {advice}", quote(why)))
 }
 

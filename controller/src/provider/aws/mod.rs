@@ -40,7 +40,7 @@ use crate::{
     resolve::Access,
 };
 
-mod auth;
+pub mod auth;
 mod fault;
 mod find;
 mod secrets_manager;
@@ -71,16 +71,40 @@ impl Endpoints {
     }
 }
 
-/// What all stores at AWS share.
+/// What the environment says of this process's own Pod.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Pod {
+    /// Whether it was given an identity of its own: IRSA or Pod Identity.
+    pub has_identity: bool,
+    /// Whether callers of STS go to the endpoint of their region even where there is a global one.
+    pub regional_sts: bool,
+}
+
+impl Pod {
+    /// From the variables that EKS sets in Pods with an identity.
+    pub fn from_env() -> Self {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let has_role = is_set("AWS_ROLE_ARN") && is_set("AWS_WEB_IDENTITY_TOKEN_FILE");
+        let regional = std::env::var("AWS_STS_REGIONAL_ENDPOINTS").is_ok_and(|kind| kind == "regional");
+        Self { has_identity: has_role || is_set("AWS_CONTAINER_CREDENTIALS_FULL_URI"), regional_sts: regional }
+    }
+}
+
+/// What all stores at AWS share, and those elsewhere that need an identity of AWS.
 pub struct Shared {
     endpoints: Endpoints,
+    pod: Pod,
     /// Made when first used: most clusters have no store at AWS, and certificates take memory.
     http: OnceLock<SharedHttpClient>,
 }
 
 impl Shared {
-    pub const fn new(endpoints: Endpoints) -> Self {
-        Self { endpoints, http: OnceLock::new() }
+    pub const fn new(endpoints: Endpoints, pod: Pod) -> Self {
+        Self { endpoints, pod, http: OnceLock::new() }
+    }
+
+    pub const fn pod(&self) -> Pod {
+        self.pod
     }
 
     fn http(&self) -> SharedHttpClient {
@@ -93,15 +117,20 @@ impl Shared {
         self.http.get_or_init(|| Builder::new().build_with_connector_fn(connect)).clone()
     }
 
-    /// What every client of this store is built from; credentials come on top.
-    fn config(&self, spec: &Spec, retry: Option<&RetrySettings>) -> Result<SdkConfig, Error> {
+    /// Makes credentials of AWS for other backends than AWS. `field`: where the spec has the region.
+    pub fn sts(&self, field: &str, region: &str, retry: Option<&RetrySettings>) -> Result<auth::Sts, Error> {
+        Ok(auth::Sts::new(&self.config(field, region, retry)?, self.endpoints.sts.as_deref()))
+    }
+
+    /// What every client of a store is built from; credentials come on top.
+    fn config(&self, field: &str, region: &str, retry: Option<&RetrySettings>) -> Result<SdkConfig, Error> {
         let timeouts = TimeoutConfig::builder().operation_timeout(REQUEST_TIMEOUT).build();
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(self.http())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .time_source(SystemTimeSource::new())
-            .region(region(spec)?)
+            .region(checked_region(field, region)?)
             .retry_config(retries(retry)?)
             .timeout_config(timeouts)
             // `auth::Credentials` caches, and knows when a refusal means that what it cached is no good.
@@ -124,7 +153,7 @@ pub async fn open(
         let problem = format!("{FIELD}.service: {:?} is not part of this build yet; use SecretsManager", spec.service);
         return Err(Error::fix(Code::NotSupported, problem));
     }
-    let config = shared.config(spec, store.spec.retry_settings.as_ref())?;
+    let config = shared.config(&format!("{FIELD}.region"), &spec.region, store.spec.retry_settings.as_ref())?;
     let credentials = auth::credentials(spec, store, access, &config, shared.endpoints.sts.as_deref()).await?;
     Ok(SecretsManager::new(
         &config,
@@ -154,14 +183,13 @@ pub fn is_referent(spec: &Spec) -> bool {
 }
 
 /// The region becomes part of a host name, so nothing but a region may stand there.
-fn region(spec: &Spec) -> Result<Region, Error> {
-    let is_region = |name: &str| {
-        !name.is_empty() && name.len() <= 63 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    if is_region(&spec.region) {
-        return Ok(Region::new(spec.region.clone()));
+fn checked_region(field: &str, region: &str) -> Result<Region, Error> {
+    let is_region =
+        !region.is_empty() && region.len() <= 63 && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if is_region {
+        return Ok(Region::new(region.to_owned()));
     }
-    let problem = format!("{FIELD}.region: {:?} is not a region; write one like eu-central-1", spec.region);
+    let problem = format!("{field}: {region:?} is not a region; write one like eu-central-1");
     Err(Error::fix(Code::StoreInvalid, problem))
 }
 

@@ -80,7 +80,8 @@ async fn open_at(backend: &Backend, spec: Spec) -> Result<SecretsManager, Error>
         spec: Arc::new(SecretStoreSpec { provider, retry_settings: Some(retry), ..SecretStoreSpec::default() }),
     };
     let metrics = ProviderMetrics::new(&prometheus::Registry::new()).unwrap();
-    open(&spec, &store, access(), &Shared::new(endpoints), &metrics, Reads::new(Demand::default())).await
+    open(&spec, &store, access(), &Shared::new(endpoints, Pod::default()), &metrics, Reads::new(Demand::default()))
+        .await
 }
 
 async fn store(backend: &Backend) -> SecretsManager {

@@ -37,8 +37,10 @@ impl Server {
 
     /// No answer, or one that broke off.
     pub fn failed(&self, error: &reqwest::Error) -> Error {
-        if let Some(why) = certificate_problem(error) {
-            return self.untrusted(&why);
+        match distrust(error) {
+            Some(Distrust::Ours(why)) => return self.untrusted(&why),
+            Some(Distrust::Theirs(why)) => return self.distrusts(&why),
+            None => {}
         }
         if error.is_timeout() {
             return self.unreachable("no answer in time");
@@ -55,6 +57,12 @@ impl Server {
         let advice =
             "put the certificate of the authority that signed it into spec.provider.vault.caBundle or caProvider";
         Error::fix(Code::VaultUntrusted, format!("the certificate of {self} is not trusted: {why}; {advice}"))
+    }
+
+    fn distrusts(&self, why: &str) -> Error {
+        let advice = "set spec.provider.vault.tls (or auth.cert) to a certificate for clients that it trusts";
+        let message = format!("{self} demands a client certificate or refuses the one it was shown: {why}; {advice}");
+        Error::fix(Code::VaultLoginDenied, message)
     }
 
     pub fn redirects(&self) -> Error {
@@ -90,19 +98,37 @@ impl Server {
                     retry_after.map_or_else(String::new, |wait| format!(", and asks to wait {} s", wait.as_secs()));
                 Some(Error::retry(Code::VaultThrottled, format!("{self} limits the rate of requests{wait}")))
             }
-            // The codes by which Vault says that this node cannot serve: standbys, not initialized, sealed.
-            472 | 473 | 501 | 503 => {
+            412 => {
+                let advice =
+                    "it passes by itself; forwardInconsistent beside readYourWrites has the active node answer";
                 let message =
-                    format!("{self} is sealed or not active ({status}: {said}); unseal it or check its state");
+                    format!("a replica of {self} is behind what was read or written before ({status}); {advice}");
+                Some(Error::retry(Code::VaultBehind, message))
+            }
+            472 => {
+                Some(self.not_active(status, "a disaster recovery secondary, which serves nobody until it is promoted"))
+            }
+            473 => Some(self.not_active(status, "a performance standby, which cannot answer this by itself")),
+            501 => {
+                let message = format!("{self} is not initialized ({status}: {said}); initialize it");
+                Some(Error::outage(Code::VaultNotInitialized, message))
+            }
+            503 => {
+                let message = format!("{self} is sealed or has no active node ({status}: {said}); unseal it");
                 Some(Error::outage(Code::VaultSealed, message))
             }
             502 | 504 => Some(self.unreachable(&format!("it answers {status}: {said}"))),
-            412 | 500..=599 => {
+            500..=599 => {
                 let message = format!("{self} answered {status}: {said}; see Vault's own log");
                 Some(Error::retry(Code::VaultUnexpectedAnswer, message))
             }
             _ => None,
         }
+    }
+
+    fn not_active(&self, status: u16, what: &str) -> Error {
+        let advice = "set spec.provider.vault.server to the active node or a load balancer that finds it";
+        Error::outage(Code::VaultNotActive, format!("{self} is {what} ({status}); {advice}"))
     }
 
     /// A reply to a read or list of `path` that is neither success nor absence. `capability`: what a policy must grant.
@@ -153,17 +179,38 @@ fn one_line(text: &str) -> String {
     lines.join(", ")
 }
 
-/// What is wrong with the server's certificate, if that is why a request failed.
-fn certificate_problem(error: &reqwest::Error) -> Option<String> {
+/// Who finds a certificate wanting, and why.
+enum Distrust {
+    Ours(String),
+    Theirs(String),
+}
+
+/// Whose certificate is to blame, if one is why a request failed.
+fn distrust(error: &reqwest::Error) -> Option<Distrust> {
+    use rustls::AlertDescription as Alert;
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         let error = unpacked(error);
-        if let Some(problem @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) =
-            error.downcast_ref()
-        {
-            return Some(problem.to_string());
+        match error.downcast_ref() {
+            Some(problem @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)) => {
+                return Some(Distrust::Ours(problem.to_string()));
+            }
+            Some(
+                problem @ rustls::Error::AlertReceived(
+                    Alert::CertificateRequired
+                    | Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::UnknownCA
+                    // An authority that only has the name of a trusted one.
+                    | Alert::DecryptError
+                    | Alert::AccessDenied,
+                ),
+            ) => return Some(Distrust::Theirs(problem.to_string())),
+            _ => cause = error.source(),
         }
-        cause = error.source();
     }
     None
 }

@@ -1,22 +1,24 @@
-//! The transport: executes the typed endpoints of `vaultrs` (and ours) over our own HTTP client.
+//! The transport: sends requests over our own HTTP client.
 //!
-//! What enters is an endpoint, a token and a Vault namespace; what leaves is status and JSON body, or an [`Error`] when
-//! there is no such answer. Endpoint types supply path, method, query and body; their response types are not used,
-//! because they demand fields that servers leave out and lose digits of numbers. Promised: a deadline over all attempts,
-//! bounded bodies, repeats as the store's `retrySettings` say, one redirect followed (a standby answers 307) within the
-//! same scheme, no `VAULT_*` variables of this process.
+//! What enters is a request, a token and a Vault namespace; what leaves is status and JSON body, or an [`Error`] when
+//! there is no such answer. Promised: a deadline over all attempts, bounded bodies, repeats as the store's
+//! `retrySettings` say, one redirect followed (a standby answers 307) within the same scheme, no `VAULT_*` variables of
+//! this process.
 
 use std::time::Duration;
 
 use api::{duration::GoDuration, store::RetrySettings};
 use reqwest::{
-    Client, Method, Response, StatusCode, Url,
+    Client, Response, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER},
 };
-use rustify::endpoint::Endpoint;
 use zeroize::Zeroizing;
 
-use super::fault::Server;
+use super::{
+    consistency::Consistency,
+    fault::Server,
+    request::{Request, parse_server},
+};
 use crate::{
     error::{Code, Error},
     http::REQUEST_TIMEOUT,
@@ -39,6 +41,7 @@ pub struct Transport {
     http: Client,
     base: Url,
     headers: HeaderMap,
+    consistency: Consistency,
     retry: Retry,
     server: Server,
 }
@@ -108,6 +111,13 @@ impl Retry {
     }
 }
 
+/// A request on its way to this server.
+struct Bound<'a> {
+    url: Url,
+    request: &'a Request,
+    caller: &'a Caller,
+}
+
 /// How an attempt ended that may be repeated.
 enum Attempt {
     Final(Result<Reply, Error>),
@@ -119,7 +129,13 @@ impl Transport {
     pub fn new(http: Client, server: &str, headers: HeaderMap, retry: Retry) -> Result<Self, Error> {
         let base = parse_server(server)?;
         let server = Server::new(&base);
-        Ok(Self { http, base, headers, retry, server })
+        Ok(Self { http, base, headers, consistency: Consistency::new(false, false), retry, server })
+    }
+
+    /// The same, with other demands on replicas than none.
+    #[must_use]
+    pub fn with_consistency(self, consistency: Consistency) -> Self {
+        Self { consistency, ..self }
     }
 
     /// The server, for messages.
@@ -127,19 +143,19 @@ impl Transport {
         &self.server
     }
 
-    /// Executes `endpoint`, at most [`REQUEST_TIMEOUT`] long, repeats included.
-    pub async fn call<E: Endpoint>(&self, endpoint: &E, caller: &Caller) -> Result<Reply, Error> {
-        let request = Request::new(&self.base, endpoint)?;
-        match tokio::time::timeout(REQUEST_TIMEOUT, self.repeat(&request, caller)).await {
+    /// Executes a request, at most [`REQUEST_TIMEOUT`] long, repeats included.
+    pub async fn call(&self, request: &Request, caller: &Caller) -> Result<Reply, Error> {
+        let bound = Bound { url: request.url(&self.base)?, request, caller };
+        match tokio::time::timeout(REQUEST_TIMEOUT, self.repeat(&bound)).await {
             Ok(result) => result,
             Err(_) => Err(self.server.unreachable("no answer in time")),
         }
     }
 
-    async fn repeat(&self, request: &Request, caller: &Caller) -> Result<Reply, Error> {
+    async fn repeat(&self, bound: &Bound<'_>) -> Result<Reply, Error> {
         let mut repeats = self.retry.repeats;
         loop {
-            match self.attempt(request, caller).await {
+            match self.attempt(bound).await {
                 Attempt::Final(result) => return result,
                 Attempt::Again { error, .. } if repeats == 0 => return Err(error),
                 Attempt::Again { after, .. } => tokio::time::sleep(after).await,
@@ -148,8 +164,8 @@ impl Transport {
         }
     }
 
-    async fn attempt(&self, request: &Request, caller: &Caller) -> Attempt {
-        match self.send(request, caller).await {
+    async fn attempt(&self, bound: &Bound<'_>) -> Attempt {
+        match self.send(bound).await {
             Ok(response) => self.read(response).await,
             Err(error) if error.code() == Code::VaultUnreachable => {
                 Attempt::Again { error, after: self.retry.interval }
@@ -159,29 +175,35 @@ impl Transport {
     }
 
     /// Sends a request, following one redirect to where the scheme is the same.
-    async fn send(&self, request: &Request, caller: &Caller) -> Result<Response, Error> {
-        let response = self.send_to(request.url.clone(), request, caller).await?;
+    async fn send(&self, bound: &Bound<'_>) -> Result<Response, Error> {
+        let response = self.send_to(bound.url.clone(), bound).await?;
         if !response.status().is_redirection() {
             return Ok(response);
         }
         let target = response.headers().get(LOCATION).and_then(|target| target.to_str().ok());
-        let target = target.and_then(|target| request.url.join(target).ok());
+        let target = target.and_then(|target| bound.url.join(target).ok());
         match target.filter(|target| {
             response.status() == StatusCode::TEMPORARY_REDIRECT && target.scheme() == self.base.scheme()
         }) {
             Some(target) => {
-                let response = self.send_to(target, request, caller).await?;
+                let response = self.send_to(target, bound).await?;
                 if response.status().is_redirection() { Err(self.server.redirects()) } else { Ok(response) }
             }
             None => Err(self.server.redirects()),
         }
     }
 
-    async fn send_to(&self, url: Url, request: &Request, caller: &Caller) -> Result<Response, Error> {
+    async fn send_to(&self, url: Url, bound: &Bound<'_>) -> Result<Response, Error> {
+        let Bound { request, caller, .. } = bound;
         let mut headers = self.headers.clone();
         headers.insert(REQUEST_HEADER, HeaderValue::from_static("true"));
-        headers.extend(caller.token.clone().map(|token| (TOKEN_HEADER, token)));
-        headers.extend(caller.namespace.clone().map(|namespace| (NAMESPACE_HEADER, namespace)));
+        for (name, value) in [(TOKEN_HEADER, &caller.token), (NAMESPACE_HEADER, &caller.namespace)] {
+            if let Some(value) = value {
+                // In place of what the store's own headers say.
+                headers.insert(name, value.clone());
+            }
+        }
+        self.consistency.ask(&mut headers);
         let mut builder = self.http.request(request.method.clone(), url).headers(headers);
         if let Some(body) = &request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body.to_vec());
@@ -191,13 +213,16 @@ impl Transport {
 
     async fn read(&self, response: Response) -> Attempt {
         let status = response.status().as_u16();
+        self.consistency.saw(response.headers());
         let retry_after = retry_after(response.headers());
         let media_type = media_type(response.headers());
         let body = match self.body(response).await {
             Ok(body) => body,
             Err(error) => return Attempt::Final(Err(error)),
         };
-        let body = if body.is_empty() && matches!(status, 200..=299) { Ok(Json::Null) } else { Json::parse(&body) };
+        // Where the status says everything, nothing need be said with it. A 404 does not: absence has a body.
+        let needs_no_body = matches!(status, 200..=299 | 412 | 429 | 472 | 473 | 500..=599);
+        let body = if body.is_empty() && needs_no_body { Ok(Json::Null) } else { Json::parse(&body) };
         let reply = match (body, status) {
             (Ok(body), _) => Reply { status, body },
             // A proxy's page: what is behind it does not answer.
@@ -213,8 +238,8 @@ impl Transport {
                 Some(after) if after <= MAX_RETRY_AFTER => Attempt::Again { error, after },
                 _ => Attempt::Final(Err(error)),
             },
-            // Not initialized: nothing that passes within seconds.
-            Some(error) if status == 501 => Attempt::Final(Err(error)),
+            // Not initialized, or waiting for another cluster to fail: nothing that passes within seconds.
+            Some(error) if matches!(status, 472 | 501) => Attempt::Final(Err(error)),
             Some(error) => Attempt::Again { error, after: self.retry.interval },
         }
     }
@@ -229,56 +254,6 @@ impl Transport {
         }
         Ok(body)
     }
-}
-
-/// An endpoint, ready to be sent more than once.
-struct Request {
-    method: Method,
-    url: Url,
-    body: Option<Zeroizing<Vec<u8>>>,
-}
-
-impl Request {
-    fn new<E: Endpoint>(base: &Url, endpoint: &E) -> Result<Self, Error> {
-        // The errors of these types quote what they hold.
-        let unbuildable = |_| Error::bug(Code::VaultRequestInvalid, "a request to Vault could not be put together");
-        let mut url = endpoint_url(base, &endpoint.path())?;
-        let query = endpoint.query().map_err(unbuildable)?;
-        url.set_query(query.as_deref().filter(|query| !query.is_empty()));
-        let body = endpoint.body().map_err(unbuildable)?.filter(|body| !body.is_empty()).map(Zeroizing::new);
-        Ok(Self { method: endpoint.method().into(), url, body })
-    }
-}
-
-/// `<base>/v1/<path>`, each segment percent-encoded. Empty segments are left out, as Vault's own client does.
-fn endpoint_url(base: &Url, path: &str) -> Result<Url, Error> {
-    // Two of the endpoint types begin their path with a tab.
-    let segments = || path.trim_start_matches('\t').split('/').filter(|segment| !segment.is_empty());
-    if segments().any(|segment| matches!(segment, "." | "..")) {
-        return Err(Error::fix(
-            Code::KeyInvalid,
-            format!("{path:?}: a path may not contain \".\" or \"..\"; write it out"),
-        ));
-    }
-    let mut url = base.clone();
-    match url.path_segments_mut() {
-        Ok(mut target) => target.pop_if_empty().push("v1").extend(segments()),
-        Err(()) => return Err(invalid_server("it cannot have a path")),
-    };
-    Ok(url)
-}
-
-fn parse_server(server: &str) -> Result<Url, Error> {
-    let url = Url::parse(server.trim()).map_err(|error| invalid_server(&error.to_string()))?;
-    match url.scheme() {
-        "http" | "https" if url.has_host() => Ok(url),
-        _ => Err(invalid_server("it must begin with http:// or https:// and a host")),
-    }
-}
-
-fn invalid_server(what: &str) -> Error {
-    let advice = "write it like https://vault.example.com:8200";
-    Error::fix(Code::StoreInvalid, format!("spec.provider.vault.server: {what}; {advice}"))
 }
 
 /// Seconds only: the other form, a date, is not used by Vault.

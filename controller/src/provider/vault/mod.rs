@@ -10,7 +10,8 @@ use std::{sync::Arc, time::Instant};
 
 use api::{
     external_secret::{Find, MetadataPolicy, RemoteRef},
-    provider::{Vault as Spec, VaultAuth},
+    provider::Vault as Spec,
+    reference::SecretKeySelector,
     store::RetrySettings,
 };
 use async_trait::async_trait;
@@ -18,30 +19,36 @@ use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    Readiness, Store, Values,
+    Readiness, Store, Values, aws,
     json::{self, Json, Numbers},
     metrics::ProviderMetrics,
     reads::Reads,
 };
 use crate::{
     error::{Code, Error},
-    http::Clients,
+    http::{Clients, Identity},
     resolve::Access,
     secret_bytes::SecretBytes,
 };
 
+mod consistency;
 mod fault;
 mod find;
 mod http;
 mod kv;
 mod login;
 mod refusals;
+mod request;
 mod session;
+mod token;
 
 #[cfg(test)]
 mod tests;
 
+pub use login::Google;
+
 use self::{
+    consistency::Consistency,
     http::{Retry, Transport},
     kv::{Document, Engine, Found, Location},
     login::Method,
@@ -53,6 +60,14 @@ const FIELD: &str = "spec.provider.vault";
 
 /// Most bytes that one search may bring; a Secret holds one.
 const MAX_FOUND_BYTES: usize = 16 << 20;
+
+/// What all stores share that `open` needs.
+pub struct Shared<'a> {
+    pub clients: &'a Clients,
+    pub aws: &'a aws::Shared,
+    pub google: &'a Google,
+    pub metrics: &'a ProviderMetrics,
+}
 
 /// An open engine.
 pub struct Vault {
@@ -73,24 +88,25 @@ pub async fn open(
     spec: &Spec,
     retry: Option<&RetrySettings>,
     access: Arc<Access>,
-    clients: &Clients,
-    metrics: &ProviderMetrics,
+    shared: &Shared<'_>,
     reads: Reads<Asked, Found>,
 ) -> Result<Vault, Error> {
-    if spec.tls.cert_secret_ref.is_some() || spec.tls.key_secret_ref.is_some() {
-        let problem = format!("{FIELD}.tls: client certificates are not part of this build yet; remove the field");
-        return Err(Error::fix(Code::NotSupported, problem));
-    }
     let bundle = spec.ca_bundle.as_deref().map(str::as_bytes);
     let ca = access.ca_bundle(FIELD, bundle, spec.ca_provider.as_ref()).await?;
-    let client = clients.client(&format!("{FIELD}.caBundle or caProvider"), ca.as_deref())?;
-    let transport = Transport::new(client, &spec.server, headers(spec)?, Retry::new(retry)?)?;
+    let identity = identity(spec, &access).await?;
+    let client = shared.clients.client(
+        &format!("{FIELD}.caBundle or caProvider"),
+        ca.as_deref(),
+        identity.as_ref().map(|(field, identity)| (field.as_str(), identity)),
+    )?;
+    let transport = Transport::new(client, &spec.server, headers(spec)?, Retry::new(retry)?)?
+        .with_consistency(Consistency::new(spec.read_your_writes, spec.forward_inconsistent));
     let session = Session::new(
         transport,
-        Method::new(spec.auth.as_ref(), &access)?,
+        Method::new(spec, retry, &access, shared)?,
         namespace("namespace", spec.namespace.as_deref())?,
         namespace("auth.namespace", spec.auth.as_ref().and_then(|auth| auth.namespace.as_deref()))?,
-        metrics.clone(),
+        shared.metrics.clone(),
     );
     session.open().await?;
     let engine = Engine::new(spec.path.as_deref(), spec.version);
@@ -99,18 +115,46 @@ pub async fn open(
 
 /// Whether any credential is looked up beside the ExternalSecret when the store is a ClusterSecretStore.
 pub fn is_referent(spec: &Spec) -> bool {
-    spec.auth.as_ref().is_some_and(auth_is_referent)
+    let certificate = [&spec.tls.cert_secret_ref, &spec.tls.key_secret_ref];
+    certificate.into_iter().flatten().any(|selector| selector.namespace.is_none())
+        || spec.auth.as_ref().is_some_and(login::is_referent)
 }
 
-fn auth_is_referent(auth: &VaultAuth) -> bool {
-    if let Some(token) = &auth.token_secret_ref {
-        return token.namespace.is_none();
+/// The certificate to present, with the field that asks for it: that of the cert method, where it is the credential, else
+/// that of `tls`. One connection can present one only.
+async fn identity(spec: &Spec, access: &Access) -> Result<Option<(String, Identity)>, Error> {
+    let method = spec.auth.as_ref().filter(|auth| auth.methods().first() == Some(&"cert"));
+    let method = method.and_then(|auth| auth.cert.as_ref());
+    let of_method = method.map(|cert| (cert.client_cert.as_ref(), cert.secret_ref.as_ref()));
+    let (block, names, pair) = match of_method {
+        Some(pair) if pair != (None, None) => ("auth.cert", ["clientCert", "secretRef"], pair),
+        _ => {
+            let pair = (spec.tls.cert_secret_ref.as_ref(), spec.tls.key_secret_ref.as_ref());
+            ("tls", ["certSecretRef", "keySecretRef"], pair)
+        }
+    };
+    match pair {
+        (Some(certificate), Some(key)) => {
+            let field = format!("{FIELD}.{block}");
+            let read = async |name: &str, selector: &SecretKeySelector, default_key: &str| {
+                access.secret_key(&format!("{field}.{name}"), selector, Some(default_key)).await
+            };
+            let certificate = read(names[0], certificate, "tls.crt").await?;
+            let key = read(names[1], key, "tls.key").await?;
+            let identity = Identity::new(certificate.expose(), key.expose());
+            Ok(Some((field, identity)))
+        }
+        (None, None) if method.is_some() => {
+            let problem = format!("{FIELD}.auth.cert: names no certificate; set clientCert and secretRef");
+            Err(Error::fix(Code::StoreInvalid, problem))
+        }
+        (None, None) => Ok(None),
+        (certificate, _) => {
+            let missing = if certificate.is_some() { names[1] } else { names[0] };
+            let problem = format!("{FIELD}.{block}.{missing}: needed; a client certificate needs both");
+            Err(Error::fix(Code::StoreInvalid, problem))
+        }
     }
-    auth.kubernetes.as_ref().is_some_and(|kubernetes| match (&kubernetes.service_account_ref, &kubernetes.secret_ref) {
-        (Some(account), _) => account.namespace.is_none(),
-        (None, Some(secret)) => secret.namespace.is_none(),
-        (None, None) => false,
-    })
 }
 
 fn headers(spec: &Spec) -> Result<HeaderMap, Error> {

@@ -19,12 +19,13 @@ use super::{
     http::{Caller, Reply, Transport},
     login::{Login, Method},
     refusals::Refusals,
+    request::Request,
+    token::{Life, Token, lease},
 };
 use crate::{
-    error::{Code, Error},
+    error::Error,
     provider::{
         Readiness,
-        json::Json,
         metrics::{ProviderMetrics, names},
     },
     resolve::Freshness,
@@ -48,30 +49,13 @@ pub struct Session {
     refusals: std::sync::Mutex<Refusals>,
 }
 
-/// A token in use.
-#[derive(Debug)]
-struct Token {
-    value: HeaderValue,
-    obtained_at: Instant,
-    life: Option<Life>,
-}
-
-/// Of a token that a login created.
-#[derive(Clone, Copy, Debug)]
-struct Life {
-    /// `None`: for ever.
-    ends_at: Option<Instant>,
-    renew_at: Option<Instant>,
-    /// What the login granted.
-    granted: Duration,
-    renewable: bool,
-}
-
-impl Life {
-    fn new(granted: Duration, renewable: bool, now: Instant) -> Self {
-        let at = |after| Some(granted).filter(|granted| !granted.is_zero()).and_then(|_| now.checked_add(after));
-        Self { ends_at: at(granted), renew_at: at(granted * 2 / 3), granted, renewable }
-    }
+/// What a token is obtained for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Purpose {
+    /// To have one.
+    None,
+    /// To make a request with it.
+    Request,
 }
 
 impl Session {
@@ -119,9 +103,10 @@ impl Session {
         endpoint: &E,
         call: &str,
     ) -> Result<Reply, Error> {
-        let token = self.obtain().await?;
+        let request = Request::new(endpoint)?;
+        let token = self.obtain(Purpose::Request).await?;
         let mut caller = Caller { token: token.as_ref().map(|token| token.value.clone()), namespace };
-        let mut reply = self.counted(endpoint, &caller, call).await?;
+        let mut reply = self.counted(&request, &caller, call).await?;
         let path = endpoint.path();
         if reply.status != 403 {
             self.refusals().forget(|refused| refused == path);
@@ -133,8 +118,9 @@ impl Session {
         }
         let mut used = token.clone();
         if let Some(next) = self.obtain_other(&token).await? {
+            next.count_use();
             caller.token = Some(next.value.clone());
-            reply = self.counted(endpoint, &caller, call).await?;
+            reply = self.counted(&request, &caller, call).await?;
             used = next;
         }
         // A token that was given, and not obtained by a login, costs Vault nothing to look at again.
@@ -144,8 +130,8 @@ impl Session {
         Ok(reply)
     }
 
-    async fn counted<E: Endpoint>(&self, endpoint: &E, caller: &Caller, call: &str) -> Result<Reply, Error> {
-        let result = self.transport.call(endpoint, caller).await;
+    async fn counted(&self, request: &Request, caller: &Caller, call: &str) -> Result<Reply, Error> {
+        let result = self.transport.call(request, caller).await;
         let success = result.as_ref().is_ok_and(|reply| reply.is_success() || reply.status == 404);
         self.metrics.count(names::VAULT, call, success);
         result
@@ -153,7 +139,7 @@ impl Session {
 
     /// Obtains a token now unless there is one. What a store is opened with.
     pub async fn open(&self) -> Result<(), Error> {
-        self.obtain().await.map(|_| ())
+        self.obtain(Purpose::None).await.map(|_| ())
     }
 
     /// Asks Vault whether the token is good.
@@ -170,9 +156,13 @@ impl Session {
     /// Gives back a token that a login created. Nothing depends on it: the token ends by itself.
     pub async fn close(&self) {
         let Some(token) = self.token.lock().await.take() else { return };
-        if token.life.is_some() {
+        if token.is_revocable() {
             let caller = self.login_caller(Some(token.value.clone()));
-            if let Err(error) = self.counted(&RevokeTokenSelfRequest {}, &caller, names::VAULT_REVOKE_SELF).await {
+            let revoked = match Request::new(&RevokeTokenSelfRequest {}) {
+                Ok(request) => self.counted(&request, &caller, names::VAULT_REVOKE_SELF).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = revoked {
                 tracing::debug!(%error, "a token was not revoked and is left to expire");
             }
         }
@@ -187,7 +177,7 @@ impl Session {
     }
 
     /// The token in use, renewed if it is time. `None`: requests carry none.
-    async fn obtain(&self) -> Result<Option<Arc<Token>>, Error> {
+    async fn obtain(&self, purpose: Purpose) -> Result<Option<Arc<Token>>, Error> {
         if self.is_anonymous() {
             return Ok(None);
         }
@@ -202,15 +192,18 @@ impl Session {
                     // The old one still does; the backend may be back before it ends.
                     Err(_) => {
                         let life = Life { renew_at: now.checked_add(RENEW_AGAIN), ..life };
-                        let token =
-                            Token { value: token.value.clone(), obtained_at: token.obtained_at, life: Some(life) };
-                        *held = Some(Arc::new(token));
+                        *held = Some(Arc::new(token.living(life, token.obtained_at)));
                     }
                 },
                 _ => {}
             }
         } else {
             *held = Some(Arc::new(self.login(Freshness::Cached).await?));
+        }
+        if purpose == Purpose::Request && held.as_ref().is_some_and(|token| !token.count_use()) {
+            let next = self.login(Freshness::Cached).await?;
+            next.count_use();
+            *held = Some(Arc::new(next));
         }
         Ok(held.clone())
     }
@@ -232,17 +225,18 @@ impl Session {
 
     /// Renews a token, or logs in again where that gains little: near the longest life that Vault allows it.
     async fn renewed(&self, token: &Token, life: Life) -> Result<Token, Error> {
-        if life.renewable && life.ends_at.is_some_and(|ends_at| now() < ends_at) {
+        if life.is_renewable && life.ends_at.is_some_and(|ends_at| now() < ends_at) {
             let started = now();
             let caller = self.login_caller(Some(token.value.clone()));
-            let reply = self.transport.call(&RenewTokenSelfRequest { increment: None }, &caller).await;
+            let request = Request::new(&RenewTokenSelfRequest { increment: None })?;
+            let reply = self.transport.call(&request, &caller).await;
             if let Ok(reply) = reply
                 && let Some(granted) = reply.body.get("auth").and_then(lease)
                 && reply.is_success()
-                && granted * 2 >= life.granted
+                && granted >= life.granted / 2
             {
                 let life = Life { granted: life.granted, ..Life::new(granted, true, started) };
-                return Ok(Token { value: token.value.clone(), obtained_at: started, life: Some(life) });
+                return Ok(token.living(life, started));
             }
         }
         self.login(Freshness::Cached).await
@@ -251,35 +245,20 @@ impl Session {
     async fn login(&self, freshness: Freshness) -> Result<Token, Error> {
         let obtained_at = now();
         match self.method.prepare(freshness).await? {
-            Login::Token(value) => Ok(Token { value, obtained_at, life: None }),
+            Login::Token(value) => Ok(Token::given(value, obtained_at)),
             Login::Exchange(exchange) => {
-                let reply = self.counted(&exchange.endpoint, &self.login_caller(None), names::VAULT_LOGIN).await?;
+                let reply = self.counted(&exchange.request, &self.login_caller(None), names::VAULT_LOGIN).await?;
                 let is_denied = matches!(reply.status, 400 | 401 | 403);
-                if is_denied && exchange.from_cache && freshness == Freshness::Cached {
+                if is_denied && exchange.has_fresher && freshness == Freshness::Cached {
                     return Box::pin(self.login(Freshness::Fresh)).await;
                 }
                 if !reply.is_success() {
                     return Err(exchange.denied(self.server(), &reply));
                 }
-                let auth = reply.body.take("auth").unwrap_or(Json::Null);
-                let Some(value) = auth.get("client_token").and_then(Json::as_str) else {
-                    let problem = format!("{} answered a login without a token", self.server());
-                    return Err(Error::retry(Code::VaultUnexpectedAnswer, problem));
-                };
-                let value = super::login::header(value.as_bytes()).map_err(|()| {
-                    let problem = format!("{} answered a login with a token that no header can carry", self.server());
-                    Error::fix(Code::VaultUnexpectedAnswer, problem)
-                })?;
-                let renewable = auth.get("renewable") == Some(&Json::Bool(true));
-                let life = Life::new(lease(&auth).unwrap_or_default(), renewable, obtained_at);
-                Ok(Token { value, obtained_at, life: Some(life) })
+                Token::granted(self.server(), reply, obtained_at)
             }
         }
     }
-}
-
-fn lease(auth: &Json) -> Option<Duration> {
-    auth.get("lease_duration").and_then(Json::as_u64).map(Duration::from_secs)
 }
 
 fn now() -> Instant {

@@ -5,7 +5,7 @@ use std::{
 
 use api::{
     external_secret::FindName,
-    provider::{KubernetesAuth, VaultVersion},
+    provider::{KubernetesAuth, VaultAuth, VaultVersion},
     reference::{SecretKeySelector, ServiceAccountSelector},
 };
 
@@ -15,6 +15,9 @@ use crate::{
     provider::fixture::{Answer, Backend, Received, kube_client},
     resolve::Scope,
 };
+
+mod apart;
+mod mutual;
 
 const DENIED: &str = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
 
@@ -56,7 +59,9 @@ async fn open_with(backend: &Backend, version: VaultVersion, auth: Option<VaultA
     let spec = Spec { server: backend.url.clone(), path: Some("secret".into()), version, auth, ..Spec::default() };
     let retry = RetrySettings { max_retries: Some(0), retry_interval: None };
     let metrics = ProviderMetrics::new(&prometheus::Registry::new()).unwrap();
-    open(&spec, Some(&retry), access(), &Clients::default(), &metrics, Reads::new(Demand::default())).await
+    let aws = aws::Shared::new(aws::Endpoints::default(), aws::Pod::default());
+    let shared = Shared { clients: &Clients::default(), aws: &aws, google: &Google::default(), metrics: &metrics };
+    open(&spec, Some(&retry), access(), &shared, Reads::new(Demand::default())).await
 }
 
 async fn store(backend: &Backend) -> Vault {
@@ -175,6 +180,55 @@ async fn find_walks_folders_and_goes_by_name_or_tags() {
         let found = found.map(|found| found.into_keys().collect::<Vec<_>>());
         assert_eq!(found.as_deref().map(|found| found.iter().map(String::as_str).collect()), expected, "{query:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 12)]
+async fn search_makes_a_bounded_number_of_requests_at_the_same_time() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let folders: Vec<String> = (0..40).map(|number| format!("\"folder-{number}/\"")).collect();
+    let root = format!(r#"{{"data":{{"keys":[{}]}}}}"#, folders.join(","));
+    let (now, peak) = (running.clone(), most.clone());
+    let backend = Backend::start(move |request| {
+        peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        // Long enough for all that are under way to arrive.
+        std::thread::sleep(Duration::from_millis(5));
+        now.fetch_sub(1, Ordering::SeqCst);
+        match (request.method.as_str(), request.target.as_str()) {
+            ("LIST", "/v1/secret/metadata") => Answer::json(200, root.clone()),
+            ("LIST", _) => Answer::json(200, r#"{"data":{"keys":["app"]}}"#),
+            _ => entry(r#"{"k":"v"}"#),
+        }
+    })
+    .await;
+    let found = store(&backend).await.find(&Find::default(), Instant::now()).await.unwrap().unwrap();
+    assert_eq!((found.len(), backend.lines().len()), (40, 81));
+    let most = most.load(Ordering::SeqCst);
+    assert!((2..=find::CONCURRENCY).contains(&most), "{most} at once");
+}
+
+#[tokio::test]
+async fn versions_are_asked_for_by_number_and_destroyed_ones_are_absent() {
+    let backend = Backend::start(|request| match request.target.as_str() {
+        "/v1/secret/data/app?version=1" => entry(r#"{"k":"old"}"#),
+        "/v1/secret/data/app?version=2" => {
+            Answer::json(404, r#"{"data":{"data":null,"metadata":{"destroyed":true,"version":2}}}"#)
+        }
+        "/v1/secret/data/app?version=3" => {
+            Answer::json(404, r#"{"data":{"data":null,"metadata":{"deletion_time":"2026-01-01T00:00:00Z"}}}"#)
+        }
+        _ => entry(r#"{"k":"new"}"#),
+    })
+    .await;
+    let store = store(&backend).await;
+    for (version, expected) in
+        [(Some("1"), Some("old")), (Some("2"), None), (Some("3"), None), (None, Some("new")), (Some("0"), Some("new"))]
+    {
+        let remote = RemoteRef { version: version.map(Into::into), ..remote("app", Some("k")) };
+        let found = text(store.get(&remote, Instant::now()).await.unwrap());
+        assert_eq!(found.as_deref(), expected, "{version:?}");
+    }
+    let named = RemoteRef { version: Some("AWSCURRENT".into()), ..remote("app", None) };
+    assert_eq!(store.get(&named, Instant::now()).await.unwrap_err().code(), Code::SpecInvalid);
 }
 
 #[tokio::test]
@@ -324,12 +378,8 @@ async fn token_is_renewed_at_two_thirds_of_its_life() {
 }
 
 #[tokio::test]
-async fn what_this_build_lacks_is_named_by_field() {
+async fn auth_without_a_method_is_refused() {
     let backend = Backend::start(|_| entry("{}")).await;
-    let auth = VaultAuth { ldap: Some(api::provider::LdapAuth::default()), ..VaultAuth::default() };
-    let error = open_with(&backend, VaultVersion::V2, Some(auth)).await.err().unwrap();
-    assert_eq!(error.code(), Code::NotSupported);
-    assert!(error.to_string().contains("spec.provider.vault.auth.ldap"), "{error}");
     let error = open_with(&backend, VaultVersion::V2, Some(VaultAuth::default())).await.err().unwrap();
     assert_eq!(error.code(), Code::StoreInvalid);
 }

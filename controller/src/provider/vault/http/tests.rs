@@ -14,7 +14,11 @@ fn transport(server: &str) -> Transport {
     Transport::new(client, server, HeaderMap::new(), retry).unwrap()
 }
 
-fn read(path: &str) -> ReadSecretRequest {
+fn read(path: &str) -> Request {
+    Request::new(&read_request(path)).unwrap()
+}
+
+fn read_request(path: &str) -> ReadSecretRequest {
     ReadSecretRequest { mount: "secret".into(), path: path.into(), version: None }
 }
 
@@ -28,9 +32,9 @@ async fn request_carries_prefix_encoded_path_version_token_and_namespace() {
     let transport = transport(&format!("{}/vault/", backend.url));
     let caller =
         Caller { token: Some(HeaderValue::from_static("tok")), namespace: Some(HeaderValue::from_static("team-a/")) };
-    let request = ReadSecretRequest { version: Some(7), ..read("a b/c%d?e#ü") };
+    let request = Request::new(&ReadSecretRequest { version: Some(7), ..read_request("a b/c%d?e#ü") }).unwrap();
     transport.call(&request, &caller).await.unwrap();
-    let list = ListSecretsRequest { mount: "secret".into(), path: String::new() };
+    let list = Request::new(&ListSecretsRequest { mount: "secret".into(), path: String::new() }).unwrap();
     transport.call(&list, &Caller::default()).await.unwrap();
     let expected = ["GET /vault/v1/secret/data/a%20b/c%25d%3Fe%23%C3%BC?version=7", "LIST /vault/v1/secret/metadata"];
     assert_eq!(backend.lines(), expected);
@@ -63,7 +67,10 @@ async fn answers_that_are_not_vault_s_are_told_apart() {
         (truncated, Code::VaultUnexpectedAnswer, Class::Retry, 1),
         (Answer::json(200, format!("\"{}\"", "x".repeat(MAX_BODY))), Code::VaultUnexpectedAnswer, Class::Fix, 1),
         (Answer::json(503, sealed), Code::VaultSealed, Class::Outage, 2),
-        (Answer::json(501, sealed), Code::VaultSealed, Class::Outage, 1),
+        (Answer::json(501, r#"{"errors":["not init"]}"#), Code::VaultNotInitialized, Class::Outage, 1),
+        (Answer::json(472, ""), Code::VaultNotActive, Class::Outage, 1),
+        (Answer::json(473, "{}"), Code::VaultNotActive, Class::Outage, 2),
+        (Answer::json(412, r#"{"errors":["required index state not present"]}"#), Code::VaultBehind, Class::Retry, 2),
         (Answer::json(500, r#"{"errors":["internal"]}"#), Code::VaultUnexpectedAnswer, Class::Retry, 2),
         (Answer::json(429, "{}"), Code::VaultThrottled, Class::Retry, 1),
         (Answer::json(429, "{}").with("retry-after", "60"), Code::VaultThrottled, Class::Retry, 1),
@@ -75,6 +82,52 @@ async fn answers_that_are_not_vault_s_are_told_apart() {
         let error = call(&backend).await.unwrap_err();
         assert_eq!((error.code(), error.class(), backend.lines().len()), (code, class, attempts), "{shown}: {error}");
     }
+}
+
+#[tokio::test]
+async fn answer_that_does_not_end_is_given_up() {
+    let slow = Answer { stalls: true, ..Answer::json(200, r#"{"data":"#) };
+    let backend = Backend::start(move |_| slow.clone()).await;
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let error = call(&backend).await.unwrap_err();
+    assert_eq!((error.code(), error.class()), (Code::VaultUnreachable, Class::Outage), "{error}");
+    assert!(error.to_string().contains("no answer in time"), "{error}");
+    assert!(started.elapsed() < REQUEST_TIMEOUT * 2, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn state_of_a_replica_is_sent_back_and_forwarding_asked_for() {
+    let state = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "v1:c:7:7:h");
+    let told = state.clone();
+    let backend = Backend::start(move |_| Answer::json(200, "{}").with("x-vault-index", told.clone())).await;
+    for (consistency, expected) in [
+        (Consistency::new(false, false), (None, None)),
+        (Consistency::new(true, false), (Some(state.as_str()), None)),
+        (Consistency::new(true, true), (Some(state.as_str()), Some("forward-active-node"))),
+    ] {
+        let transport = transport(&backend.url).with_consistency(consistency);
+        for _ in 0..2 {
+            transport.call(&read("app"), &Caller::default()).await.unwrap();
+        }
+        let received = backend.received();
+        let last = received.last().unwrap();
+        assert_eq!((last.header("x-vault-index"), last.header("x-vault-inconsistent")), expected);
+    }
+}
+
+#[tokio::test]
+async fn headers_of_the_store_go_with_every_request_and_never_replace_the_token() {
+    let backend = Backend::start(|_| Answer::json(200, "{}")).await;
+    let headers = [("x-team", "a"), ("x-vault-token", "forged"), ("x-vault-request", "false")];
+    let headers = headers.into_iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+    let transport = Transport { headers: headers.collect(), ..transport(&backend.url) };
+    let caller = Caller { token: Some(HeaderValue::from_static("tok")), namespace: None };
+    transport.call(&read("app"), &caller).await.unwrap();
+    let received = &backend.received()[0];
+    let sent = ["x-team", "x-vault-token", "x-vault-request"].map(|name| received.header(name).unwrap_or_default());
+    assert_eq!(sent, ["a", "tok", "true"]);
+    assert_eq!(received.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-vault-token")).count(), 1);
 }
 
 #[tokio::test]
@@ -103,7 +156,7 @@ async fn certificate_of_an_unknown_authority_is_named_and_the_bundle_cures_it() 
     let (backend, pem) = Backend::start_tls(|_| Answer::json(200, "{}")).await;
     let clients = crate::http::Clients::default();
     for (ca, expected) in [(None, Some(Code::VaultUntrusted)), (Some(pem.as_bytes()), None)] {
-        let client = clients.client("spec.provider.vault.caBundle", ca).unwrap();
+        let client = clients.client("spec.provider.vault.caBundle", ca, None).unwrap();
         let transport = Transport::new(client, &backend.url, HeaderMap::new(), Retry::default()).unwrap();
         let result = transport.call(&read("app"), &Caller::default()).await;
         assert_eq!(result.as_ref().err().map(Error::code), expected, "{result:?}");
@@ -157,4 +210,37 @@ fn retry_settings_without_a_number_mean_no_repeat() {
     assert_eq!(parsed(Some(settings(Some(5), Some("250ms")))), Some((5, 250)));
     assert_eq!(parsed(Some(settings(Some(-1), None))), Some((0, 1000)));
     assert_eq!(parsed(Some(settings(Some(1), Some("soon")))), None);
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_where_the_server_does() {
+    use axum::{Router, http::Version};
+    use hyper_util::{
+        rt::{TokioExecutor, TokioIo},
+        server::conn::auto::Builder,
+        service::TowerToHyperService,
+    };
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let signed = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der());
+    let config = rustls::ServerConfig::builder().with_no_client_auth();
+    let mut config = config.with_single_cert(vec![signed.cert.der().clone()], key.into()).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(async |version: Version| format!(r#"{{"data":"{version:?}"}}"#));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
+            tokio::spawn(async move {
+                let stream = TokioIo::new(acceptor.accept(stream).await.unwrap());
+                let _ = Builder::new(TokioExecutor::new()).serve_connection(stream, service).await;
+            });
+        }
+    });
+    let client = crate::http::Clients::default().client("f", Some(signed.cert.pem().as_bytes()), None).unwrap();
+    let transport = Transport::new(client, &url, HeaderMap::new(), Retry::default()).unwrap();
+    let reply = transport.call(&read("app"), &Caller::default()).await.unwrap();
+    assert_eq!(reply.body.get("data").and_then(Json::as_str), Some("HTTP/2.0"));
 }

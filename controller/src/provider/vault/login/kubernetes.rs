@@ -7,11 +7,16 @@
 use std::sync::Arc;
 
 use api::provider::KubernetesAuth;
+use async_trait::async_trait;
 use vaultrs::api::auth::kubernetes::requests::LoginWithKubernetesRequest;
 
+use super::{
+    Exchange, Prepare, Shown, as_said,
+    credential::{self, Credential, Edges},
+};
 use crate::{
     error::{Code, Error},
-    provider::vault::{fault::Server, http::Reply},
+    provider::vault::request::Request,
     resolve::{Access, Freshness},
     secret_bytes::SecretBytes,
 };
@@ -25,66 +30,57 @@ const OWN_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const DEFAULT_KEY: &str = "token";
 
 pub struct Kubernetes {
-    spec: KubernetesAuth,
-    access: Arc<Access>,
+    pub spec: KubernetesAuth,
+    pub access: Arc<Access>,
 }
 
-/// A login that is ready to be sent.
-pub struct Exchange {
-    pub endpoint: LoginWithKubernetesRequest,
-    /// Whether a newer token of the ServiceAccount could be had.
-    pub from_cache: bool,
-    who: String,
+#[async_trait]
+impl Prepare for Kubernetes {
+    async fn prepare(&self, freshness: Freshness) -> Result<Exchange, Error> {
+        let token = self.token(freshness).await?;
+        let mount = super::mount(&self.spec.mount_path, "kubernetes");
+        let role = self.spec.role.clone();
+        let whom = format!("role {role:?}");
+        let login = LoginWithKubernetesRequest { mount: mount.clone(), role, jwt: token.text };
+        Ok(Exchange {
+            request: Request::new(&login)?,
+            has_fresher: self.spec.service_account_ref.is_some(),
+            shown: Shown {
+                field: FIELD,
+                mount_field: "mountPath",
+                mount,
+                whom,
+                with: token.shown,
+                advice: "check that the role exists and binds this ServiceAccount, its namespace and the token's \
+                         audience",
+                quote: as_said,
+            },
+        })
+    }
 }
 
 impl Kubernetes {
-    pub const fn new(spec: KubernetesAuth, access: Arc<Access>) -> Self {
-        Self { spec, access }
-    }
-
-    pub async fn prepare(&self, freshness: Freshness) -> Result<Exchange, Error> {
-        let spec = &self.spec;
-        let (token, who) = match (&spec.service_account_ref, &spec.secret_ref) {
-            (Some(account), _) => {
+    async fn token(&self, freshness: Freshness) -> Result<Credential, Error> {
+        let Self { spec, access } = self;
+        if let (None, Some(selector)) = (&spec.service_account_ref, &spec.secret_ref) {
+            let field = format!("{FIELD}.secretRef");
+            return credential::read(access, &field, "token", selector, Some(DEFAULT_KEY), Edges::Cut).await;
+        }
+        let (value, shown) = match &spec.service_account_ref {
+            Some(account) => {
                 let field = format!("{FIELD}.serviceAccountRef");
-                let namespace = self.access.scope().namespace(&field, account.namespace.as_deref())?;
-                let who = format!("ServiceAccount {namespace}/{}", account.name);
-                let token = self.access.service_account_token(&field, account, &account.audiences, freshness).await;
-                let token = match token {
+                let namespace = access.scope().namespace(&field, account.namespace.as_deref())?;
+                let shown = format!("ServiceAccount {namespace}/{}", account.name);
+                let token = match access.service_account_token(&field, account, &account.audiences, freshness).await {
                     Ok(token) => token,
-                    Err(error) => self.access.legacy_token(&field, account).await.ok_or(error)?,
+                    Err(error) => access.legacy_token(&field, account).await.ok_or(error)?,
                 };
-                (token, who)
+                (token, shown)
             }
-            (None, Some(secret)) => {
-                let field = format!("{FIELD}.secretRef");
-                let namespace = self.access.scope().namespace(&field, secret.namespace.as_deref())?;
-                let who = format!("the token in Secret {namespace}/{}", secret.name);
-                (self.access.secret_key(&field, secret, Some(DEFAULT_KEY)).await?, who)
-            }
-            (None, None) => (own_token().await?, "the controller's own ServiceAccount".to_owned()),
+            None => (own_token().await?, "the controller's own ServiceAccount".to_owned()),
         };
-        let jwt = std::str::from_utf8(token.expose().trim_ascii()).map_err(|_| {
-            Error::fix(Code::StoreInvalid, format!("{FIELD}: {who} is not a token; write a JSON Web Token"))
-        })?;
-        let endpoint =
-            LoginWithKubernetesRequest { mount: spec.mount_path.clone(), role: spec.role.clone(), jwt: jwt.to_owned() };
-        Ok(Exchange { endpoint, from_cache: spec.service_account_ref.is_some(), who })
-    }
-}
-
-impl Exchange {
-    /// The error that a refused login means.
-    pub fn denied(&self, server: &Server, reply: &Reply) -> Error {
-        let LoginWithKubernetesRequest { mount, role, .. } = &self.endpoint;
-        let (status, said) = (reply.status, reply.errors());
-        let problem =
-            format!("{FIELD}: login as role {role:?} at auth/{mount} of {server} with {}: {status}: {said}", self.who);
-        let advice = match status {
-            404 => "enable the method at that path or correct mountPath",
-            _ => "check that the role exists and binds this ServiceAccount, its namespace and the token's audience",
-        };
-        Error::fix(Code::VaultLoginDenied, format!("{problem}; {advice}"))
+        let text = credential::text(FIELD, &format!("the token of {shown}"), &value, Edges::Cut)?;
+        Ok(Credential { text, shown })
     }
 }
 
@@ -93,4 +89,12 @@ async fn own_token() -> Result<SecretBytes, Error> {
         let problem = format!("{FIELD}: the controller's own token cannot be read ({error}); set serviceAccountRef");
         Error::fix(Code::StoreInvalid, problem)
     })
+}
+
+pub fn is_referent(spec: &KubernetesAuth) -> bool {
+    match (&spec.service_account_ref, &spec.secret_ref) {
+        (Some(account), _) => account.namespace.is_none(),
+        (None, Some(secret)) => secret.namespace.is_none(),
+        (None, None) => false,
+    }
 }

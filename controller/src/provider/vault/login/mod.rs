@@ -1,18 +1,36 @@
 //! How a token is come by: one file per method.
+//!
+//! What enters is a store's `auth` block and the references it may follow; what leaves is a token to use as it is, or a
+//! request that brings one. Credentials are read when a login is due, so that a replaced one counts. Nothing here talks
+//! to Vault.
 
 use std::sync::Arc;
 
-use api::{provider::VaultAuth, reference::SecretKeySelector};
+use api::{
+    provider::{Vault as Spec, VaultAuth},
+    reference::SecretKeySelector,
+    store::RetrySettings,
+};
+use async_trait::async_trait;
 use reqwest::header::HeaderValue;
 
+use super::{Shared, fault::Server, http::Reply, request::Request};
 use crate::{
     error::{Code, Error},
     resolve::{Access, Freshness},
 };
 
+mod app_role;
+mod cert;
+mod credential;
+mod endpoint;
+mod gcp;
+mod iam;
+mod jwt;
 mod kubernetes;
+mod password;
 
-pub use kubernetes::Exchange;
+pub use gcp::Google;
 
 /// Where the authentication block stands in a store.
 const FIELD: &str = "spec.provider.vault.auth";
@@ -23,8 +41,15 @@ pub enum Method {
     Nothing,
     /// A token kept in a Secret.
     Token { selector: SecretKeySelector, access: Arc<Access> },
-    /// A token of a ServiceAccount, exchanged for one of Vault.
-    Kubernetes(kubernetes::Kubernetes),
+    /// Something that Vault exchanges for a token.
+    Exchanged(Box<dyn Prepare>),
+}
+
+/// A method that exchanges a credential for a token.
+#[async_trait]
+pub trait Prepare: Send + Sync {
+    /// Everything up to the request to Vault. `Freshness::Fresh`: Vault refused what was kept from an earlier time.
+    async fn prepare(&self, freshness: Freshness) -> Result<Exchange, Error>;
 }
 
 /// What a method leads to.
@@ -35,34 +60,59 @@ pub enum Login {
     Exchange(Exchange),
 }
 
+/// A login that is ready to be sent.
+pub struct Exchange {
+    pub request: Request,
+    /// Whether a newer credential could be had than the one in the request.
+    pub has_fresher: bool,
+    pub shown: Shown,
+}
+
+/// How messages speak of a login.
+pub struct Shown {
+    /// Field of the method.
+    pub field: &'static str,
+    /// Field of the mount, below it.
+    pub mount_field: &'static str,
+    pub mount: String,
+    /// What is logged in as, such as `role "app"`; empty if Vault decides.
+    pub whom: String,
+    /// The credential, such as `ServiceAccount team-a/app`.
+    pub with: String,
+    /// What to check when Vault refuses.
+    pub advice: &'static str,
+    /// What may be repeated of Vault's words.
+    pub quote: fn(String) -> String,
+}
+
 impl Method {
     /// The first method that is set, in the order in which the Go operator tries them.
-    pub fn new(auth: Option<&VaultAuth>, access: &Arc<Access>) -> Result<Self, Error> {
-        let Some(auth) = auth else { return Ok(Self::Nothing) };
+    pub fn new(
+        spec: &Spec,
+        retry: Option<&RetrySettings>,
+        access: &Arc<Access>,
+        shared: &Shared<'_>,
+    ) -> Result<Self, Error> {
+        let Some(auth) = &spec.auth else { return Ok(Self::Nothing) };
         if let Some(selector) = &auth.token_secret_ref {
             return Ok(Self::Token { selector: selector.clone(), access: access.clone() });
         }
-        if auth.app_role.is_some() {
-            return Err(unsupported("appRole"));
-        }
-        if let Some(spec) = &auth.kubernetes {
-            return Ok(Self::Kubernetes(kubernetes::Kubernetes::new(spec.clone(), access.clone())));
-        }
-        let others = [
-            ("ldap", auth.ldap.is_some()),
-            ("userPass", auth.user_pass.is_some()),
-            ("jwt", auth.jwt.is_some()),
-            ("cert", auth.cert.is_some()),
-            ("iam", auth.iam.is_some()),
-            ("gcp", auth.gcp.is_some()),
-        ];
-        match others.into_iter().find(|(_, is_set)| *is_set) {
-            Some((name, _)) => Err(unsupported(name)),
-            None => Err(Error::fix(
-                Code::StoreInvalid,
-                format!("{FIELD}: names no method; set tokenSecretRef or kubernetes, or remove auth"),
-            )),
-        }
+        let access = access.clone();
+        let method: Box<dyn Prepare> = match auth {
+            VaultAuth { app_role: Some(spec), .. } => Box::new(app_role::AppRole { spec: spec.clone(), access }),
+            VaultAuth { kubernetes: Some(spec), .. } => Box::new(kubernetes::Kubernetes { spec: spec.clone(), access }),
+            VaultAuth { ldap: Some(spec), .. } => Box::new(password::Password::ldap(spec, access)),
+            VaultAuth { user_pass: Some(spec), .. } => Box::new(password::Password::user_pass(spec, access)),
+            VaultAuth { jwt: Some(spec), .. } => Box::new(jwt::Jwt { spec: spec.clone(), access }),
+            VaultAuth { cert: Some(spec), .. } => Box::new(cert::Cert { spec: spec.clone() }),
+            VaultAuth { iam: Some(spec), .. } => Box::new(iam::Iam::new(spec.clone(), retry, access, shared)?),
+            VaultAuth { gcp: Some(spec), .. } => Box::new(gcp::Gcp::new(spec.clone(), access, shared)?),
+            _ => {
+                let problem = format!("{FIELD}: names no method; set one, such as kubernetes, or remove auth");
+                return Err(Error::fix(Code::StoreInvalid, problem));
+            }
+        };
+        Ok(Self::Exchanged(method))
     }
 
     /// Everything up to the request to Vault.
@@ -78,8 +128,40 @@ impl Method {
                     Error::fix(Code::StoreInvalid, format!("{field}: {problem}"))
                 })
             }
-            Self::Kubernetes(method) => method.prepare(freshness).await.map(Login::Exchange),
+            Self::Exchanged(method) => method.prepare(freshness).await.map(Login::Exchange),
         }
+    }
+}
+
+impl Exchange {
+    /// The error that a refused login means.
+    pub fn denied(&self, server: &Server, reply: &Reply) -> Error {
+        let Shown { field, mount_field, mount, whom, with, advice, quote } = &self.shown;
+        let (status, said) = (reply.status, quote(reply.errors()));
+        let whom = if whom.is_empty() { String::new() } else { format!(" as {whom}") };
+        let advice = match status {
+            404 => &format!("enable the method at that path or correct {mount_field}"),
+            _ => *advice,
+        };
+        let problem = format!("{field}: login{whom} at auth/{mount} of {server} with {with}: {status}: {said}");
+        Error::fix(Code::VaultLoginDenied, format!("{problem}; {advice}"))
+    }
+}
+
+/// Whether any credential is looked up beside the ExternalSecret when the store is a ClusterSecretStore.
+pub fn is_referent(auth: &VaultAuth) -> bool {
+    let beside = |selector: Option<&SecretKeySelector>| selector.is_some_and(|selector| selector.namespace.is_none());
+    match auth {
+        VaultAuth { token_secret_ref: Some(token), .. } => beside(Some(token)),
+        VaultAuth { app_role: Some(spec), .. } => app_role::is_referent(spec),
+        VaultAuth { kubernetes: Some(spec), .. } => kubernetes::is_referent(spec),
+        VaultAuth { ldap: Some(spec), .. } => beside(spec.secret_ref.as_ref()),
+        VaultAuth { user_pass: Some(spec), .. } => beside(spec.secret_ref.as_ref()),
+        VaultAuth { jwt: Some(spec), .. } => jwt::is_referent(spec),
+        VaultAuth { cert: Some(spec), .. } => beside(spec.client_cert.as_ref()) || beside(spec.secret_ref.as_ref()),
+        VaultAuth { iam: Some(spec), .. } => iam::is_referent(spec),
+        VaultAuth { gcp: Some(spec), .. } => gcp::is_referent(spec),
+        _ => false,
     }
 }
 
@@ -91,22 +173,16 @@ pub fn header(token: &[u8]) -> Result<HeaderValue, ()> {
     if token.is_empty() { Err(()) } else { Ok(value) }
 }
 
-fn unsupported(method: &str) -> Error {
-    let advice = "use tokenSecretRef or kubernetes";
-    Error::fix(Code::NotSupported, format!("{FIELD}.{method}: this method is not part of this build yet; {advice}"))
+/// The mount of a method without the slashes around it.
+fn mount(path: &str, default: &str) -> String {
+    let path = path.trim_matches('/');
+    if path.is_empty() { default.to_owned() } else { path.to_owned() }
+}
+
+/// Words of Vault as they are: for methods whose refusals hold nothing of the credential.
+const fn as_said(said: String) -> String {
+    said
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn token_is_trimmed_and_never_printed() {
-        let value = header(b"hvs.canary\n").unwrap();
-        assert_eq!(value.as_bytes(), b"hvs.canary");
-        assert!(!format!("{value:?}").contains("canary"));
-        for token in [&b""[..], b"\n", b"two\nlines", b"nul\0"] {
-            assert!(header(token).is_err(), "{token:?}");
-        }
-    }
-}
+mod tests;
