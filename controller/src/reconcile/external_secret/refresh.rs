@@ -36,6 +36,8 @@ pub struct Seen<'a> {
     pub target: Option<&'a Managed>,
     /// A ConfigMap or Secret with templates changed since they were rendered.
     pub templates_are_newer: bool,
+    /// A store may serve other values than when they were fetched.
+    pub stores_are_newer: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,6 +45,7 @@ pub enum Reason {
     NeverSynced,
     SpecOrMetadataChanged,
     TemplatesChanged,
+    StoreChanged,
     TargetMissing,
     TargetDrifted,
     /// There was nothing to merge into, and now there is.
@@ -89,6 +92,7 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
         (_, _) if changed => Due::Now(Reason::SpecOrMetadataChanged),
         (_, _) if seen.templates_are_newer => templates_changed(synced_at, now),
         (RefreshPolicy::OnChange, _) => resting(seen, None),
+        (RefreshPolicy::Periodic, Some(_)) if seen.stores_are_newer => Due::Now(Reason::StoreChanged),
         (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
         (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
             at if at <= now => elapsed(refresh, seen.uid, interval, now),

@@ -11,6 +11,7 @@ use api::{
     external_secret::{CreationPolicy, ExternalSecret},
     names::DATA_HASH_ANNOTATION,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
+    engine::ObjectKey,
     error::{Code, Error},
     reconcile::{guard::wiring::Refusal, managed::Managed},
 };
@@ -113,7 +115,12 @@ pub async fn write<K: Kind>(
             Err(error) if error.code() == Code::KubernetesConflict => {}
             // Deleted between being read and being patched.
             Err(error) if error.code() == Code::ReferenceNotFound && existing.is_some() => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                if let Some(existing) = &existing {
+                    meet_obstacle(kind, &desired, existing.meta(), &error);
+                }
+                return Err(error);
+            }
             Ok((written, object)) => {
                 let object = match kind.correction(&object) {
                     Some(patch) => send(kind, &desired, patch).await?,
@@ -128,6 +135,23 @@ pub async fn write<K: Kind>(
     }
     let act = kind.act("writing", &desired.target);
     Err(Error::retry(Code::KubernetesConflict, format!("{act}: other writers keep changing it")))
+}
+
+/// What stands in the way and carries no managed label is watched for its own sake: whoever takes it away, as the error asks,
+/// shall not have to wait.
+fn meet_obstacle<K: Kind>(kind: &K, desired: &Desired, existing: &ObjectMeta, error: &Error) {
+    let stands = [Code::AdoptionRefused, Code::TargetImmutable, Code::TargetNotOurs, Code::TargetOwnedByAnother];
+    let [secrets, config_maps] = &kind.ctx().obstacles;
+    let obstacles = match kind.resource() {
+        // The label is put on every other Secret.
+        None if kind.ctx().settings.refuse_adoption => secrets,
+        Some(resource) if resource.api_version == "v1" && resource.kind == "ConfigMap" => config_maps,
+        _ => return,
+    };
+    if stands.contains(&error.code()) {
+        let user = ObjectKey::new(&desired.author.namespace, &desired.author.name);
+        obstacles.met(&user, &kind.key(&desired.target), existing);
+    }
 }
 
 async fn read<K: Kind>(kind: &K, desired: &Desired) -> Result<Option<K::Object>, Error> {

@@ -1,7 +1,8 @@
-//! Which ExternalSecrets use which store, so that a change of a store costs its users and nobody else.
+//! Which ExternalSecrets use which store, so that a change of a store costs its users and nobody else; and which of them
+//! have values of a store that has changed since.
 //!
 //! Kept in one direction only, store to users: about 20 bytes for each pair. What an ExternalSecret named before is read
-//! from its former spec.
+//! from its former spec. Who is outdated is known to this process alone: a restart makes nobody fetch who is synced.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -18,17 +19,66 @@ pub type StoreKey = (StoreKind, ObjectKey);
 
 /// See the module documentation.
 #[derive(Default)]
-pub struct StoreUsers(Mutex<HashMap<StoreKey, HashSet<ObjectKey>>>);
+pub struct StoreUsers(Mutex<Index>);
+
+#[derive(Default)]
+struct Index {
+    users: HashMap<StoreKey, HashSet<ObjectKey>>,
+    /// ExternalSecrets whose values may be others now, and the number of the change that made them so.
+    outdated: HashMap<ObjectKey, u64>,
+    changes: u64,
+}
+
+/// What was known of an ExternalSecret's stores before it fetched: see [`StoreUsers::settle`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Seen(Option<u64>);
 
 impl StoreUsers {
     /// The ExternalSecrets that name the store.
     pub fn of(&self, kind: StoreKind, store: &ObjectKey) -> Vec<ObjectKey> {
-        self.index().get(&(kind, store.clone())).into_iter().flatten().cloned().collect()
+        self.index().users.get(&(kind, store.clone())).into_iter().flatten().cloned().collect()
+    }
+
+    /// The store may serve other values: its users are outdated, and returned. To be called when whoever looks the store up
+    /// finds it as it is now.
+    pub fn outdate(&self, kind: StoreKind, store: &ObjectKey) -> Vec<ObjectKey> {
+        let users = self.of(kind, store);
+        users.iter().for_each(|user| self.outdate_one(user));
+        users
+    }
+
+    /// What the ExternalSecret has may not be what its stores have.
+    pub fn outdate_one(&self, user: &ObjectKey) {
+        let mut index = self.index();
+        index.changes += 1;
+        let change = index.changes;
+        index.outdated.insert(user.clone(), change);
+    }
+
+    pub fn is_outdated(&self, user: &ObjectKey) -> bool {
+        self.seen(user) != Seen(None)
+    }
+
+    /// To be taken before the stores are looked up.
+    pub fn seen(&self, user: &ObjectKey) -> Seen {
+        Seen(self.index().outdated.get(user).copied())
+    }
+
+    /// The ExternalSecret has fetched; a change since it has `seen` still counts.
+    pub fn settle(&self, user: &ObjectKey, seen: Seen) {
+        let mut index = self.index();
+        if index.outdated.get(user).copied() == seen.0 {
+            index.outdated.remove(user);
+        }
     }
 
     /// `user` named `before` and names `now`.
     pub fn replace(&self, user: &ObjectKey, before: &BTreeSet<StoreKey>, now: &BTreeSet<StoreKey>) {
-        let mut index = self.index();
+        let mut locked = self.index();
+        if now.is_empty() {
+            locked.outdated.remove(user);
+        }
+        let index = &mut locked.users;
         for gone in before.difference(now) {
             if let Some(users) = index.get_mut(gone) {
                 users.remove(user);
@@ -45,7 +95,7 @@ impl StoreUsers {
         }
     }
 
-    fn index(&self) -> MutexGuard<'_, HashMap<StoreKey, HashSet<ObjectKey>>> {
+    fn index(&self) -> MutexGuard<'_, Index> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,5 +173,27 @@ mod tests {
         assert!(users.of(StoreKind::ClusterSecretStore, &cluster).is_empty());
         users.replace(&key("a"), &second, &none);
         assert_eq!(users.of(StoreKind::SecretStore, &own), [key("b")]);
+    }
+
+    #[test]
+    fn user_is_outdated_until_it_has_fetched_from_the_store_as_it_is() {
+        let (users, user) = (StoreUsers::default(), ObjectKey::new("n", "a"));
+        let (store, named) = (ObjectKey::new("n", "own"), stores(json!({"secretStoreRef": {"name": "own"}})));
+        users.replace(&user, &BTreeSet::new(), &named);
+        assert!(!users.is_outdated(&user), "nothing has changed");
+        // Changed while it fetched from what the store was.
+        let early = users.seen(&user);
+        assert_eq!(users.outdate(StoreKind::SecretStore, &store), [user.clone()]);
+        users.settle(&user, early);
+        assert!(users.is_outdated(&user));
+        let seen = users.seen(&user);
+        users.outdate(StoreKind::SecretStore, &store);
+        users.settle(&user, seen);
+        assert!(users.is_outdated(&user), "and changed again");
+        users.settle(&user, users.seen(&user));
+        assert!(!users.is_outdated(&user));
+        users.outdate_one(&user);
+        users.replace(&user, &named, &BTreeSet::new());
+        assert!(users.index().outdated.is_empty(), "who is gone takes no memory");
     }
 }
