@@ -19,7 +19,7 @@ use kube::{
 use serde_json::Value;
 
 use super::{
-    adoption::Adoption,
+    adoption::{Adoption, State},
     desired::{Author, Desired, WrittenBy},
     kind::{Changes, Kind},
     knowledge::Knowledge,
@@ -180,7 +180,7 @@ async fn patch<K: Kind>(
             return patch_but(kind, desired, existing, prune, terms, refusal).await;
         }
     }
-    apply(kind, desired, existing, patch, changes, terms.knowledge).await
+    apply(kind, desired, existing, patch, changes, terms).await
 }
 
 /// Brings in step what is not refused, if that can be told apart.
@@ -198,7 +198,7 @@ async fn patch_but<K: Kind>(
     let refused = |updated| Written::Held(Box::new(refusal.error), updated);
     let Some(patch) = kind.patch(&desired, existing, prune)? else { return Ok((refused(false), existing.clone())) };
     let changes = kind.changes(existing, &patch);
-    let (written, object) = apply(kind, &desired, existing, patch, changes, terms.knowledge).await?;
+    let (written, object) = apply(kind, &desired, existing, patch, changes, terms).await?;
     Ok((refused(written != Written::Unchanged), object))
 }
 
@@ -208,14 +208,15 @@ async fn apply<K: Kind>(
     existing: &K::Object,
     patch: Value,
     changes: Changes,
-    knowledge: &Knowledge<'_>,
+    terms: &Terms<'_, impl Permit>,
 ) -> Result<(Written, K::Object), Error> {
     if !changes.removed.is_empty() {
-        knowledge.confirm_with_stores().await?;
+        terms.knowledge.confirm_with_stores().await?;
     } else if !is_as_left(&kind.managed(existing), desired) {
-        knowledge.confirm().await?;
+        terms.knowledge.confirm().await?;
     }
-    let adoption = Adoption::of(desired, existing.meta(), kind.managed(existing).intact, changes);
+    let state = State { intact: kind.managed(existing).intact, settled: terms.settled };
+    let adoption = Adoption::of(desired, existing.meta(), state, changes);
     if kind.ctx().settings.refuse_adoption
         && let Some(refusal) = adoption.as_ref().and_then(|it| it.refusal(&kind.full(&desired.target)))
     {

@@ -310,6 +310,8 @@ fn windows_hold_up_nothing_but_the_interval() {
         assert_eq!(verdict(&plan, &status, target), expected);
     }
     let synced = status(old, "1-x", SECRET_SYNCED);
-    let seen = Seen { templates_are_newer: true, ..seen("uid", &synced, Some(&good)) };
-    assert_eq!(due(&plan, &seen, NOW.parse().expect("time")), Due::Now(Reason::TemplatesChanged));
+    let rendered = Seen { templates_are_newer: true, ..seen("uid", &synced, Some(&good)) };
+    assert_eq!(due(&plan, &rendered, NOW.parse().expect("time")), Due::Now(Reason::TemplatesChanged));
+    let moved = Seen { stores_are_newer: true, ..seen("uid", &synced, Some(&good)) };
+    assert_eq!(due(&plan, &moved, NOW.parse().expect("time")), Due::Never, "values may not change now");
 }
