@@ -21,6 +21,7 @@ use api::{
     reference::StoreKind,
     store::{ClusterSecretStore, SecretStore, SecretStoreSpec, StoreStatus, may_use},
 };
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Resource};
 use tokio::sync::{
@@ -76,7 +77,7 @@ impl Wake {
     ) {
         if change.values {
             // Nobody waits for them as for a repair, and one read of each path will do for all.
-            for user in self.users.outdate(kind, store) {
+            for user in self.users.outdate(kind, store, Timestamp::now()) {
                 self.queue.add_since(&user, Lane::Periodic, since);
             }
         }

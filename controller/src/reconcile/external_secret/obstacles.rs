@@ -91,7 +91,9 @@ impl Obstacles {
             }
             gone
         };
-        gone.iter().flat_map(|gone| &gone.users).for_each(|user| (self.wake)(user));
+        for user in gone.iter().flat_map(|gone| &gone.users) {
+            (self.wake)(user);
+        }
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
@@ -141,7 +143,9 @@ impl<K: Resource<DynamicType = ()> + 'static> Sink<Stamp<K>> for Obstacles {
             let Some(seen) = index.seen.take() else { return };
             index.objects.keys().filter(|key| !seen.contains(*key)).cloned().collect()
         };
-        gone.iter().for_each(|key| self.give_way(key));
+        for key in &gone {
+            self.give_way(key);
+        }
     }
 }
 
@@ -162,6 +166,8 @@ mod tests {
         serde_json::from_value(object).expect("metadata")
     }
 
+    type Event<'a> = &'a dyn Fn(&Obstacles);
+
     #[test]
     fn refused_user_is_woken_once_by_what_may_end_the_refusal_and_by_nothing_else() {
         let labelled = json!({"labels": {"a": "b"}});
@@ -170,7 +176,7 @@ mod tests {
         ]});
         let listing = |it: &Obstacles| Sink::<Stamp<Secret>>::listing(it);
         let listed = |it: &Obstacles| Sink::<Stamp<Secret>>::listed(it);
-        let events: [(&str, &dyn Fn(&Obstacles), u32); 8] = [
+        let events: [(&str, Event<'_>, u32); 8] = [
             ("a new version of the same", &|it| it.applied(stamp("u", &labelled)), 0),
             ("another label", &|it| it.applied(stamp("u", &json!({}))), 1),
             ("another owner", &|it| it.applied(stamp("u", &owned)), 1),

@@ -11,6 +11,7 @@ use api::{
     external_secret::{ExternalSecret, ExternalSecretStatus, Manifest},
     names::condition_type::READY,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
@@ -79,7 +80,7 @@ impl Sink<Watched<ExternalSecret>> for Source {
             Before::Nothing if object.has_status() => {
                 if has_failed(&object) {
                     // Perhaps with a store that changed before this process began: only a refresh tells that it is over.
-                    self.users.outdate_one(&key);
+                    self.users.outdate_one(&key, Timestamp::now());
                 }
                 (Lane::Periodic, BTreeSet::new())
             }

@@ -113,7 +113,7 @@ impl Turn<'_> {
             status: &before,
             target: known.as_deref(),
             templates_are_newer: self.ctx.sources.are_newer(self.key),
-            stores_are_newer: self.ctx.users.is_outdated(self.key),
+            stores_are_newer: self.ctx.users.is_outdated(self.key, before.refresh_time.as_ref().map(|time| time.0)),
         };
         let reason = match self.due(kind, plan, &seen, now).await {
             Ok(Due::Now(reason)) => reason,
