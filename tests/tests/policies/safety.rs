@@ -220,6 +220,16 @@ async fn events_of_an_external_secret_with_the_longest_name_are_told() -> Result
         let notes = notes(&scene, &name, "UpdateFailed").await.map_err(|failure| failure.to_string())?;
         if notes.iter().any(|note| note.contains("\"other\"")) { Ok(()) } else { Err(format!("{notes:?}")) }
     })
+    .await?;
+    // The same once more is counted.
+    scene.apply(&external_secret(&name, &with(targeting(&json!({"name": "short"})), &absent))).await?;
+    wait::until("the event to be counted", SOON, || async {
+        let api: Api<Event> = Api::namespaced(scene.client.clone(), &scene.namespace);
+        let events = api.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
+        let about = events.iter().filter(|event| event.note.as_deref().is_some_and(|note| note.contains("\"absent\"")));
+        let counts: Vec<_> = about.map(|event| event.series.as_ref().map(|series| series.count)).collect();
+        if counts == [Some(2)] { Ok(()) } else { Err(format!("{counts:?}")) }
+    })
     .await
 }
 
