@@ -132,6 +132,9 @@ pub mod event_reason {
     /// Warning: a Secret that the ExternalSecret did not make was taken over, or lost values to it. No reason of the Go
     /// operator, which says nothing.
     pub const ADOPTED: &str = "Adopted";
+    /// Warning: somebody changes a target each time it is put right. No reason of the Go operator, which puts it right without
+    /// end.
+    pub const CONTESTED: &str = "Contested";
     /// Normal: a Secret was created.
     pub const CREATED: &str = "Created";
     /// Normal: a Secret was changed.

@@ -14,7 +14,7 @@ use crate::{
     metrics::Metrics,
     provider::pool::Pool,
     reconcile::{
-        external_secret::{generic::Generic, sources::Sources},
+        external_secret::{generic::Generic, shares::Shares, sources::Sources},
         guard::Guard,
         managed::ManagedObjects,
         namespaces::Namespaces,
@@ -45,6 +45,8 @@ pub struct Ctx {
     pub secret_stores: Arc<Cache<Watched<SecretStore>>>,
     pub cluster_secret_stores: Arc<Cache<Watched<ClusterSecretStore>>>,
     pub managed: Arc<ManagedObjects>,
+    /// What ExternalSecrets have in targets that others write to, too.
+    pub shares: Arc<Shares>,
     pub namespaces: Arc<Namespaces>,
     /// ConfigMaps and Secrets with templates.
     pub sources: Arc<Sources>,

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use api::{
     external_secret::{CreationPolicy, DeletionPolicy},
-    names::{event_reason, field_manager},
+    names::{DATA_HASH_ANNOTATION, event_reason, field_manager},
     plan::{Fetch, Plan},
 };
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 use super::{
     desired::{Desired, WrittenBy},
+    fights::Opponents,
     kind::Kind,
     knowledge::Knowledge,
     removal::{self, Removal},
@@ -20,6 +23,7 @@ use super::{
     turn::Turn,
 };
 use crate::{
+    engine::cache::Versioned as _,
     error::{Code, Error},
     reconcile::{
         guard::{
@@ -39,6 +43,8 @@ pub struct Before<'a> {
     pub gone: &'a [usize],
     /// Spec or templates have changed since the target was in step.
     pub edited: bool,
+    /// Whether the user is to be told who changes the target again and again.
+    pub contested: bool,
     pub knowledge: &'a Knowledge<'a>,
 }
 
@@ -64,8 +70,16 @@ impl Turn<'_> {
         let written = target::write(kind, desired, before.known, &terms).await?;
         let repaired = matches!(written, Written::Created | Written::Updated { repairs: true, .. });
         match written {
-            Written::Created => self.note(event_reason::CREATED, format!("{what} created")),
-            Written::Updated { adoption, .. } => {
+            Written::Created => {
+                if before.contested {
+                    self.warn(event_reason::CONTESTED, Opponents::default().note(&what));
+                }
+                self.note(event_reason::CREATED, format!("{what} created"));
+            }
+            Written::Updated { adoption, opponents, .. } => {
+                if before.contested {
+                    self.warn(event_reason::CONTESTED, opponents.note(&what));
+                }
                 if let Some(adoption) = adoption {
                     self.warn(event_reason::ADOPTED, adoption.note(&what));
                 }
@@ -188,6 +202,28 @@ impl Turn<'_> {
     ) -> Result<(), Refusal> {
         let going = Going { gone: before.gone, removed, ours, edited: before.edited };
         guard::permit(self.ctx, self.key, plan, &going)
+    }
+
+    /// Others have changed what is theirs in a target that is shared: only the annotation must follow, that tells what is
+    /// there. One that changed again meanwhile brings the next turn.
+    pub(super) async fn renew<K: Kind>(&self, kind: &K, plan: &Plan, known: &Managed) -> Result<(), Error> {
+        let name = &plan.target.name;
+        let patch = json!({"metadata": {
+            "uid": known.uid(),
+            "resourceVersion": known.version().to_string(),
+            "annotations": {DATA_HASH_ANNOTATION: known.data_hash},
+        }});
+        let params = PatchParams { field_manager: Some(field_manager(self.key.name())), ..PatchParams::default() };
+        match kind.api().patch(name, &params, &Patch::Merge(patch)).await {
+            Ok(object) => {
+                let mut managed = kind.managed(&object);
+                managed.settled_as = known.settled_as;
+                kind.objects().record(&kind.key(name), managed);
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(()),
+            Err(error) => Err(kind.failed("updating", name, &error)),
+        }
     }
 
     /// Marks a target that was not written. Whatever keeps the mark off keeps nothing else from being told.

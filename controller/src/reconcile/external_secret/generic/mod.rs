@@ -22,6 +22,7 @@ use crate::{
     ctx::Ctx,
     engine::ObjectKey,
     error::{Code, Error},
+    reconcile::managed::Change,
 };
 
 /// What targets that are no Secrets need between reconciles.
@@ -32,14 +33,14 @@ pub struct Generic {
 }
 
 impl Generic {
-    /// `wake` is called with an ExternalSecret whose target is not what it wrote. `namespace`: empty for all.
+    /// `changed` is called with an ExternalSecret, its target, and what became of it. `namespace`: empty for all.
     pub fn new(
         client: Client,
         enabled: bool,
         namespace: &str,
-        wake: impl Fn(&ObjectKey) + Send + Sync + 'static,
+        changed: impl Fn(&ObjectKey, &ObjectKey, Change<'_>) + Send + Sync + 'static,
     ) -> Self {
-        let watches = Watches::new(client.clone(), namespace, wake);
+        let watches = Watches::new(client.clone(), namespace, changed);
         Self { enabled, kinds: Kinds::new(client), watches }
     }
 

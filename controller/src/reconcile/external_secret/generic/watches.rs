@@ -22,7 +22,7 @@ use crate::{
         watch::{Scope, Sink, Synced, follow},
     },
     reconcile::managed::{
-        self, ManagedObjects,
+        self, Change, ManagedObjects,
         hashed::{HashedObject, Named},
     },
 };
@@ -30,14 +30,14 @@ use crate::{
 /// How long a reconcile waits for the first list of a kind: longer than a list takes, shorter than anybody's patience.
 const FIRST_LIST: Duration = Duration::from_secs(5);
 
-type Wake = dyn Fn(&ObjectKey) + Send + Sync;
+type Changed = dyn Fn(&ObjectKey, &ObjectKey, Change<'_>) + Send + Sync;
 
 /// See the module documentation.
 pub struct Watches {
     client: Client,
     /// Empty for all.
     namespace: String,
-    wake: Arc<Wake>,
+    changed: Arc<Changed>,
     index: Arc<Mutex<Index>>,
 }
 
@@ -64,9 +64,13 @@ pub struct Watch {
 }
 
 impl Watches {
-    /// `wake` is called with an ExternalSecret whose target is not what it wrote.
-    pub fn new(client: Client, namespace: &str, wake: impl Fn(&ObjectKey) + Send + Sync + 'static) -> Self {
-        Self { client, namespace: namespace.to_owned(), wake: Arc::new(wake), index: Arc::default() }
+    /// `changed` is called with an ExternalSecret, its target, and what became of it.
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        changed: impl Fn(&ObjectKey, &ObjectKey, Change<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { client, namespace: namespace.to_owned(), changed: Arc::new(changed), index: Arc::default() }
     }
 
     /// `user` writes this object, and no other. Returns the watch of its kind, begun if need be.
@@ -111,11 +115,11 @@ impl Watches {
     }
 
     fn begin(&self, kind: &ApiResource) -> Arc<Watch> {
-        let (index, wake, of) = (Arc::downgrade(&self.index), self.wake.clone(), kind.clone());
-        let drifted = move |object: &ObjectKey| {
+        let (index, changed, of) = (Arc::downgrade(&self.index), self.changed.clone(), kind.clone());
+        let drifted = move |object: &ObjectKey, change: Change<'_>| {
             let Some(index) = index.upgrade() else { return };
             let authors = lock(&index).authors.get(&(of.clone(), object.clone())).cloned();
-            authors.iter().flatten().for_each(|author| wake(author));
+            authors.iter().flatten().for_each(|author| changed(author, object, change));
         };
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch {
@@ -242,7 +246,7 @@ mod tests {
         let woken: Arc<Mutex<Vec<ObjectKey>>> = Arc::default();
         let sink = woken.clone();
         let client = fixture::kube_client(|_| (404, serde_json::json!({})));
-        (Watches::new(client, "", move |user| lock(&sink).push(user.clone())), woken)
+        (Watches::new(client, "", move |user, _, _| lock(&sink).push(user.clone())), woken)
     }
 
     #[tokio::test]
