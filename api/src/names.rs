@@ -141,6 +141,9 @@ pub mod event_reason {
     pub const UPDATED: &str = "Updated";
     /// Normal: a Secret was deleted.
     pub const DELETED: &str = "Deleted";
+    /// Warning: the target became a Secret while no controller ran, and the object of another kind that it was before is not
+    /// known. No reason of the Go operator, which leaves it behind without a word.
+    pub const FORMER_TARGET_UNKNOWN: &str = "FormerTargetUnknown";
     /// Normal: an entry was skipped because the provider does not have it.
     pub const MISSING_PROVIDER_SECRET: &str = "MissingProviderSecret";
     /// Warning: a sync window opens nothing because its schedule cannot be read.

@@ -173,7 +173,13 @@ impl Turn<'_> {
     fn part<K: Kind>(&self, kind: &K, plan: &Plan, known: &Managed) -> Option<Part> {
         let is_shared = matches!(plan.target.creation, CreationPolicy::Merge | CreationPolicy::CreateOrMerge);
         let target = kind.key(&plan.target.name);
-        is_shared.then(|| self.ctx.shares.part(self.key, &target, known)).flatten()
+        // What others write there is what is rendered.
+        let mut sources =
+            plan.target.template.iter().flat_map(|shape| &shape.template_from).filter_map(|from| {
+                if kind.resource().is_none() { from.secret.as_ref() } else { from.config_map.as_ref() }
+            });
+        let is_source = sources.any(|source| source.name == plan.target.name);
+        (is_shared && !is_source).then(|| self.ctx.shares.part(self.key, &target, known)).flatten()
     }
 
     /// Whether drift is to be repaired now.
@@ -210,14 +216,11 @@ impl Turn<'_> {
             // Known from the refusal of a write, where namespaces are not watched or their watch is late.
             Code::NamespaceTerminating => Ok(Next::Rest),
             _ => {
-                let is_news = self.news(&error).is_some();
-                // First, so that the label is known for that of an ExternalSecret that failed.
-                let failed = self.fail(error).await;
                 // Once: whoever takes the label off again shall not be fought over a target that is not written.
-                if is_news {
+                if self.news(&error).is_some() {
                     self.claim(kind, plan).await;
                 }
-                failed
+                self.fail(error).await
             }
         }
     }

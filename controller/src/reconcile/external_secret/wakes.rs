@@ -104,6 +104,10 @@ impl User<'_> {
                 State::Failing => was_ours.then_some(Call::Again),
             };
         };
+        // It got the managed label, perhaps from this very ExternalSecret when that had failed.
+        if before.is_none() && !self.has_share && !self.owns(now) {
+            return None;
+        }
         let changed_hands = before.is_some_and(|before| now.has_another_owner_than(before));
         let is_touched = match self.part {
             Some(Part::Gone) => true,
@@ -170,6 +174,14 @@ mod tests {
                 [Some(Call::Anew), Some(Call::Again), Some(Call::Anew)],
             ),
             ("theirs is edited", Some(&foreign), Some(&foreign_edited), None, [Some(Call::Anew), None, None]),
+            ("theirs is labelled", None, Some(&foreign), None, [None, None, None]),
+            (
+                "ours comes into view",
+                None,
+                Some(&edited),
+                None,
+                [Some(Call::Anew), Some(Call::Again), Some(Call::Again)],
+            ),
             ("theirs is gone", Some(&foreign), None, None, [Some(Call::Anew), None, Some(Call::Anew)]),
             (
                 "theirs is freed",

@@ -3,8 +3,13 @@
 use std::collections::BTreeSet;
 
 use api::{
-    external_secret::{CreationPolicy, DeletionPolicy},
-    names::{DATA_HASH_ANNOTATION, event_reason, field_manager},
+    condition,
+    external_secret::{CreationPolicy, DeletionPolicy, ExternalSecretStatus},
+    hash::owner_label,
+    names::{
+        DATA_HASH_ANNOTATION, OWNER_LABEL, condition_reason::RESOURCE_SYNCED, condition_type::READY, event_reason,
+        field_manager,
+    },
     plan::{Fetch, Plan},
 };
 use kube::api::{Patch, PatchParams};
@@ -113,8 +118,16 @@ impl Turn<'_> {
                 let secrets = Secrets { ctx: self.ctx, namespace: self.key.namespace() };
                 self.delete_others(&secrets, None, plan, &permit, knowledge).await?;
             }
+            let is_unknown = self.was_no_secret() && self.ctx.generic.suspect(self.key);
+            let mut deleted = 0;
             for objects in self.ctx.generic.others(self.ctx, self.key, kind.resource()) {
-                self.delete_others(&objects, None, plan, &permit, knowledge).await?;
+                // What is not listed, or not permitted to be, cannot be told apart.
+                if objects.watch.is_listed().await {
+                    deleted += self.delete_others(&objects, None, plan, &permit, knowledge).await?;
+                }
+            }
+            if is_unknown && deleted == 0 && kind.resource().is_none() {
+                self.warn(event_reason::FORMER_TARGET_UNKNOWN, self.former_unknown());
             }
         }
         self.ctx.generic.settle(self.key);
@@ -128,14 +141,28 @@ impl Turn<'_> {
         plan: &Plan,
         permit: impl Fn() -> Result<(), Error> + Sync,
         knowledge: &Knowledge<'_>,
-    ) -> Result<(), Error> {
-        for name in removal::delete_others(kind, &self.author(), keep, permit, knowledge).await? {
+    ) -> Result<usize, Error> {
+        let deleted = removal::delete_others(kind, &self.author(), keep, permit, knowledge).await?;
+        for name in &deleted {
             let now =
                 plan.target.manifest.as_ref().map_or("secret".to_owned(), |manifest| manifest.kind.to_lowercase());
             let note = format!("{} \"{name}\" deleted: the target is now {now} \"{}\"", kind.noun(), plan.target.name);
             self.note(event_reason::DELETED, note);
         }
-        Ok(())
+        Ok(deleted.len())
+    }
+
+    /// Whether it was last synced to an object of another kind.
+    fn was_no_secret(&self) -> bool {
+        let status: ExternalSecretStatus = self.object.status();
+        condition::find(&status.conditions, READY).is_some_and(|ready| ready.reason == RESOURCE_SYNCED)
+    }
+
+    fn former_unknown(&self) -> String {
+        let label = owner_label(self.key.namespace(), self.key.name());
+        format!(
+            "the target was no Secret before the controller was started, and its kind is not known any more; delete what is              left of it: an object with the label {OWNER_LABEL}={label}"
+        )
     }
 
     /// Nothing is left at the provider, and what that means for the target; `None`: it is written all the same.

@@ -14,6 +14,7 @@ use api::{
     external_secret::{ExternalSecretStatus, Manifest, Target as TargetSpec},
     names::{condition_reason, condition_type::READY},
 };
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Client, api::ApiResource};
 
 pub use self::objects::Objects;
@@ -54,9 +55,17 @@ impl Generic {
         self.watches.leave(user);
     }
 
+    /// The ExternalSecret, which was last synced to an object that is no Secret, may have written it before this process began:
+    /// ConfigMaps are looked at then. False if it is known what it wrote.
+    pub fn suspect(&self, user: &ObjectKey) -> bool {
+        self.enabled && self.watches.suspect(user, &ApiResource::erase::<ConfigMap>(&()))
+    }
+
     /// Nothing is left of what the ExternalSecret wrote of other kinds than it writes now, or shall stay.
     pub fn settle(&self, user: &ObjectKey) {
-        self.watches.settle(user);
+        if self.enabled {
+            self.watches.settle(user);
+        }
     }
 
     /// The kind that a manifest names, as a target of `user` with the name of `target`.

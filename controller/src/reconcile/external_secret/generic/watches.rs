@@ -50,6 +50,8 @@ struct Index {
     authors: HashMap<(ApiResource, ObjectKey), HashSet<ObjectKey>>,
     /// ExternalSecret → kinds that it wrote before, of which something may be left.
     former: HashMap<ObjectKey, HashSet<ApiResource>>,
+    /// ExternalSecrets of which this process knows what they wrote before.
+    known: HashSet<ObjectKey>,
 }
 
 /// One kind.
@@ -93,9 +95,24 @@ impl Watches {
         lock(&self.index).unlink(user, None);
     }
 
+    /// `user` may have written objects of this kind before this process began; false if it is known what it wrote.
+    pub fn suspect(&self, user: &ObjectKey, kind: &ApiResource) -> bool {
+        let mut index = lock(&self.index);
+        if index.known.contains(user) {
+            return false;
+        }
+        if !index.kinds.contains_key(kind) {
+            let watch = self.begin(kind);
+            index.kinds.insert(kind.clone(), watch);
+        }
+        index.former.entry(user.clone()).or_default().insert(kind.clone());
+        true
+    }
+
     /// Nothing is left of what `user` wrote of other kinds, or shall stay.
     pub fn settle(&self, user: &ObjectKey) {
         let mut index = lock(&self.index);
+        index.known.insert(user.clone());
         if index.former.remove(user).is_some() {
             index.end_unused();
         }
@@ -105,6 +122,7 @@ impl Watches {
     pub fn forget(&self, user: &ObjectKey) {
         self.leave(user);
         self.settle(user);
+        lock(&self.index).known.remove(user);
     }
 
     /// Every kind that somebody writes or has written lately, but for one.
