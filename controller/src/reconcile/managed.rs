@@ -183,11 +183,17 @@ impl ManagedObjects {
         }
     }
 
-    /// Forgets an object that was deleted by us, ahead of the watch.
-    pub fn forget(&self, key: &ObjectKey) {
-        if let Some(gone) = self.cache.remove(key) {
-            self.unlink(key, &gone);
+    /// Forgets an object that was deleted by us, ahead of the watch. Others who write to it are told.
+    pub fn deleted_by_us(&self, key: &ObjectKey) {
+        if let Some(gone) = self.forget(key) {
+            (self.drifted)(key, Change { before: Some(&gone), now: None });
         }
+    }
+
+    fn forget(&self, key: &ObjectKey) -> Option<Arc<Managed>> {
+        let gone = self.cache.remove(key)?;
+        self.unlink(key, &gone);
+        Some(gone)
     }
 
     /// The objects in a namespace that carry an owner label.
