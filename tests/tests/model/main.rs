@@ -12,6 +12,7 @@ mod support;
 
 mod gate;
 mod outcomes;
+mod spec;
 mod stage;
 mod steps;
 mod world;

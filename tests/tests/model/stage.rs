@@ -18,12 +18,13 @@ use tokio::sync::Mutex;
 use crate::{
     gate::Gate,
     outcomes,
+    spec::{Creation, Deletion, Refresh, Spec, Template, WANTED},
     steps::Step,
     support::{
         SOON, Scene, data,
         manifest::{external_secret, secret, secret_store, vault},
     },
-    world::{APPS, Apps, Creation, Data, Deletion, Refresh, Spec, TARGETS, Template, WANTED, World},
+    world::{APPS, Apps, Data, TARGETS, World},
 };
 
 /// Longer than any run.

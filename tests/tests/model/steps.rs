@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::world::{
-    APPS, Apps, Creation, Data, Deletion, ENTRIES, PROPERTIES, Refresh, Secret, Spec, TARGETS, Template, WANTED, World,
+use crate::{
+    spec::{Creation, Deletion, Refresh, Spec, Template, WANTED},
+    world::{APPS, Apps, Data, ENTRIES, PROPERTIES, Secret, TARGETS, World},
 };
 
 /// A small source of chance, so that a failure repeats itself.
@@ -213,8 +214,11 @@ impl Step {
 
     fn act_on_secret(&self, world: &mut World) -> Apps {
         let name = match self {
-            Self::CreateSecret(name, _) | Self::DeleteSecret(name) | Self::EditSecret(name, ..) => *name,
-            Self::StripLabel(name) | Self::StripOwner(name) => *name,
+            Self::CreateSecret(name, _)
+            | Self::EditSecret(name, ..)
+            | Self::DeleteSecret(name)
+            | Self::StripLabel(name)
+            | Self::StripOwner(name) => *name,
             _ => return Apps::new(),
         };
         match self {

@@ -10,6 +10,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::spec::{Creation, Deletion, Refresh, Spec, Template, WANTED};
+
 /// Keys and values of a Secret.
 pub type Data = BTreeMap<String, String>;
 
@@ -27,72 +29,6 @@ pub type Apps = BTreeSet<&'static str>;
 
 /// The Secrets that an ExternalSecret can name as its target.
 pub const TARGETS: [&str; 2] = ["first", "second"];
-
-/// What `spec.data` can ask for: key of the Secret, entry, property.
-pub const WANTED: [(&str, &str, &str); 3] = [("a", "one", "x"), ("b", "one", "y"), ("c", "two", "x")];
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Creation {
-    Owner,
-    Orphan,
-    Merge,
-    CreateOrMerge,
-    None,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Deletion {
-    Retain,
-    Delete,
-    Merge,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Refresh {
-    Periodic,
-    OnChange,
-    CreatedOnce,
-    /// `refreshInterval: 0`.
-    Never,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Template {
-    Absent,
-    Replace,
-    Merge,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Spec {
-    pub target: &'static str,
-    pub creation: Creation,
-    pub deletion: Deletion,
-    pub refresh: Refresh,
-    pub template: Template,
-    /// Which of [`WANTED`] are asked for.
-    pub data: BTreeSet<usize>,
-    /// Every property of the entry `two`.
-    pub extract: bool,
-    /// Every entry, whole.
-    pub find: bool,
-}
-
-impl Spec {
-    /// An ExternalSecret has to ask for something.
-    pub fn is_sensible(&self) -> bool {
-        !self.data.is_empty() || self.extract || self.find
-    }
-
-    /// Whether its policies contradict each other, which the webhook would refuse and the controller refuses too.
-    fn is_refused(&self) -> bool {
-        match self.deletion {
-            Deletion::Retain => false,
-            Deletion::Delete => matches!(self.creation, Creation::Merge | Creation::CreateOrMerge | Creation::None),
-            Deletion::Merge => self.creation == Creation::None,
-        }
-    }
-}
 
 /// A Secret as far as it matters.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -141,8 +77,6 @@ pub struct Object {
     pub ready: Option<Ready>,
     /// It failed because its target is another's.
     awaits_target: bool,
-    /// The last refresh found nothing, and left the target as it was.
-    has_retained: bool,
     /// What it wrote into a target that it shares with others.
     share: Option<Data>,
     /// Whether a refresh has come to its end at least once.
@@ -185,7 +119,6 @@ impl World {
             spec,
             ready: None,
             awaits_target: false,
-            has_retained: false,
             share: None,
             has_synced: false,
             has_changed: true,
@@ -297,7 +230,7 @@ impl World {
     }
 
     fn refresh(&mut self, app: &'static str, before: &Object) {
-        let mut outcome = Outcome { ready: FAILED, awaits_target: false, has_retained: false };
+        let mut outcome = Outcome::of(FAILED);
         if let Some(values) = self.fetch(&before.spec) {
             outcome = self.settle(app, before, values);
         }
@@ -307,7 +240,7 @@ impl World {
         self.set(app, |object| {
             (object.ready, object.awaits_target) = (Some(outcome.ready), outcome.awaits_target);
             if outcome.ready != FAILED {
-                (object.has_synced, object.has_changed, object.has_retained) = (true, false, outcome.has_retained);
+                (object.has_synced, object.has_changed) = (true, false);
             }
         });
     }
@@ -346,13 +279,6 @@ impl World {
         }
         let target = self.secrets.get(object.spec.target).filter(|secret| secret.is_managed);
         let me = Some((object.uid, app));
-        if object.has_retained
-            && !object.has_changed
-            && object.ready == Some(SYNCED)
-            && target.is_none_or(|target| target.owner != me)
-        {
-            return false;
-        }
         let Some(target) = target else {
             let expected = if creation == Creation::Merge { MISSING } else { DELETED };
             return object.ready != Some(expected);
@@ -413,6 +339,7 @@ impl World {
         let spec = &object.spec;
         if values.is_empty() {
             match spec.deletion {
+                Deletion::Delete if spec.creation != Creation::Owner => return Outcome::of(FAILED),
                 Deletion::Delete => {
                     match self.secrets.get_mut(spec.target) {
                         Some(secret) if secret.owner == Some((object.uid, app)) && secret.is_managed => {
@@ -424,10 +351,7 @@ impl World {
                     }
                     return Outcome::of(DELETED);
                 }
-                Deletion::Retain => {
-                    self.leave_label_open(spec.target);
-                    return Outcome { has_retained: true, ..Outcome::of(SYNCED) };
-                }
+                Deletion::Retain => return Outcome::of(SYNCED),
                 Deletion::Merge => {}
             }
         }
@@ -466,7 +390,9 @@ impl World {
                 secret.ours.entry(app).or_default().insert(key);
             }
             let (data, ours) = (&secret.data, &mut secret.ours);
-            ours.values_mut().for_each(|keys| keys.retain(|key| data.contains_key(key)));
+            for keys in ours.values_mut() {
+                keys.retain(|key| data.contains_key(key));
+            }
             secret.written = Some(secret.data.clone());
             let owns = spec.creation == Creation::Owner;
             secret.owner = owns.then_some(me);
@@ -487,12 +413,11 @@ impl World {
 struct Outcome {
     ready: Ready,
     awaits_target: bool,
-    has_retained: bool,
 }
 
 impl Outcome {
     const fn of(ready: Ready) -> Self {
-        Self { ready, awaits_target: false, has_retained: false }
+        Self { ready, awaits_target: false }
     }
 }
 

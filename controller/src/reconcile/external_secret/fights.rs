@@ -58,13 +58,11 @@ impl Fights {
     /// The target of `user`, an ExternalSecret in this version, is found changed, in the version `seen` (0: it is missing).
     pub fn judge(&self, user: &ObjectKey, version: &str, seen: u64, now: Instant) -> Verdict {
         let mut fights = self.fights();
-        match fights.get_mut(user).filter(|fight| fight.version == version) {
-            Some(fight) => fight.judge(seen, now),
-            None => {
-                fights.insert(user.clone(), Fight::first(version, seen, now));
-                Verdict::Repair
-            }
+        if let Some(fight) = fights.get_mut(user).filter(|fight| fight.version == version) {
+            return fight.judge(seen, now);
         }
+        fights.insert(user.clone(), Fight::first(version, seen, now));
+        Verdict::Repair
     }
 
     /// The target of `user` is put right. `told`: and the user of whom it was put right against.
@@ -149,10 +147,10 @@ impl Opponents {
 }
 
 fn listed(names: &BTreeSet<String>) -> String {
-    let named = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 
@@ -168,14 +166,13 @@ mod tests {
         let (mut at, mut seen, mut verdicts) = (Duration::ZERO, 1, Vec::new());
         while at < span {
             let verdict = fights.judge(&key, "1-x", seen, begin + at);
-            match verdict {
-                Verdict::Wait(wait) => at += wait,
-                _ => {
-                    fights.repaired(&key, verdict == Verdict::RepairAndTell);
-                    verdicts.push((at.as_secs(), verdict));
-                    (at, seen) = (at + answer, seen + 1);
-                }
+            if let Verdict::Wait(wait) = verdict {
+                at += wait;
+                continue;
             }
+            fights.repaired(&key, verdict == Verdict::RepairAndTell);
+            verdicts.push((at.as_secs(), verdict));
+            (at, seen) = (at + answer, seen + 1);
         }
         verdicts
     }

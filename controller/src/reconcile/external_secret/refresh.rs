@@ -153,6 +153,10 @@ fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
         CreationPolicy::Orphan | CreationPolicy::None => false,
         // There was nothing to write, and it is another's.
         _ if !is_owned && was_retained(seen) => false,
+        // Made by another ExternalSecret, or written by this one before it could say so.
+        CreationPolicy::Merge if last_said(seen, [SECRET_MISSING, RESOURCE_MISSING]) => {
+            return Some(Reason::TargetAppeared);
+        }
         // Without its own owner label, a Secret would stay behind when the target is renamed.
         CreationPolicy::Owner => !target.intact || !is_owned || target.created_by.as_deref() != Some(seen.label),
         CreationPolicy::Merge | CreationPolicy::CreateOrMerge => match seen.part {

@@ -353,3 +353,14 @@ fn what_was_retained_for_want_of_values_is_not_asked_for_again() {
         }
     }
 }
+
+#[test]
+fn target_to_merge_into_that_is_there_by_now_is_written_whoever_made_it() {
+    let missing = status("2026-01-01T11:59:00Z", "1-x", "SecretMissing");
+    let another_s = managed(true, "another");
+    for policy in ["Periodic", "OnChange", "CreatedOnce"] {
+        let plan = plan(policy, "Merge", "1h");
+        assert_eq!(verdict(&plan, &missing, Some(&another_s)), Due::Now(Reason::TargetAppeared), "{policy}");
+        assert!(!matches!(verdict(&plan, &missing, None), Due::Now(_)), "{policy}");
+    }
+}
