@@ -149,7 +149,11 @@ impl World {
 
     /// Those that failed last.
     pub fn failed(&self) -> Apps {
-        self.objects.iter().filter(|(_, object)| object.ready == Some(FAILED)).map(|(app, _)| *app).collect()
+        self.objects.keys().copied().filter(|app| self.has_failed(app)).collect()
+    }
+
+    fn has_failed(&self, app: &str) -> bool {
+        self.objects.get(app).is_some_and(|object| object.ready == Some(FAILED))
     }
 
     pub fn apps(&self) -> Apps {
@@ -184,6 +188,15 @@ impl World {
             let (mut world, due) = (self.clone(), self.is_due(app, object, knows));
             if due {
                 world.refresh(app, object);
+                // A failure that is news labels the target, as does one that is tried again and differs.
+                if world.has_failed(app)
+                    && let Some(target) = self.secrets.get(object.spec.target).filter(|target| !target.is_managed)
+                {
+                    let mut labelled = world.clone();
+                    let target = Secret { is_managed: true, label_is_open: true, ..target.clone() };
+                    labelled.secrets.insert(object.spec.target, target);
+                    worlds.push(labelled.woken(app, self));
+                }
             } else {
                 if knows
                     && self.only_others_changed(object)
