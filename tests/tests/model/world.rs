@@ -193,7 +193,7 @@ impl World {
                     && let Some(target) = self.secrets.get(object.spec.target).filter(|target| !target.is_managed)
                 {
                     let mut labelled = world.clone();
-                    let target = Secret { is_managed: true, label_is_open: true, ..target.clone() };
+                    let target = Secret { is_managed: true, label_is_open: false, ..target.clone() };
                     labelled.secrets.insert(object.spec.target, target);
                     worlds.push(labelled.woken(app, self));
                 }
@@ -232,6 +232,7 @@ impl World {
             let (target, waits) = (object.spec.target, object.ready != Some(FAILED) || object.awaits_target);
             match (before.get(target), self.secrets.get(target)) {
                 (Some(_), None) if waits => drop(others.insert(*other)),
+                (None, Some(_)) if object.ready == Some(MISSING) => drop(others.insert(*other)),
                 (Some(before), Some(now)) if (before.owner, before.creator) != (now.owner, now.creator) && waits => {
                     others.insert(*other);
                 }
@@ -273,7 +274,7 @@ impl World {
 
     fn is_due(&self, app: &'static str, object: &Object, knows: bool) -> bool {
         let has_appeared = object.spec.creation == Creation::Merge
-            && object.ready == Some(MISSING)
+            && (object.ready == Some(MISSING) || (object.ready == Some(FAILED) && object.share.is_none()))
             && self.secrets.contains_key(object.spec.target);
         if !object.has_synced || has_appeared || self.has_drifted(app, object, knows) {
             return true;

@@ -36,6 +36,8 @@ pub struct Seen<'a> {
     pub target: Option<&'a Managed>,
     /// What became of what is this ExternalSecret's in it, where others write to it, too; none if that is not known.
     pub part: Option<Part>,
+    /// Whether the status names the target once it was written.
+    pub binds: bool,
     /// How the condition begins when the provider had nothing and the target was left as it was.
     pub retained: &'a str,
     /// A ConfigMap or Secret with templates changed since they were rendered.
@@ -89,14 +91,14 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
     }
     let changed = synced_version != seen.version;
     match (refresh.policy, refresh.interval) {
-        (RefreshPolicy::CreatedOnce, _) | (RefreshPolicy::Periodic, None) => resting(seen, None),
+        (RefreshPolicy::CreatedOnce, _) | (RefreshPolicy::Periodic, None) => resting(plan, seen, None),
         (_, _) if changed => Due::Now(Reason::SpecOrMetadataChanged),
         (_, _) if seen.templates_are_newer => templates_changed(synced_at, now),
-        (RefreshPolicy::OnChange, _) => resting(seen, None),
+        (RefreshPolicy::OnChange, _) => resting(plan, seen, None),
         (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
         (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
             at if at <= now => elapsed(refresh, seen.uid, interval, now),
-            at => resting(seen, Some(at)),
+            at => resting(plan, seen, Some(at)),
         },
     }
 }
@@ -108,10 +110,13 @@ pub fn awaits_target(plan: &Plan, seen: &Seen<'_>) -> bool {
 }
 
 /// Nothing is due until `at`, and the target is as it was written.
-fn resting(seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
+fn resting(plan: &Plan, seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
+    let was_written = !seen.binds || plan.target.creation != CreationPolicy::Merge || seen.status.binding.is_some();
     match condition::find(&seen.status.conditions, READY) {
         // Also when drift was why it looked, and is repaired by now.
         Some(ready) if !ready.is_true() && says(ready, Code::DeletionsHeld) => Due::Now(Reason::DeletionsHeld),
+        // It was not there when it was synced, and when it appeared it could not be written.
+        Some(ready) if !ready.is_true() && !was_written && seen.target.is_some() => Due::Now(Reason::TargetAppeared),
         Some(ready) if !ready.is_true() => Due::Over(at),
         _ => at.map_or(Due::Never, Due::At),
     }

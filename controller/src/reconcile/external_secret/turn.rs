@@ -116,6 +116,7 @@ impl Turn<'_> {
             status: &before,
             target: known.as_deref(),
             part: known.as_deref().and_then(|known| self.part(kind, plan, known)),
+            binds: K::BINDS,
             retained: K::RETAINED,
             templates_are_newer: self.ctx.sources.are_newer(self.key),
         };

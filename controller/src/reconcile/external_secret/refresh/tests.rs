@@ -54,6 +54,7 @@ fn seen<'a>(uid: &'a str, status: &'a ExternalSecretStatus, target: Option<&'a M
         status,
         target,
         part: None,
+        binds: true,
         retained: "nothing",
         templates_are_newer: false,
     }
@@ -363,4 +364,14 @@ fn target_to_merge_into_that_is_there_by_now_is_written_whoever_made_it() {
         assert_eq!(verdict(&plan, &missing, Some(&another_s)), Due::Now(Reason::TargetAppeared), "{policy}");
         assert!(!matches!(verdict(&plan, &missing, None), Due::Now(_)), "{policy}");
     }
+}
+
+#[test]
+fn failure_to_write_a_target_that_appeared_is_not_over_before_it_is_written() {
+    let mut failed = status("2026-01-01T11:59:00Z", "1-x", "SecretSyncedError");
+    failed.conditions[0].status = "False".into();
+    let (plan, target) = (plan("CreatedOnce", "Merge", "1h"), managed(true, "another"));
+    assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Now(Reason::TargetAppeared));
+    failed.binding = Some(api::external_secret::Binding { name: "es".into() });
+    assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Over(None));
 }
