@@ -77,6 +77,8 @@ pub struct Object {
     pub ready: Option<Ready>,
     /// It failed because its target is another's.
     awaits_target: bool,
+    /// The target that it wrote last, of whatever policy.
+    binding: Option<&'static str>,
     /// What it wrote into a target that it shares with others.
     share: Option<Data>,
     /// Whether a refresh has come to its end at least once.
@@ -119,6 +121,7 @@ impl World {
             spec,
             ready: None,
             awaits_target: false,
+            binding: None,
             share: None,
             has_synced: false,
             has_changed: true,
@@ -274,7 +277,7 @@ impl World {
 
     fn is_due(&self, app: &'static str, object: &Object, knows: bool) -> bool {
         let has_appeared = object.spec.creation == Creation::Merge
-            && (object.ready == Some(MISSING) || (object.ready == Some(FAILED) && object.share.is_none()))
+            && (object.ready == Some(MISSING) || (object.ready == Some(FAILED) && object.binding.is_none()))
             && self.secrets.contains_key(object.spec.target);
         if !object.has_synced || has_appeared || self.has_drifted(app, object, knows) {
             return true;
@@ -413,7 +416,12 @@ impl World {
             secret.creator = owns.then_some(app);
         }
         self.secrets.insert(spec.target, secret);
-        self.set(app, |object| object.share = share);
+        self.set(app, |object| {
+            object.share = share;
+            if spec.creation != Creation::None {
+                object.binding = Some(spec.target);
+            }
+        });
         if spec.creation == Creation::Owner {
             let is_left =
                 |secret: &Secret| secret.owner == Some(me) && secret.creator == Some(app) && secret.is_managed;
