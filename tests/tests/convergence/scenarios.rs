@@ -135,6 +135,12 @@ fn policies() -> Vec<Scenario> {
             then: vec![Step::Holds("after", FIRST), Step::Gone("Secret", "before"), SYNCED],
         },
         Scenario {
+            name: "rename of a target that is fetched once",
+            given: synced(&json!({"refreshInterval": "0", "target": {"name": "before"}})),
+            when: vec![target(&json!({"name": "after"}))],
+            then: vec![Step::Holds("after", FIRST), Step::Gone("Secret", "before"), SYNCED],
+        },
+        Scenario {
             name: "creationPolicy from Owner to Merge",
             given: synced(&json!({})),
             when: vec![target(&json!({"creationPolicy": "Merge"}))],

@@ -56,6 +56,8 @@ pub enum Reason {
     TargetDrifted,
     /// There was nothing to merge into, and now there is.
     TargetAppeared,
+    /// It is there under a new name, and the status does not say so.
+    TargetUnrecorded,
     RefreshTimeInFuture,
     IntervalElapsed,
     /// The last refresh found entries missing, and kept what they gave to the target.
@@ -123,9 +125,19 @@ fn resting(plan: &Plan, seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
         Some(ready) if !ready.is_true() && says(ready, Code::DeletionsHeld) => Due::Now(Reason::DeletionsHeld),
         // It was not there when it was synced, and when it appeared it could not be written.
         Some(ready) if !ready.is_true() && !was_written && seen.target.is_some() => Due::Now(Reason::TargetAppeared),
+        _ if is_unrecorded(plan, seen) => Due::Now(Reason::TargetUnrecorded),
         Some(ready) if !ready.is_true() => Due::Over(at),
         _ => at.map_or(Due::Never, Due::At),
     }
+}
+
+/// The target was written under a new name, and nothing tells that the refresh came to its end: what was there under the
+/// former name may still be.
+fn is_unrecorded(plan: &Plan, seen: &Seen<'_>) -> bool {
+    let is_ours = seen.target.is_some_and(|target| target.owner_uid.as_deref() == Some(seen.uid));
+    let former = seen.status.binding.as_ref().filter(|binding| binding.name != plan.target.name);
+    let is_settled = seen.status.synced_resource_version.as_deref() == Some(seen.version);
+    plan.target.creation == CreationPolicy::Owner && seen.binds && is_ours && former.is_some() && !is_settled
 }
 
 /// Something else than the ExternalSecret asks for a refresh: now, or when the sync windows permit.

@@ -161,7 +161,8 @@ impl Turn<'_> {
     fn former_unknown(&self) -> String {
         let label = owner_label(self.key.namespace(), self.key.name());
         format!(
-            "the target was no Secret before the controller was started, and its kind is not known any more; delete what is              left of it: an object with the label {OWNER_LABEL}={label}"
+            "the target was no Secret before the controller was started, and its kind is not known any more; delete what is \
+             left of it: an object with the label {OWNER_LABEL}={label}"
         )
     }
 

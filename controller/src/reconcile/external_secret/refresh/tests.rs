@@ -391,3 +391,25 @@ fn failure_to_write_a_target_that_appeared_is_not_over_before_it_is_written() {
     failed.binding = Some(api::external_secret::Binding { name: "es".into() });
     assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Over(None));
 }
+
+#[test]
+fn rename_that_was_not_told_of_is_finished_under_every_policy() {
+    let ours = managed(true, "uid");
+    for (policy, interval) in [("CreatedOnce", "1h"), ("Periodic", "0"), ("OnChange", "1h")] {
+        for (former, version, expected) in [
+            (Some("former"), "0-x", Some(Reason::TargetUnrecorded)),
+            (Some("former"), "1-x", None),
+            (Some("es"), "0-x", None),
+            (None, "0-x", None),
+        ] {
+            let mut synced = status("2026-01-01T11:59:00Z", version, SECRET_SYNCED);
+            synced.binding = former.map(|name| api::external_secret::Binding { name: name.into() });
+            let due = verdict(&plan(policy, "Owner", interval), &synced, Some(&ours));
+            // What changes is a reason of its own there.
+            let expected =
+                if policy == "OnChange" && version == "0-x" { Some(Reason::SpecOrMetadataChanged) } else { expected };
+            assert_eq!(matches!(due, Due::Now(_)), expected.is_some(), "{policy} {former:?} {version}: {due:?}");
+            assert!(expected.is_none_or(|reason| due == Due::Now(reason)), "{policy} {former:?} {version}: {due:?}");
+        }
+    }
+}
