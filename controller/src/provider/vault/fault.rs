@@ -94,9 +94,10 @@ impl Server {
         let status = reply.status;
         match status {
             429 => {
-                let wait =
-                    retry_after.map_or_else(String::new, |wait| format!(", and asks to wait {} s", wait.as_secs()));
-                Some(Error::retry(Code::VaultThrottled, format!("{self} limits the rate of requests{wait}")))
+                let advice =
+                    "it is left alone for as long as it asks; raise its rate limit quota if this does not pass";
+                let message = format!("{self} limits the rate of requests ({status}); {advice}");
+                Some(Error::outage(Code::VaultThrottled, message).with_retry_after(retry_after))
             }
             412 => {
                 let advice =
