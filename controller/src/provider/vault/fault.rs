@@ -69,7 +69,7 @@ impl Server {
         let advice = "set spec.provider.vault.server to the address it redirects to";
         Error::fix(
             Code::VaultUnexpectedAnswer,
-            format!("{self} redirects more than once, or to another scheme; {advice}"),
+            format!("{self} redirects more than once, to another scheme, or to another path; {advice}"),
         )
     }
 
@@ -81,6 +81,13 @@ impl Server {
         }
         let advice = "check that spec.provider.vault.server is the address of Vault, with its scheme, port and path";
         Error::fix(Code::VaultUnexpectedAnswer, format!("{message}; {advice}"))
+    }
+
+    /// JSON, but none that Vault answers a read or list of `path` with: nothing can be concluded of what is there.
+    pub fn not_vault(&self, path: &str, status: u16) -> Error {
+        let advice = "check what answers at spec.provider.vault.server: a gateway may have another path for Vault";
+        let message = format!("{path:?} at {self}: the answer ({status}) is not one of Vault's; {advice}");
+        Error::retry(Code::VaultUnexpectedAnswer, message)
     }
 
     pub fn too_long(&self, limit: usize) -> Error {

@@ -231,15 +231,23 @@ impl Transport {
         }
         let target = response.headers().get(LOCATION).and_then(|target| target.to_str().ok());
         let target = target.and_then(|target| bound.url.join(target).ok());
-        match target.filter(|target| {
-            response.status() == StatusCode::TEMPORARY_REDIRECT && target.scheme() == self.base.scheme()
-        }) {
+        let is_temporary = response.status() == StatusCode::TEMPORARY_REDIRECT;
+        match target.filter(|target| is_temporary && self.is_same_request(&bound.url, target)) {
             Some(target) => {
                 let response = self.send_to(target, bound).await?;
                 if response.status().is_redirection() { Err(self.server.redirects()) } else { Ok(response) }
             }
             None => Err(self.server.redirects()),
         }
+    }
+
+    /// Whether a redirect leads to another node and not to another entry: scheme, path below `server` and query stay.
+    fn is_same_request(&self, asked: &Url, target: &Url) -> bool {
+        let prefix = self.base.path().trim_end_matches('/');
+        let Some(path) = asked.path().strip_prefix(prefix) else { return false };
+        target.scheme() == self.base.scheme()
+            && target.query() == asked.query()
+            && unescaped(target.path()).ends_with(&unescaped(path))
     }
 
     async fn send_to(&self, url: Url, bound: &Bound<'_>) -> Result<Response, Error> {
@@ -305,6 +313,25 @@ impl Transport {
         }
         Ok(body)
     }
+}
+
+/// A path without percent-encoding, of which servers write more than we do.
+fn unescaped(path: &str) -> Vec<u8> {
+    let (mut rest, mut plain) = (path.as_bytes(), Vec::with_capacity(path.len()));
+    while let [first, behind @ ..] = rest {
+        let escaped = behind.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(escaped) => {
+                plain.push(escaped);
+                rest = &behind[2..];
+            }
+            None => {
+                plain.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    plain
 }
 
 /// Seconds only: the other form, a date, is not used by Vault.

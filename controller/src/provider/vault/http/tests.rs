@@ -238,10 +238,46 @@ async fn standby_s_redirect_is_followed_once_with_the_token_and_no_other() {
     let circle = Backend::start(|_| Answer::json(307, "").with("location", "/v1/secret/data/app")).await;
     let upgrade = Backend::start(|_| Answer::json(307, "").with("location", "https://127.0.0.1:1/")).await;
     let moved = Backend::start(|_| Answer::json(301, "").with("location", "/elsewhere")).await;
-    for (backend, requests) in [(circle, 2), (upgrade, 1), (moved, 1)] {
+    // Another entry is never read in place of the one that was asked for.
+    let other = |target: &str| format!("{}{target}", active.url);
+    let [one, two, three] = ["/v1/secret/data/other", "/v1/secret/data/app?version=1", "/"].map(other);
+    let [one, two, three] =
+        [one, two, three].map(|to| Backend::start(move |_| Answer::json(307, "").with("location", to.clone())));
+    let (one, two, three) = tokio::join!(one, two, three);
+    for (backend, requests) in [(circle, 2), (upgrade, 1), (moved, 1), (one, 1), (two, 1), (three, 1)] {
         let error = call(&backend).await.unwrap_err();
         assert_eq!((error.code(), backend.lines().len()), (Code::VaultUnexpectedAnswer, requests), "{error}");
     }
+}
+
+#[tokio::test]
+async fn redirect_keeps_namespace_body_and_query_and_may_leave_out_the_prefix_of_a_gateway() {
+    let active = Backend::start(|_| Answer::json(200, r#"{"data":1}"#)).await;
+    // Encoded as another implementation does.
+    let target = format!("{}/v1/secret/data/a%20b%28c%29?version=7", active.url);
+    let gateway = Backend::start(move |_| Answer::json(307, "").with("location", target.clone())).await;
+    let caller =
+        Caller { token: Some(HeaderValue::from_static("tok")), namespace: Some(HeaderValue::from_static("team-a")) };
+    let request = Request::new(&ReadSecretRequest { version: Some(7), ..read_request("a b(c)") }).unwrap();
+    transport(&format!("{}/vault", gateway.url)).call(&request, &caller).await.unwrap();
+    assert_eq!(gateway.lines(), ["GET /vault/v1/secret/data/a%20b(c)?version=7"]);
+    let received = &active.received()[0];
+    let sent = ["x-vault-token", "x-vault-namespace", "x-vault-request"].map(|name| received.header(name));
+    assert_eq!(sent, [Some("tok"), Some("team-a"), Some("true")]);
+
+    let active = Backend::start(|_| Answer::json(200, r#"{"auth":{}}"#)).await;
+    let target = format!("{}/v1/auth/approle/login", active.url);
+    let standby = Backend::start(move |_| Answer::json(307, "").with("location", target.clone())).await;
+    let login = vaultrs::api::auth::approle::requests::LoginWithApproleRequest {
+        mount: "approle".into(),
+        role_id: "r".into(),
+        secret_id: "s".into(),
+    };
+    transport(&standby.url).call(&Request::new(&login).unwrap(), &caller).await.unwrap();
+    assert_eq!(
+        (&*active.received()[0].method, &*active.received()[0].body),
+        ("POST", r#"{"role_id":"r","secret_id":"s"}"#)
+    );
 }
 
 #[test]
