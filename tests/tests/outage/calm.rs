@@ -28,6 +28,9 @@ const CREATED: Duration = Duration::from_mins(5);
 /// What is promised is half a minute; a machine that compiles beside may take longer.
 const RECOVERED: Duration = Duration::from_secs(90);
 
+/// Between two looks at all of them.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Reconciles that can be under way when the server fails: the default of `--concurrent`, and the store's own.
 const IN_HAND: usize = 17;
 
@@ -66,6 +69,8 @@ impl Crowd {
     async fn are_all(&self, status: &str, deadline: Duration) -> Result {
         let external_secrets = self.scene.ours("ExternalSecret");
         wait::until(&format!("all to be Ready={status}"), deadline, || async {
+            // A list of thousands is work for the API server, which has enough to do.
+            tokio::time::sleep(LOOK).await;
             let all = external_secrets.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
             let is = |object: &&_| Ready::of(object).is_some_and(|ready| ready.status == status);
             match all.items.iter().filter(is).count() {
