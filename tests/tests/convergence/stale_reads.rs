@@ -60,7 +60,7 @@ async fn store_of_which_nothing_is_told_yet_is_not_told_to_be_missing() -> Resul
     let world = World::new("untold").await?;
     world.take(&[entry("first")]).await?;
     world.at_rest(0.0).await?;
-    world.proxy.record(None).await;
+    world.proxy.record(None).await?;
     world.proxy.freeze("secretstores");
     world.take(&[Step::Apply(store(&token(), "secret")), app(&json!({}))]).await?;
     let look = "GET secretstores store";
@@ -81,7 +81,7 @@ async fn run(row: Late) -> Result {
     let world = World::new("late").await?;
     world.take(&row.given).await?;
     world.at_rest(1.0).await?;
-    world.proxy.record(None).await;
+    world.proxy.record(None).await?;
     world.proxy.freeze(row.frozen);
     world.take(&row.others).await?;
     let kept = row.keeps.seen(&world).await?;

@@ -87,6 +87,10 @@ impl Crowd {
         Ok(all.items.iter().map(|secret| (secret.name_any(), version(secret))).collect())
     }
 
+    async fn breaker_open(&self) -> Result<f64> {
+        self.scene.count("externalsecret_provider_breaker_open", "vault").await
+    }
+
     /// What is promised of an outage that has just begun, until `end` has ended it.
     async fn sits_out(&self, what: &str, end: impl AsyncFnOnce() -> Result) -> Result {
         let (asked, began) = (self.gate.requests(), Instant::now());
@@ -94,6 +98,7 @@ impl Crowd {
         tokio::time::sleep(Duration::from_secs(setting("OUTAGE_SECONDS", 20))).await;
         let (asked, lasted) = (self.gate.requests() - asked, began.elapsed());
         self.are_all("False", Duration::from_secs(20)).await?;
+        assert!((self.breaker_open().await? - 1.0).abs() < 0.5, "{what}: the breaker is not shown as open");
         let written = self.scene.bed.api_requests_since(mark).await?.of(Binary::Controller);
         let written = written.in_namespace(&self.scene.namespace).writes();
         assert_eq!(self.secrets().await?, secrets, "{what}: a Secret was touched");
@@ -115,6 +120,7 @@ impl Crowd {
             more.len(),
             back.elapsed().as_secs_f64()
         );
+        assert!(self.breaker_open().await?.abs() < 0.5, "{what}: the breaker is still shown as open");
         assert_eq!(self.secrets().await?, secrets, "{what}: a Secret was touched after the end");
         Ok(())
     }

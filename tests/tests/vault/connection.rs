@@ -137,3 +137,19 @@ async fn proxy_of_the_environment_leads_to_the_cluster_too_unless_it_is_excluded
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn state_of_the_storage_that_a_server_tells_is_taken_back_by_it() -> Result {
+    let scene = Scene::new("states").await?;
+    let bao = scene.bed.lasting_bao().await?;
+    bao.put("app", &json!({"a": "first"})).await?;
+    scene.apply(&secret("token", &[("token", &bao.root_token)])).await?;
+    let consistent = json!({"vault": {"readYourWrites": true, "forwardInconsistent": true}});
+    scene.apply(&secret_store("store", &with(vault(&bao.address), &consistent))).await?;
+    let spec = with(reads("store", &[("a", "app")]), &json!({"refreshInterval": "1s"}));
+    scene.apply(&external_secret("app", &spec)).await?;
+    scene.holds("app", &[("a", r#"{"a":"first"}"#)]).await?;
+    bao.put("app", &json!({"a": "second"})).await?;
+    scene.holds("app", &[("a", r#"{"a":"second"}"#)]).await?;
+    Ok(())
+}
