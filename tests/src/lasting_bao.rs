@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// From the unsealing to the first answer it takes a second.
-const SERVES: Duration = Duration::from_secs(60);
+const SERVES: Duration = Duration::from_mins(1);
 
 /// See the module documentation.
 pub struct LastingBao {

@@ -164,14 +164,11 @@ impl Transport {
     /// Executes a request, repeats included, within the time that calls have.
     pub async fn call(&self, request: &Request, caller: &Caller) -> Result<Reply, Error> {
         let bound = Bound { url: request.url(&self.base)?, request, caller };
-        match tokio::time::timeout(self.timeout, self.repeat(&bound)).await {
-            Ok(result) => result,
-            Err(_) => {
-                let error = self.server.unreachable("no answer in time");
-                self.standing.give_up(&error);
-                Err(error)
-            }
-        }
+        tokio::time::timeout(self.timeout, self.repeat(&bound)).await.unwrap_or_else(|_| {
+            let error = self.server.unreachable("no answer in time");
+            self.standing.give_up(&error);
+            Err(error)
+        })
     }
 
     async fn repeat(&self, bound: &Bound<'_>) -> Result<Reply, Error> {
@@ -320,16 +317,9 @@ fn unescaped(path: &str) -> Vec<u8> {
     let (mut rest, mut plain) = (path.as_bytes(), Vec::with_capacity(path.len()));
     while let [first, behind @ ..] = rest {
         let escaped = behind.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(escaped) => {
-                plain.push(escaped);
-                rest = &behind[2..];
-            }
-            None => {
-                plain.push(*first);
-                rest = behind;
-            }
-        }
+        let escaped = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        plain.push(escaped.unwrap_or(*first));
+        rest = &behind[if escaped.is_some() { 2 } else { 0 }..];
     }
     plain
 }

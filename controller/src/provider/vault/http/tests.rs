@@ -148,9 +148,9 @@ async fn failed_call_is_repeated_and_may_succeed() {
 async fn server_that_fails_many_at_once_is_asked_again_by_one_and_then_by_whoever_comes() {
     let is_up = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let answers = is_up.clone();
-    let backend = Backend::start(move |_| match answers.load(std::sync::atomic::Ordering::Relaxed) {
-        true => Answer::json(200, r#"{"data":1}"#),
-        false => Answer::json(503, r#"{"errors":["sealed"]}"#),
+    let backend = Backend::start(move |_| {
+        let is_up = answers.load(std::sync::atomic::Ordering::Relaxed);
+        if is_up { Answer::json(200, r#"{"data":1}"#) } else { Answer::json(503, r#"{"errors":["sealed"]}"#) }
     })
     .await;
     let retry = Retry { repeats: 2, interval: Duration::from_millis(200), spread: 0.0 };

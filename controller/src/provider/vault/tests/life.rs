@@ -68,7 +68,7 @@ async fn outage_while_a_token_is_due_costs_one_call_and_the_old_one_serves_on() 
     let count = |what: &str| backend.lines().iter().filter(|line| line.contains(what)).count();
     assert_eq!((count("login"), count("renew-self")), (2, 1), "one renewal, then one login, for fifty");
     // After its end it serves nobody.
-    let since = after(Duration::from_secs(300)).await;
+    let since = after(Duration::from_mins(5)).await;
     assert_eq!(store.get(&keys[0], since).await.unwrap_err().code(), Code::VaultUnexpectedAnswer);
     is_down.store(false, Ordering::Relaxed);
     let since = after(Duration::from_secs(11)).await;

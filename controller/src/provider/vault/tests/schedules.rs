@@ -18,7 +18,7 @@ const FAULTY: usize = 24;
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Long beside what the requests of one schedule take.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What each entry holds.
 fn value(key: &str) -> String {
