@@ -43,7 +43,7 @@ use crate::{
     metrics::Metrics,
     provider::{self, pool::Pool, reads::Demand},
     reconcile::{
-        external_secret::{ExternalSecrets, generic::Generic, source, sources::Sources},
+        external_secret::{ExternalSecrets, generic::Generic, obstacles::Obstacles, source, sources::Sources},
         guard::Guard,
         managed::{self, ManagedObjects, hashed::HashedSecret},
         namespaces::Namespaces,
@@ -203,6 +203,10 @@ impl Parts {
             let queue = external_secrets.clone();
             References::new(move |user| queue.add(user, Lane::Interactive), |_| None)
         };
+        let obstacles = [(); 2].map(|()| {
+            let queue = external_secrets.clone();
+            Arc::new(Obstacles::new(move |user| queue.add(user, Lane::Interactive)))
+        });
         let generic = {
             let queue = external_secrets.clone();
             let wake = move |user: &ObjectKey| queue.add(user, Lane::Interactive);
@@ -228,10 +232,12 @@ impl Parts {
             external_secrets: cache,
             secret_stores: wake.secret_stores.clone(),
             cluster_secret_stores: wake.cluster_secret_stores.clone(),
+            users: wake.users.clone(),
             managed: Arc::new(managed),
             namespaces: Arc::new(namespaces),
             sources: Arc::new(sources),
             awaited: Arc::new(awaited),
+            obstacles,
             templates: Arc::new(templates(args, metrics)),
             generic: Arc::new(generic),
             pool: Pool::new(resolver, opener, limit),
@@ -300,6 +306,9 @@ impl Parts {
             config_maps.push((maps.clone(), maps.in_use()));
             secrets.push((templates.clone(), templates.in_use()));
             secrets.push((ctx.awaited.clone(), ctx.awaited.in_use()));
+            let [secret, config_map] = &ctx.obstacles;
+            secrets.push((secret.clone(), secret.in_use()));
+            config_maps.push((config_map.clone(), config_map.in_use()));
         }
         follow_once_used(scoped::<Stamp<ConfigMap>>(&ctx.client, namespace), config_maps, listed, stop);
         follow_once_used(scoped::<Stamp<Secret>>(&ctx.client, namespace), secrets, listed, stop);
@@ -317,7 +326,10 @@ impl Parts {
             cache,
             queue.clone(),
             self.ctx.metrics.clone(),
-            move |store, whom, since| wake.users(K::KIND, store, whom, since),
+            {
+                let namespaces = ctx.namespaces.clone();
+                move |store, change, since| wake.changed(K::KIND, store, change, &namespaces, since)
+            },
             move |store, uid| {
                 ctx.pool.forget(uid);
                 ctx.guard.forget(uid);
