@@ -83,7 +83,7 @@ async fn value_read_from_a_store_whose_move_is_not_told_yet_is_fetched_again_whe
     let world = World::new("unseen").await?;
     world.take(&stored()).await?;
     world.at_rest(1.0).await?;
-    world.proxy.record(None).await;
+    world.proxy.record(None).await?;
     world.proxy.freeze("secretstores");
     let elsewhere = json!({"spec": {"provider": {"vault": {"path": "kv", "version": "v1"}}}});
     let moved = Step::Change("SecretStore", "store", elsewhere);
