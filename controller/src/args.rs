@@ -70,6 +70,12 @@ pub struct Args {
     /// Clients of stores that are kept logged in at the same time.
     #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub vault_token_cache_size: u32,
+    /// Longest wait for a connection to a backend (Vault), within the time of the call.
+    #[arg(long, default_value = "10s", value_parser = timeout)]
+    pub provider_connect_timeout: Duration,
+    /// Longest call of a backend, repeats included (a store's retrySettings). At most 60s: a reconcile makes several.
+    #[arg(long, default_value = "30s", value_parser = timeout)]
+    pub provider_call_timeout: Duration,
     /// Hold deletions (deletionPolicy Delete and Merge) when a store has lost more than this share, in percent, of at least 10
     /// secrets that it served, within an hour; 0 or 100: never. docs/mass-deletion.md says how they go on.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -98,6 +104,16 @@ pub struct Args {
     /// Watch Secrets, ConfigMaps and ServiceAccounts that stores take credentials from, metadata only, so that a change counts at once; else it does within seconds of the next use.
     #[arg(long, default_value = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::boolean, action = clap::ArgAction::Set)]
     pub watch_store_credentials: bool,
+}
+
+/// From 100 ms, in which a backend of the same city answers, to 60 s, of which two fit into a reconcile.
+fn timeout(text: &str) -> Result<Duration, String> {
+    let duration = flags::duration(text)?;
+    if (Duration::from_millis(100)..=Duration::from_mins(1)).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err("must be between 100ms and 60s".into())
+    }
 }
 
 /// Flags of upstream that mean nothing here, or not yet. They are accepted so that a Deployment need not change.
@@ -161,6 +177,18 @@ mod tests {
         assert!(parsed.args.enable_leader_election && !parsed.args.enable_flood_gate);
         assert_eq!(parsed.args.store_requeue_interval, Duration::from_secs(30));
         assert_eq!(parsed.ignored, ["enable-push-secret-reconciler", "metrics-secure"]);
+    }
+
+    #[test]
+    fn timeouts_of_calls_are_those_of_the_client_unless_set_and_bounded() {
+        let parsed = parse(&[]).expect("flags").args;
+        let timeouts = crate::http::Timeouts::default();
+        assert_eq!((parsed.provider_connect_timeout, parsed.provider_call_timeout), (timeouts.connect, timeouts.call));
+        let parsed = parse(&["--provider-call-timeout=5s"]).expect("flags").args;
+        assert_eq!(parsed.provider_call_timeout, Duration::from_secs(5));
+        for flag in ["--provider-call-timeout=0s", "--provider-call-timeout=2m", "--provider-connect-timeout=1ms"] {
+            assert!(parse(&[flag]).is_err(), "{flag}");
+        }
     }
 
     #[test]

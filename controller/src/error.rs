@@ -7,7 +7,10 @@
 
 mod refusal;
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    time::Duration,
+};
 
 use refusal::Refusal;
 
@@ -111,12 +114,13 @@ pub struct Error {
     code: Code,
     message: String,
     context: Option<String>,
+    retry_after: Option<Duration>,
 }
 
 impl Error {
     /// `message`: lower case, names object and field, says what to do; no secret values, no request ids.
     pub fn new(class: Class, code: Code, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), context: None }
+        Self { class, code, message: message.into(), context: None, retry_after: None }
     }
 
     pub fn outage(code: Code, message: impl Into<String>) -> Self {
@@ -171,6 +175,18 @@ impl Error {
         self.message.push_str("; ");
         self.message.push_str(advice);
         self
+    }
+
+    /// Says how long the backend asked to be left alone. Not in the message: it differs from answer to answer.
+    #[must_use]
+    pub const fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// How long the backend asked to be left alone, if it did.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     pub const fn class(&self) -> Class {

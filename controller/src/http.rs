@@ -18,11 +18,15 @@ use zeroize::Zeroizing;
 
 use crate::error::{Code, Error};
 
-/// Longest wait for a connection: a silently dropped packet should not use up the whole deadline.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for a connection unless a flag says otherwise: a silently dropped packet should not use up the whole deadline.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest request, body included.
+/// Longest request, body included, unless a flag says otherwise.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long what was sent may stay unacknowledged: a server that vanished without a word (a lost node, a firewall that forgot
+/// the connection) is noticed then, and not at the end of the request. A server that only takes long acknowledges at once.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Connections kept open per server while idle: as many as reconciles usually run at once.
 const IDLE_CONNECTIONS: usize = 16;
@@ -51,13 +55,37 @@ struct Key {
     identity: Option<[u8; 32]>,
 }
 
+/// How long calls of backends may take: `--provider-connect-timeout` and `--provider-call-timeout`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Timeouts {
+    /// For a connection.
+    pub connect: Duration,
+    /// For a whole call, its repeats included.
+    pub call: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: CONNECT_TIMEOUT, call: REQUEST_TIMEOUT }
+    }
+}
+
 /// Clients by what they trust and present.
 #[derive(Default)]
 pub struct Clients {
+    timeouts: Timeouts,
     kept: Mutex<HashMap<Key, Client>>,
 }
 
 impl Clients {
+    pub fn new(timeouts: Timeouts) -> Self {
+        Self { timeouts, kept: Mutex::default() }
+    }
+
+    pub const fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
     /// A client that trusts `ca` (PEM) and nothing else, or the system's certificates when there is none, and presents
     /// `identity` to servers that ask for a certificate.
     ///
@@ -71,7 +99,7 @@ impl Clients {
         if let Some(client) = kept.get(&key) {
             return Ok(client.clone());
         }
-        let client = build(field, ca, identity)?;
+        let client = build(self.timeouts, field, ca, identity)?;
         if kept.len() >= KEPT {
             kept.clear();
         }
@@ -82,20 +110,27 @@ impl Clients {
 
 /// A client for servers on the same machine, which uses no proxy.
 pub fn direct() -> Result<Client, Error> {
-    let builder = builder().connect_timeout(DIRECT_CONNECT_TIMEOUT).no_proxy();
+    let timeouts = Timeouts { connect: DIRECT_CONNECT_TIMEOUT, ..Timeouts::default() };
+    let builder = builder(timeouts).no_proxy();
     builder.build().map_err(|error| Error::bug(Code::StoreInvalid, format!("no HTTP client: {}", causes(&error))))
 }
 
-fn builder() -> ClientBuilder {
+fn builder(timeouts: Timeouts) -> ClientBuilder {
     Client::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.call)
+        .tcp_user_timeout(ACKNOWLEDGED_WITHIN)
         .redirect(Policy::none())
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
 }
 
-fn build(field: &str, ca: Option<&[u8]>, identity: Option<(&str, &Identity)>) -> Result<Client, Error> {
-    let mut builder = builder();
+fn build(
+    timeouts: Timeouts,
+    field: &str,
+    ca: Option<&[u8]>,
+    identity: Option<(&str, &Identity)>,
+) -> Result<Client, Error> {
+    let mut builder = builder(timeouts);
     if let Some(pem) = ca {
         builder = builder.tls_certs_only(certificates(field, pem)?);
     }

@@ -39,6 +39,7 @@ use crate::{
         watch::{FIRST_LIST_PATIENCE, Scope, Synced, follow},
     },
     events::Events,
+    http::Timeouts,
     metrics::Metrics,
     provider::{self, pool::Pool, reads::Demand},
     reconcile::{
@@ -220,7 +221,8 @@ impl Parts {
             let queue = external_secrets.clone();
             Demand::new(move |started| queue.waits_since(started))
         };
-        let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone(), demand));
+        let timeouts = Timeouts { connect: args.provider_connect_timeout, call: args.provider_call_timeout };
+        let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone(), timeouts, demand));
         let limit = usize::try_from(args.vault_token_cache_size).unwrap_or(usize::MAX);
         let ctx = Ctx {
             settings: Settings {

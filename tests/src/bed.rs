@@ -27,6 +27,7 @@ use crate::{
     install,
     kubeconfig::Access,
     kubelet::Projection,
+    lasting_bao::LastingBao,
     moto::Moto,
     openbao::OpenBao,
     operator::{Binary, Process},
@@ -265,6 +266,11 @@ impl Bed {
     pub async fn bao(&self) -> Result<&OpenBao> {
         let start = || OpenBao::start(self, &self.folder, &self.control_plane.certificates);
         Box::pin(self.openbao.get_or_try_init(start)).await
+    }
+
+    /// An OpenBao of one's own, to stop, start again and seal.
+    pub async fn lasting_bao(&self) -> Result<LastingBao> {
+        Box::pin(LastingBao::start(&self.folder)).await
     }
 
     /// The AWS stand-in, started with the first call.

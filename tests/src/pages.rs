@@ -1,15 +1,18 @@
 //! Pages for users, as a user follows them: what their blocks say is run.
 
-use std::{fs, path::Path, process::Stdio};
+use std::{fs, path::Path, process::Stdio, time::Duration};
 
 use serde_json::Value;
-use tokio::process::Command;
+use tokio::{process::Command, time::timeout};
 
 use crate::{
     bed::Bed,
     failure::{Failure, Result},
     tools,
 };
+
+/// Each command of a block talks to servers on this machine, which are quick; a machine that compiles beside takes longer.
+const BLOCK: Duration = Duration::from_mins(2);
 
 /// A page of `docs`.
 pub struct Page {
@@ -87,8 +90,11 @@ pub async fn run(bed: &Bed, folder: &Path, variables: &[(&str, &str)], block: &s
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .kill_on_drop(true)
-        .output()
-        .await?;
+        .output();
+    let Ok(output) = timeout(BLOCK, output).await else {
+        return Err(Failure::new(format!("waited {BLOCK:?} for the end of\n{block}")));
+    };
+    let output = output?;
     if output.status.success() {
         return Ok(());
     }

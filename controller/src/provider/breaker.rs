@@ -2,7 +2,7 @@
 //!
 //! It wraps the store. After a failure of class Outage every call fails at once with `BreakerOpen`, which carries the
 //! original cause, except one probe at a time: the first a second after the outage, and then each after a pause that
-//! doubles up to [`LONGEST_PAUSE`]. The first call that the backend answers closes it, whoever made that call. When a
+//! doubles up to [`LONGEST_PAUSE`]; none sooner than the backend asked for, up to [`LONGEST_RETRY_AFTER`]. The first call that the backend answers closes it, whoever made that call. When a
 //! probe is due, that is [told](Signal::ProbeDue), so that there is somebody to make it however few use the store; so is
 //! recovery. A store's identities (namespaces of a ClusterSecretStore) share one breaker.
 
@@ -18,7 +18,7 @@ use api::external_secret::{Find, RemoteRef};
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
-use super::{Readiness, Store, Values};
+use super::{Readiness, Store, Values, metrics::BreakerGauge};
 use crate::{
     error::{Class, Code, Error},
     secret_bytes::SecretBytes,
@@ -31,11 +31,16 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// the length of a probe and the work of thousands of ExternalSecrets included.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
+/// The longest that a backend is left alone because it asked for it: so that whoever waits runs within half a minute of its
+/// return all the same. One call in that time is no burden.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(20);
+
 /// The state, shared by all identities of one store.
 pub struct Breaker {
     state: Mutex<State>,
     store_uid: String,
     signals: broadcast::Sender<Signal>,
+    gauge: Option<BreakerGauge>,
 }
 
 /// What is told of a store, by its UID, to those who wait for its backend.
@@ -57,6 +62,8 @@ struct Open {
     /// Whether a probe is under way.
     probing: bool,
     next_probe: Instant,
+    /// What the backend asked for.
+    not_before: Instant,
     /// From the end of the probe before to the next.
     pause: Duration,
 }
@@ -75,15 +82,22 @@ impl Drop for Pass<'_> {
         {
             open.probing = false;
             open.pause = (open.pause * 2).min(LONGEST_PAUSE);
-            open.next_probe = now() + open.pause;
+            open.next_probe = open.not_before.max(now() + open.pause);
         }
     }
 }
 
 impl Breaker {
-    /// `signals` is told when a probe of the store is due and when its backend answers again.
-    pub fn new(store_uid: String, signals: broadcast::Sender<Signal>) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State::Closed), store_uid, signals })
+    /// `signals` is told when a probe of the store is due and when its backend answers again; `gauge` shows whether it is
+    /// open.
+    pub fn new(store_uid: String, signals: broadcast::Sender<Signal>, gauge: Option<BreakerGauge>) -> Arc<Self> {
+        let breaker = Self { state: Mutex::new(State::Closed), store_uid, signals, gauge };
+        breaker.show(false);
+        Arc::new(breaker)
+    }
+
+    pub const fn gauge(&self) -> Option<&BreakerGauge> {
+        self.gauge.as_ref()
     }
 
     /// Whether a call may be made now, and leave to make it; the error to return if not.
@@ -102,16 +116,27 @@ impl Breaker {
     pub fn note<T>(self: &Arc<Self>, result: &Result<T, Error>) {
         let mut state = self.lock();
         match (result, &mut *state) {
-            (Err(error), State::Open(open)) if error.class() == Class::Outage => open.cause = error.clone(),
+            (Err(error), State::Open(open)) if error.class() == Class::Outage => {
+                open.cause = error.clone();
+                open.not_before = open.not_before.max(not_before(error));
+                open.next_probe = open.next_probe.max(open.not_before);
+            }
             (Err(error), State::Closed) if error.class() == Class::Outage => {
-                let next_probe = now() + FIRST_PAUSE;
-                let open = Open { cause: error.clone(), probing: false, next_probe, pause: FIRST_PAUSE };
-                *state = State::Open(open);
+                let not_before = not_before(error);
+                *state = State::Open(Open {
+                    cause: error.clone(),
+                    probing: false,
+                    next_probe: not_before.max(now() + FIRST_PAUSE),
+                    not_before,
+                    pause: FIRST_PAUSE,
+                });
+                self.show(true);
                 tokio::spawn(tell_when_due(Arc::downgrade(self)));
             }
             (Err(error), _) if !is_answer(error.code()) => {}
             (_, State::Open(_)) => {
                 *state = State::Closed;
+                self.show(false);
                 self.tell(Signal::Recovered { uid: self.store_uid.clone(), at: now() });
             }
             (_, State::Closed) => {}
@@ -133,6 +158,12 @@ impl Breaker {
             State::Open(open) if open.probing => Some(now() + FIRST_PAUSE),
             State::Open(open) => Some(open.next_probe),
             State::Closed => None,
+        }
+    }
+
+    fn show(&self, is_open: bool) {
+        if let Some(gauge) = &self.gauge {
+            gauge.set(is_open);
         }
     }
 
@@ -180,6 +211,11 @@ const fn is_refusal(code: Code) -> bool {
         code,
         Code::AwsAccessDenied | Code::AwsCredentialsInvalid | Code::VaultLoginDenied | Code::VaultPermissionDenied
     )
+}
+
+/// The earliest that the backend wants to be asked again.
+fn not_before(error: &Error) -> Instant {
+    now() + error.retry_after().unwrap_or_default().min(LONGEST_RETRY_AFTER)
 }
 
 fn waiting(cause: &Error) -> Error {
@@ -305,7 +341,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn open_breaker_admits_a_probe_after_each_pause_and_closes_on_success() {
         let (signals, mut told) = broadcast::channel(64);
-        let breaker = Breaker::new("uid-1".into(), signals);
+        let breaker = Breaker::new("uid-1".into(), signals, None);
         assert!(call(&breaker, &outage()));
         pass(0.5).await;
         let refused = breaker.admit().err().expect("it is open");
@@ -328,7 +364,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn probe_that_hangs_keeps_others_waiting_and_one_that_is_given_up_does_not() {
-        let breaker = Breaker::new("uid".into(), broadcast::channel(1).0);
+        let breaker = Breaker::new("uid".into(), broadcast::channel(1).0, None);
         call(&breaker, &outage());
         pass(1.0).await;
         let hanging = breaker.admit();
@@ -343,7 +379,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn somebody_is_told_of_each_probe_until_the_backend_answers() {
         let (signals, mut told) = broadcast::channel(64);
-        let breaker = Breaker::new("uid-1".into(), signals);
+        let breaker = Breaker::new("uid-1".into(), signals, None);
         let started = tokio::time::Instant::now();
         call(&breaker, &outage());
         for at in [1, 3, 7, 15, 23, 31] {
@@ -363,10 +399,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn backend_that_asks_for_a_pause_gets_it_up_to_a_bound() {
+        let throttled = |seconds| {
+            let error = Error::outage(Code::VaultThrottled, "x");
+            Err(error.with_retry_after(Some(Duration::from_secs(seconds))))
+        };
+        for (asked, granted) in [(0, 1.0), (5, 5.0), (3600, 20.0)] {
+            let breaker = Breaker::new("uid".into(), broadcast::channel(1).0, None);
+            assert!(call(&breaker, &throttled(asked)));
+            pass(granted - 0.1).await;
+            assert!(!call(&breaker, &outage()), "{asked}");
+            pass(0.2).await;
+            // Then as the probe's answer says, which may ask for more.
+            assert!(call(&breaker, &throttled(10)), "{asked}");
+            pass(9.9).await;
+            assert!(!call(&breaker, &outage()), "{asked}");
+            pass(0.2).await;
+            assert!(call(&breaker, &Ok(())), "{asked}");
+            assert!(call(&breaker, &Ok(())), "{asked}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn only_outages_open_it_and_an_answer_of_any_kind_closes_it() {
-        let breaker = Breaker::new("uid".into(), broadcast::channel(1).0);
+        let breaker = Breaker::new("uid".into(), broadcast::channel(1).0, None);
         let fix = || Err(Error::fix(Code::VaultPermissionDenied, "x"));
-        let retry = || Err(Error::retry(Code::VaultThrottled, "x"));
+        let retry = || Err(Error::retry(Code::VaultBehind, "x"));
         for error in [fix(), retry()] {
             breaker.note::<()>(&error);
             assert!(breaker.admit().is_ok());

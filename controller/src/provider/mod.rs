@@ -11,7 +11,12 @@ use api::{
 };
 use async_trait::async_trait;
 
-use crate::{error::Error, http::Clients, resolve::Access, secret_bytes::SecretBytes};
+use crate::{
+    error::Error,
+    http::{Clients, Timeouts},
+    resolve::Access,
+    secret_bytes::SecretBytes,
+};
 
 pub mod aws;
 pub mod breaker;
@@ -29,7 +34,7 @@ pub mod fixture;
 mod referent;
 
 use identity::StoreHandle;
-use metrics::ProviderMetrics;
+use metrics::{BreakerGauge, ProviderMetrics};
 use reads::{Demand, Reads};
 
 /// Secret values by the name the backend gives them.
@@ -97,14 +102,18 @@ pub struct Backends {
 
 impl Backends {
     /// With the endpoints and the identity that the environment names. `demand`: who waits for a worker, so that reads are kept for them.
-    pub fn from_env(metrics: ProviderMetrics, demand: Demand) -> Self {
-        let aws = aws::Shared::new(aws::Endpoints::from_env(), aws::Pod::from_env());
-        Self { http: Clients::default(), aws, google: vault::Google::from_env(), metrics, demand }
+    pub fn from_env(metrics: ProviderMetrics, timeouts: Timeouts, demand: Demand) -> Self {
+        let aws = aws::Shared::new(aws::Endpoints::from_env(), aws::Pod::from_env()).with_call_timeout(timeouts.call);
+        Self { http: Clients::new(timeouts), aws, google: vault::Google::from_env(), metrics, demand }
     }
 }
 
 #[async_trait]
 impl pool::Opener for Backends {
+    fn breaker_gauge(&self, store: &StoreHandle) -> Option<BreakerGauge> {
+        Some(self.metrics.breaker(store))
+    }
+
     async fn open(&self, store: &StoreHandle, access: Arc<Access>) -> Result<Arc<dyn Store>, Error> {
         Ok(match store.provider()? {
             ProviderRef::Vault(spec) => {

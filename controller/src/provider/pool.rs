@@ -22,6 +22,7 @@ use super::{
     Store,
     breaker::{Breaker, Guarded, Signal},
     identity::{Identity, StoreHandle},
+    metrics::BreakerGauge,
     referent::Referent,
 };
 use crate::{
@@ -51,6 +52,11 @@ const SIGNALS: usize = 64;
 #[async_trait]
 pub trait Opener: Send + Sync {
     async fn open(&self, store: &StoreHandle, access: Arc<Access>) -> Result<Arc<dyn Store>, Error>;
+
+    /// Where the state of the store's breaker is shown.
+    fn breaker_gauge(&self, _: &StoreHandle) -> Option<BreakerGauge> {
+        None
+    }
 }
 
 /// See the module documentation.
@@ -107,7 +113,7 @@ impl Pool {
     /// The live client of `store` for `namespace`, that of the ExternalSecret; empty to validate a ClusterSecretStore.
     pub async fn open(&self, store: &StoreHandle, namespace: &str, since: Instant) -> Result<Arc<dyn Store>, Error> {
         let Some(identity) = Identity::of(store, namespace)? else { return Ok(Arc::new(Referent)) };
-        let (slot, breaker) = self.slot(&identity);
+        let (slot, breaker) = self.slot(store, &identity);
         let mut state = slot.state.lock().await;
         if let Some(live) = &mut state.live {
             if !live.is_outdated(since).await? {
@@ -182,10 +188,10 @@ impl Pool {
         }
     }
 
-    fn slot(&self, identity: &Identity) -> (Arc<Slot>, Arc<Breaker>) {
+    fn slot(&self, store: &StoreHandle, identity: &Identity) -> (Arc<Slot>, Arc<Breaker>) {
         let now = now();
         let mut inner = self.lock();
-        let breaker = inner.breaker(identity, &self.signals);
+        let breaker = inner.breaker(identity, &self.signals, || self.opener.breaker_gauge(store));
         if let Some(slot) = inner.slots.get(identity) {
             *lock(&slot.last_used) = now;
             return (slot.clone(), breaker);
@@ -224,11 +230,17 @@ async fn sweep_forever(pool: Weak<Pool>) {
 }
 
 impl Inner {
-    fn breaker(&mut self, identity: &Identity, signals: &broadcast::Sender<Signal>) -> Arc<Breaker> {
-        let new = || (identity.generation, Breaker::new(identity.uid.clone(), signals.clone()));
-        let entry = self.breakers.entry(identity.uid.clone()).or_insert_with(new);
+    fn breaker(
+        &mut self,
+        identity: &Identity,
+        signals: &broadcast::Sender<Signal>,
+        gauge: impl FnOnce() -> Option<BreakerGauge>,
+    ) -> Arc<Breaker> {
+        let new = |gauge| (identity.generation, Breaker::new(identity.uid.clone(), signals.clone(), gauge));
+        let entry = self.breakers.entry(identity.uid.clone()).or_insert_with(|| new(gauge()));
         if entry.0 < identity.generation {
-            *entry = new();
+            // The series goes on.
+            *entry = new(entry.1.gauge().cloned());
         }
         entry.1.clone()
     }

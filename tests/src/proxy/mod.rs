@@ -30,6 +30,9 @@ pub use line::{CrashPoint, Moment, WatchEnd};
 use forward::{Side, forward};
 use line::Line;
 
+/// The servers on this machine answer within seconds, however busy it is.
+const DRAINED: Duration = Duration::from_mins(1);
+
 /// See the module documentation. It belongs to the runtime that started it.
 pub struct Proxy {
     line: Arc<Line>,
@@ -71,9 +74,12 @@ impl Proxy {
     }
 
     /// Opens the line, once what was handed on is done, forgets what was recorded, and stops the line at `point` if one is given.
-    pub async fn record(&self, point: Option<CrashPoint>) {
-        self.line.is_drained().await;
+    pub async fn record(&self, point: Option<CrashPoint>) -> Result {
+        tokio::time::timeout(DRAINED, self.line.is_drained())
+            .await
+            .map_err(|_| Failure::new(format!("waited {DRAINED:?} for the answers to what was handed on")))?;
         self.line.record(point);
+        Ok(())
     }
 
     /// The work since the recording began, in the order of its arrival.

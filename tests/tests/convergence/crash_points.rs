@@ -116,12 +116,12 @@ async fn run(scenario: &Scenario, crash: Option<(&CrashPoint, &Value)>) -> Resul
     world.at_rest(0.0).await?;
     world.next_second().await?;
     let identities = Identities::of(&world).await?;
-    world.proxy.record(crash.map(|(point, _)| point.clone())).await;
+    world.proxy.record(crash.map(|(point, _)| point.clone())).await?;
     world.take(&scenario.when).await?;
     if let Some((_, expected)) = crash {
         world.proxy.stopped(SOON).await?;
         world.controller.kill_9().await?;
-        world.proxy.record(None).await;
+        world.proxy.record(None).await?;
         world.controller.restart().await?;
         wait::until("the state of the undisturbed run", SOON, || async {
             let state = identities.state(&world).await.map_err(|failure| failure.to_string())?;

@@ -60,7 +60,7 @@ async fn store_of_which_nothing_is_told_yet_is_not_told_to_be_missing() -> Resul
     let world = World::new("untold").await?;
     world.take(&[entry("first")]).await?;
     world.at_rest(0.0).await?;
-    world.proxy.record(None).await;
+    world.proxy.record(None).await?;
     world.proxy.freeze("secretstores");
     world.take(&[Step::Apply(store(&token(), "secret")), app(&json!({}))]).await?;
     let look = "GET secretstores store";
@@ -83,7 +83,7 @@ async fn value_read_from_a_store_whose_move_is_not_told_yet_is_fetched_again_whe
     let world = World::new("unseen").await?;
     world.take(&stored()).await?;
     world.at_rest(1.0).await?;
-    world.proxy.record(None).await;
+    world.proxy.record(None).await?;
     world.proxy.freeze("secretstores");
     let elsewhere = json!({"spec": {"provider": {"vault": {"path": "kv", "version": "v1"}}}});
     let moved = Step::Change("SecretStore", "store", elsewhere);
@@ -98,7 +98,7 @@ async fn run(row: Late) -> Result {
     let world = World::new("late").await?;
     world.take(&row.given).await?;
     world.at_rest(1.0).await?;
-    world.proxy.record(None).await;
+    world.proxy.record(None).await?;
     world.proxy.freeze(row.frozen);
     world.take(&row.others).await?;
     let kept = row.keeps.seen(&world).await?;

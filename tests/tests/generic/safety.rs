@@ -137,7 +137,7 @@ async fn nothing_of_others_is_overwritten_or_made_again_on_old_knowledge() -> Re
         scene.apply(&external_secret(name, &writes(kind, &json!({})))).await?;
         settles(&scene, name, "ResourceSynced").await?;
     }
-    proxy.record(None).await;
+    proxy.record(None).await?;
     proxy.freeze("externalsecrets");
     // The controller does not know that it is not asked for any more, or to share.
     scene.ours("ExternalSecret").delete("gone", &DeleteParams::orphan()).await?;

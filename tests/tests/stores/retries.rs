@@ -111,7 +111,7 @@ async fn who_can_end_a_failure_decides_how_often_the_store_is_asked() -> Result 
     let faulty = Faulty::start().await?;
     scene.apply(&secret("token", &[("token", "any")])).await?;
     let once = json!({"spec": {"retrySettings": {"maxRetries": 0}}});
-    for name in ["throttled", "refused", "away"] {
+    for name in ["failing", "refused", "away"] {
         scene.apply(&with(secret_store(name, &vault(&faulty.address)), &once)).await?;
         scene.store_is_valid("SecretStore", name).await?;
     }
@@ -119,17 +119,17 @@ async fn who_can_end_a_failure_decides_how_often_the_store_is_asked() -> Result 
         let remote = json!({"key": key, "property": "password"});
         json!({"secretStoreRef": {"name": store}, "data": [{"secretKey": "password", "remoteRef": remote}]})
     };
-    scene.apply(&external_secret("throttled", &reads("throttled", "429/db"))).await?;
+    scene.apply(&external_secret("failing", &reads("failing", "500/db"))).await?;
     scene.apply(&external_secret("refused", &reads("refused", "400/db"))).await?;
     let away: Vec<_> = (0..USERS).map(|number| format!("away-{number}")).collect();
     for name in &away {
         scene.apply(&external_secret(name, &reads("away", &format!("503/{name}")))).await?;
     }
-    scene.fails("throttled", "VaultThrottled").await?;
+    scene.fails("failing", "VaultUnexpectedAnswer").await?;
     scene.fails("refused", "VaultRequestInvalid").await?;
 
-    scene.has_failed("throttled", f64::from(TRIES)).await?;
-    let (asked, refused) = (faulty.reads("429"), faulty.reads("400"));
+    scene.has_failed("failing", f64::from(TRIES)).await?;
+    let (asked, refused) = (faulty.reads("500"), faulty.reads("400"));
     assert!((usize::from(TRIES)..=usize::from(TRIES) + 1).contains(&asked), "one for each try: {asked}");
     assert_eq!(refused, 3, "what a user must mend");
     let mut failures = 0.0;
@@ -140,7 +140,7 @@ async fn who_can_end_a_failure_decides_how_often_the_store_is_asked() -> Result 
     assert!(probes < failures, "one asks for all: {probes} reads for {failures} failures");
 
     faulty.mend();
-    for name in away.iter().map(String::as_str).chain(["throttled"]) {
+    for name in away.iter().map(String::as_str).chain(["failing"]) {
         scene.holds(name, &[("password", "mended")]).await?;
     }
     assert_eq!(faulty.reads("400"), refused, "nobody has told that it is mended");

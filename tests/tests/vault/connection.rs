@@ -66,11 +66,23 @@ async fn proxy() -> Result<(String, Arc<Mutex<Vec<String>>>)> {
     Ok((address, asked))
 }
 
-/// The server understands requests as proxies get them, so that nothing need be changed.
+/// The server understands requests as proxies get them, so that nothing need be changed; of a tunnel it sees nothing.
 async fn forward(stream: TcpStream, asked: Arc<Mutex<Vec<String>>>) -> Result {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     stream.read_line(&mut line).await?;
+    if let Some(target) = line.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next()) {
+        asked.lock().unwrap_or_else(PoisonError::into_inner).push(format!("CONNECT {target}"));
+        let mut server = TcpStream::connect(target).await?;
+        let mut header = String::from("…");
+        while !header.trim_end().is_empty() {
+            header.clear();
+            stream.read_line(&mut header).await?;
+        }
+        stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+        copy_bidirectional(&mut stream, &mut server).await?;
+        return Ok(());
+    }
     let target = line.split(' ').nth(1).and_then(|target| target.strip_prefix("http://"));
     let target = target.and_then(|target| target.split('/').next());
     let target = target.ok_or_else(|| Failure::new(format!("not for a proxy: {line}")))?.to_owned();
@@ -105,5 +117,39 @@ async fn proxy_of_the_environment_is_used_except_for_what_it_excludes() -> Resul
     let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let expected = bao.address.replace("http://127.0.0.1", "localhost");
     assert!(!asked.is_empty() && asked.iter().all(|target| *target == expected), "{asked:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn proxy_of_the_environment_leads_to_the_cluster_too_unless_it_is_excluded() -> Result {
+    let scene = Scene::without_controller("tunnel").await?;
+    let api_server = scene.bed.server().trim_start_matches("https://").to_owned();
+    for (excluded, expected) in [("", true), ("127.0.0.1", false)] {
+        let (proxy, asked) = proxy().await?;
+        let variables = [("HTTPS_PROXY", proxy.as_str()), ("NO_PROXY", excluded)];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        // It is ready once it has listed what it works with.
+        let _controller =
+            scene.bed.operator_with(Binary::Controller, &["--namespace", &scene.namespace], &variables).await?;
+        let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tunnels = asked.iter().filter(|target| **target == format!("CONNECT {api_server}")).count();
+        assert_eq!((tunnels > 0, tunnels), (expected, asked.len()), "NO_PROXY={excluded:?}: {asked:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn state_of_the_storage_that_a_server_tells_is_taken_back_by_it() -> Result {
+    let scene = Scene::new("states").await?;
+    let bao = scene.bed.lasting_bao().await?;
+    bao.put("app", &json!({"a": "first"})).await?;
+    scene.apply(&secret("token", &[("token", &bao.root_token)])).await?;
+    let consistent = json!({"vault": {"readYourWrites": true, "forwardInconsistent": true}});
+    scene.apply(&secret_store("store", &with(vault(&bao.address), &consistent))).await?;
+    let spec = with(reads("store", &[("a", "app")]), &json!({"refreshInterval": "1s"}));
+    scene.apply(&external_secret("app", &spec)).await?;
+    scene.holds("app", &[("a", r#"{"a":"first"}"#)]).await?;
+    bao.put("app", &json!({"a": "second"})).await?;
+    scene.holds("app", &[("a", r#"{"a":"second"}"#)]).await?;
     Ok(())
 }

@@ -94,13 +94,20 @@ impl Pod {
 pub struct Shared {
     endpoints: Endpoints,
     pod: Pod,
+    call_timeout: Duration,
     /// Made when first used: most clusters have no store at AWS, and certificates take memory.
     http: OnceLock<SharedHttpClient>,
 }
 
 impl Shared {
     pub const fn new(endpoints: Endpoints, pod: Pod) -> Self {
-        Self { endpoints, pod, http: OnceLock::new() }
+        Self { endpoints, pod, call_timeout: REQUEST_TIMEOUT, http: OnceLock::new() }
+    }
+
+    /// The same, with another bound on a whole call.
+    #[must_use]
+    pub fn with_call_timeout(self, call_timeout: Duration) -> Self {
+        Self { call_timeout, ..self }
     }
 
     pub const fn pod(&self) -> Pod {
@@ -124,7 +131,7 @@ impl Shared {
 
     /// What every client of a store is built from; credentials come on top.
     fn config(&self, field: &str, region: &str, retry: Option<&RetrySettings>) -> Result<SdkConfig, Error> {
-        let timeouts = TimeoutConfig::builder().operation_timeout(REQUEST_TIMEOUT).build();
+        let timeouts = TimeoutConfig::builder().operation_timeout(self.call_timeout).build();
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(self.http())

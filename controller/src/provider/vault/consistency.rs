@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::provider::json::Json;
+
 const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
 const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inconsistent");
 
@@ -66,6 +68,24 @@ impl Consistency {
     }
 }
 
+/// `v1:<cluster>:<local>:<replicated>:<signature>`.
+fn of_vault(bytes: &[u8]) -> Option<(String, u64, u64)> {
+    let parts: Vec<&str> = std::str::from_utf8(bytes).ok()?.split(':').collect();
+    match parts.as_slice() {
+        ["v1", cluster, local, replicated, _] => {
+            Some(((*cluster).to_owned(), local.parse().ok()?, replicated.parse().ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// `{"cluster":"…","value":"30"}`.
+fn of_openbao(bytes: &[u8]) -> Option<(String, u64, u64)> {
+    let state = Json::parse(bytes).ok()?;
+    let text = |name: &str| state.get(name).and_then(Json::as_str);
+    Some((text("cluster")?.to_owned(), text("value")?.parse().ok()?, 0))
+}
+
 /// Adds a state unless it is older than one of the same cluster, and drops those that are older than it.
 fn merge(seen: &mut Vec<State>, new: State) {
     if seen.iter().any(|old| *old == new || (old.known.is_some() && old.is_after(&new))) {
@@ -79,19 +99,9 @@ fn merge(seen: &mut Vec<State>, new: State) {
 }
 
 impl State {
-    /// `v1:<cluster>:<local>:<replicated>:<signature>` in base64.
     fn parse(written: &HeaderValue) -> Self {
-        let known = STANDARD.decode(written.as_bytes()).ok().and_then(|bytes| {
-            let text = String::from_utf8(bytes).ok()?;
-            let parts: Vec<&str> = text.split(':').collect();
-            match parts.as_slice() {
-                ["v1", cluster, local, replicated, _] => {
-                    Some(((*cluster).to_owned(), local.parse().ok()?, replicated.parse().ok()?))
-                }
-                _ => None,
-            }
-        });
-        Self { written: written.clone(), known }
+        let bytes = STANDARD.decode(written.as_bytes()).unwrap_or_default();
+        Self { written: written.clone(), known: of_vault(&bytes).or_else(|| of_openbao(&bytes)) }
     }
 
     /// Whether this is a later state of the same cluster. One in a form that is not known replaces what was before it.
@@ -150,6 +160,14 @@ mod tests {
             (vec!["v1:a:2:1:y", "v1:b:1:1:x"], vec!["v1:a:2:1:y", "v1:b:1:1:x"]),
             (vec!["v1:a:2:1:y", "v1:a:2:1:y"], vec!["v1:a:2:1:y"]),
             (vec!["v1:a:2:1:y", "v2:a:3"], vec!["v2:a:3"]),
+            (
+                vec![r#"{"cluster":"a","value":"30"}"#, r#"{"cluster":"a","value":"9"}"#],
+                vec![r#"{"cluster":"a","value":"30"}"#],
+            ),
+            (
+                vec![r#"{"cluster":"a","value":"30"}"#, r#"{"cluster":"a","value":"31"}"#],
+                vec![r#"{"cluster":"a","value":"31"}"#],
+            ),
             (vec!["v1:a:1:1", "v1:b:1:1", "v1:c:1:1"], vec!["v1:c:1:1"]),
             (
                 vec!["v1:a:1:1:", "v1:b:1:1:", "v1:c:1:1:", "v1:d:1:1:", "v1:e:1:1:"],

@@ -69,7 +69,7 @@ impl Server {
         let advice = "set spec.provider.vault.server to the address it redirects to";
         Error::fix(
             Code::VaultUnexpectedAnswer,
-            format!("{self} redirects more than once, or to another scheme; {advice}"),
+            format!("{self} redirects more than once, to another scheme, or to another path; {advice}"),
         )
     }
 
@@ -83,6 +83,13 @@ impl Server {
         Error::fix(Code::VaultUnexpectedAnswer, format!("{message}; {advice}"))
     }
 
+    /// JSON, but none that Vault answers a read or list of `path` with: nothing can be concluded of what is there.
+    pub fn not_vault(&self, path: &str, status: u16) -> Error {
+        let advice = "check what answers at spec.provider.vault.server: a gateway may have another path for Vault";
+        let message = format!("{path:?} at {self}: the answer ({status}) is not one of Vault's; {advice}");
+        Error::retry(Code::VaultUnexpectedAnswer, message)
+    }
+
     pub fn too_long(&self, limit: usize) -> Error {
         let message = format!("{self} answered with more than {limit} bytes; narrow what is asked for");
         Error::fix(Code::VaultUnexpectedAnswer, message)
@@ -94,9 +101,10 @@ impl Server {
         let status = reply.status;
         match status {
             429 => {
-                let wait =
-                    retry_after.map_or_else(String::new, |wait| format!(", and asks to wait {} s", wait.as_secs()));
-                Some(Error::retry(Code::VaultThrottled, format!("{self} limits the rate of requests{wait}")))
+                let advice =
+                    "it is left alone for as long as it asks; raise its rate limit quota if this does not pass";
+                let message = format!("{self} limits the rate of requests ({status}); {advice}");
+                Some(Error::outage(Code::VaultThrottled, message).with_retry_after(retry_after))
             }
             412 => {
                 let advice =

@@ -2,10 +2,10 @@
 //!
 //! What enters is a request, a token and a Vault namespace; what leaves is status and JSON body, or an [`Error`] when
 //! there is no such answer. Promised: a deadline over all attempts, bounded bodies, repeats as the store's
-//! `retrySettings` say, one redirect followed (a standby answers 307) within the same scheme, no `VAULT_*` variables of
+//! `retrySettings` say, of one request for all that meet the same outage, one redirect followed (a standby answers 307) within the same scheme, no `VAULT_*` variables of
 //! this process.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::{duration::GoDuration, store::RetrySettings};
 use reqwest::{
@@ -18,9 +18,11 @@ use super::{
     consistency::Consistency,
     fault::Server,
     request::{Request, parse_server},
+    standing::{Role, Standing},
 };
 use crate::{
-    error::{Code, Error},
+    engine::spread::fraction,
+    error::{Class, Code, Error},
     http::REQUEST_TIMEOUT,
     provider::json::Json,
 };
@@ -43,6 +45,8 @@ pub struct Transport {
     headers: HeaderMap,
     consistency: Consistency,
     retry: Retry,
+    timeout: Duration,
+    standing: Standing,
     server: Server,
 }
 
@@ -82,16 +86,18 @@ impl Reply {
 }
 
 /// How failed calls are repeated.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Retry {
     repeats: u32,
     interval: Duration,
+    /// Share of the interval that a pause can be longer, by chance: so that those who failed together do not return together.
+    spread: f64,
 }
 
 impl Default for Retry {
     /// What Vault's own clients do.
     fn default() -> Self {
-        Self { repeats: 2, interval: Duration::from_secs(1) }
+        Self { repeats: 2, interval: Duration::from_secs(1), spread: 0.5 }
     }
 }
 
@@ -107,7 +113,12 @@ impl Retry {
                 Error::fix(Code::StoreInvalid, format!("spec.retrySettings.retryInterval: {error}; write 5s or so"))
             })?,
         };
-        Ok(Self { repeats, interval })
+        Ok(Self { repeats, interval, spread: 0.1 })
+    }
+
+    /// The pause, a little longer; never shorter, since a server may have asked for it.
+    fn spread(&self, pause: Duration, path: &str) -> Duration {
+        pause.mul_f64(1.0 + self.spread * fraction((Instant::now(), path)))
     }
 }
 
@@ -129,7 +140,8 @@ impl Transport {
     pub fn new(http: Client, server: &str, headers: HeaderMap, retry: Retry) -> Result<Self, Error> {
         let base = parse_server(server)?;
         let server = Server::new(&base);
-        Ok(Self { http, base, headers, consistency: Consistency::new(false, false), retry, server })
+        let (consistency, standing) = (Consistency::new(false, false), Standing::default());
+        Ok(Self { http, base, headers, consistency, retry, timeout: REQUEST_TIMEOUT, standing, server })
     }
 
     /// The same, with other demands on replicas than none.
@@ -138,28 +150,62 @@ impl Transport {
         Self { consistency, ..self }
     }
 
+    /// The same, with another bound on a whole call.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
     /// The server, for messages.
     pub const fn server(&self) -> &Server {
         &self.server
     }
 
-    /// Executes a request, at most [`REQUEST_TIMEOUT`] long, repeats included.
+    /// Executes a request, repeats included, within the time that calls have.
     pub async fn call(&self, request: &Request, caller: &Caller) -> Result<Reply, Error> {
         let bound = Bound { url: request.url(&self.base)?, request, caller };
-        match tokio::time::timeout(REQUEST_TIMEOUT, self.repeat(&bound)).await {
-            Ok(result) => result,
-            Err(_) => Err(self.server.unreachable("no answer in time")),
-        }
+        tokio::time::timeout(self.timeout, self.repeat(&bound)).await.unwrap_or_else(|_| {
+            let error = self.server.unreachable("no answer in time");
+            self.standing.give_up(&error);
+            Err(error)
+        })
     }
 
     async fn repeat(&self, bound: &Bound<'_>) -> Result<Reply, Error> {
-        let mut repeats = self.retry.repeats;
+        self.standing.is_clear().await?;
+        let (mut repeats, mut lead) = (self.retry.repeats, None);
         loop {
-            match self.attempt(bound).await {
-                Attempt::Final(result) => return result,
-                Attempt::Again { error, .. } if repeats == 0 => return Err(error),
-                Attempt::Again { after, .. } => tokio::time::sleep(after).await,
+            let (error, after) = match self.attempt(bound).await {
+                Attempt::Final(Err(error)) if error.class() == Class::Outage => {
+                    self.standing.give_up(&error);
+                    return Err(error);
+                }
+                Attempt::Final(result) => {
+                    self.standing.answered();
+                    return result;
+                }
+                Attempt::Again { error, after } => (error, after),
+            };
+            let is_outage = error.class() == Class::Outage;
+            if !is_outage {
+                self.standing.answered();
+            } else if lead.is_none() {
+                match self.standing.failed() {
+                    Role::Leader(leader) => lead = Some(leader),
+                    Role::Follower if repeats > 0 && self.standing.is_clear().await.is_ok() => {
+                        repeats -= 1;
+                        continue;
+                    }
+                    Role::Follower | Role::Late => return Err(error),
+                }
             }
+            if repeats == 0 {
+                if is_outage {
+                    self.standing.give_up(&error);
+                }
+                return Err(error);
+            }
+            tokio::time::sleep(self.retry.spread(after, bound.url.path())).await;
             repeats -= 1;
         }
     }
@@ -182,15 +228,23 @@ impl Transport {
         }
         let target = response.headers().get(LOCATION).and_then(|target| target.to_str().ok());
         let target = target.and_then(|target| bound.url.join(target).ok());
-        match target.filter(|target| {
-            response.status() == StatusCode::TEMPORARY_REDIRECT && target.scheme() == self.base.scheme()
-        }) {
+        let is_temporary = response.status() == StatusCode::TEMPORARY_REDIRECT;
+        match target.filter(|target| is_temporary && self.is_same_request(&bound.url, target)) {
             Some(target) => {
                 let response = self.send_to(target, bound).await?;
                 if response.status().is_redirection() { Err(self.server.redirects()) } else { Ok(response) }
             }
             None => Err(self.server.redirects()),
         }
+    }
+
+    /// Whether a redirect leads to another node and not to another entry: scheme, path below `server` and query stay.
+    fn is_same_request(&self, asked: &Url, target: &Url) -> bool {
+        let prefix = self.base.path().trim_end_matches('/');
+        let Some(path) = asked.path().strip_prefix(prefix) else { return false };
+        target.scheme() == self.base.scheme()
+            && target.query() == asked.query()
+            && unescaped(target.path()).ends_with(&unescaped(path))
     }
 
     async fn send_to(&self, url: Url, bound: &Bound<'_>) -> Result<Response, Error> {
@@ -230,6 +284,8 @@ impl Transport {
                 let error = self.server.unreachable(&format!("a proxy answers {status}"));
                 return Attempt::Again { error, after: self.retry.interval };
             }
+            // Proxies limit rates and fail, too, and say so with a page.
+            (Err(_), 429 | 500) => Reply { status, body: Json::Null },
             (Err(problem), _) => return Attempt::Final(Err(self.server.not_json(status, &media_type, problem))),
         };
         match self.server.trouble(&reply, retry_after) {
@@ -254,6 +310,18 @@ impl Transport {
         }
         Ok(body)
     }
+}
+
+/// A path without percent-encoding, of which servers write more than we do.
+fn unescaped(path: &str) -> Vec<u8> {
+    let (mut rest, mut plain) = (path.as_bytes(), Vec::with_capacity(path.len()));
+    while let [first, behind @ ..] = rest {
+        let escaped = behind.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        plain.push(escaped.unwrap_or(*first));
+        rest = &behind[if escaped.is_some() { 2 } else { 0 }..];
+    }
+    plain
 }
 
 /// Seconds only: the other form, a date, is not used by Vault.

@@ -167,17 +167,27 @@ impl Engine {
 /// The `data` of an answer. `None`: there is nothing at `path`.
 fn answered(session: &Session, reply: Reply, path: &str, capability: &str) -> Result<Option<Json>, Error> {
     if reply.is_success() {
-        return Ok(reply.body.take("data").filter(|data| *data != Json::Null));
+        // Vault says 404 of what is not there; anything else that answers here may say 200 to everything.
+        let status = reply.status;
+        let data = reply.body.take("data").filter(|data| *data != Json::Null);
+        return data.map(Some).ok_or_else(|| session.server().not_vault(path, status));
     }
     if reply.status == 404 && reply.warnings().contains(WRONG_VERSION) {
         let message = format!("{path:?}: this is an engine of version 2; set spec.provider.vault.version to v2");
         return Err(Error::fix(Code::StoreInvalid, message));
     }
     // Absence is a 404 without errors; a 404 with errors says that nothing is mounted there.
-    if reply.status == 404 && reply.body.as_object().is_some() && reply.errors().is_empty() {
-        return Ok(None);
+    if reply.status == 404 && reply.errors().is_empty() {
+        return if is_absence(&reply.body) { Ok(None) } else { Err(session.server().not_vault(path, 404)) };
     }
     Err(session.server().refused(&reply, path, capability))
+}
+
+/// Whether a 404 is Vault's own, since Secrets may be deleted for it: an empty list of errors, or what is left of a deleted
+/// version. Gateways have words of their own for a path that they do not know.
+fn is_absence(body: &Json) -> bool {
+    let is_empty = |errors: &Json| *errors == Json::Null || matches!(errors, Json::Array(items) if items.is_empty());
+    body.get("errors").is_some_and(is_empty) || body.get("data").is_some_and(|data| data.as_object().is_some())
 }
 
 fn version_number(version: &str) -> Result<u64, Error> {

@@ -40,6 +40,7 @@ mod login;
 mod refusals;
 mod request;
 mod session;
+mod standing;
 mod token;
 
 #[cfg(test)]
@@ -100,7 +101,8 @@ pub async fn open(
         identity.as_ref().map(|(field, identity)| (field.as_str(), identity)),
     )?;
     let transport = Transport::new(client, &spec.server, headers(spec)?, Retry::new(retry)?)?
-        .with_consistency(Consistency::new(spec.read_your_writes, spec.forward_inconsistent));
+        .with_consistency(Consistency::new(spec.read_your_writes, spec.forward_inconsistent))
+        .with_timeout(shared.clients.timeouts().call);
     let session = Session::new(
         transport,
         Method::new(spec, retry, &access, shared)?,

@@ -131,9 +131,10 @@ impl Session {
     }
 
     async fn counted(&self, request: &Request, caller: &Caller, call: &str) -> Result<Reply, Error> {
+        let started = now();
         let result = self.transport.call(request, caller).await;
         let success = result.as_ref().is_ok_and(|reply| reply.is_success() || reply.status == 404);
-        self.metrics.count(names::VAULT, call, success);
+        self.metrics.record(names::VAULT, call, success, now().saturating_duration_since(started));
         result
     }
 

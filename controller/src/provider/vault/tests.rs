@@ -17,7 +17,9 @@ use crate::{
 };
 
 mod apart;
+mod life;
 mod mutual;
+mod schedules;
 
 const DENIED: &str = r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#;
 
@@ -118,6 +120,19 @@ async fn absence_is_none_and_everything_else_is_named() {
         (Answer::json(404, r#"{"errors":[]}"#), None),
         (Answer::json(404, r#"{"data":{"data":null,"metadata":{"deletion_time":"x"}}}"#), None),
         (Answer::json(200, r#"{"data":{"data":null}}"#), None),
+        (Answer::json(404, r#"{"errors":null}"#), None),
+        (Answer::json(404, r#"{"message":"no Route matched"}"#), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(404, "{}"), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(404, "null"), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(404, "[]"), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(404, ""), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::html(404), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(200, ""), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(200, "{}"), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(200, r#"{"data":null}"#), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(200, "\"ok\""), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(204, ""), Some(Code::VaultUnexpectedAnswer)),
+        (Answer::json(200, r#"{"data":{"data":{}},"warnings":null,"errors":null}"#), None),
         (Answer::json(404, r#"{"errors":["no handler for route"]}"#), Some(Code::VaultRequestInvalid)),
         (Answer::json(404, wrong_version), Some(Code::StoreInvalid)),
         (Answer::json(400, r#"{"errors":["bad"]}"#), Some(Code::VaultRequestInvalid)),

@@ -9,7 +9,7 @@ use crate::{
 
 fn transport(server: &str) -> Transport {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let retry = Retry { repeats: 1, interval: Duration::from_millis(1) };
+    let retry = Retry { repeats: 1, interval: Duration::from_millis(1), spread: 0.1 };
     let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
     Transport::new(client, server, HeaderMap::new(), retry).unwrap()
 }
@@ -62,6 +62,8 @@ async fn answers_that_are_not_vault_s_are_told_apart() {
         (Answer::html(200), Code::VaultUnexpectedAnswer, Class::Fix, 1),
         (Answer::html(403), Code::VaultUnexpectedAnswer, Class::Fix, 1),
         (Answer::json(404, ""), Code::VaultUnexpectedAnswer, Class::Retry, 1),
+        (Answer::html(500), Code::VaultUnexpectedAnswer, Class::Retry, 2),
+        (Answer::html(501), Code::VaultUnexpectedAnswer, Class::Fix, 1),
         (Answer::html(502), Code::VaultUnreachable, Class::Outage, 2),
         (Answer::json(200, r#"{"data":"#), Code::VaultUnexpectedAnswer, Class::Retry, 1),
         (truncated, Code::VaultUnexpectedAnswer, Class::Retry, 1),
@@ -72,9 +74,10 @@ async fn answers_that_are_not_vault_s_are_told_apart() {
         (Answer::json(473, "{}"), Code::VaultNotActive, Class::Outage, 2),
         (Answer::json(412, r#"{"errors":["required index state not present"]}"#), Code::VaultBehind, Class::Retry, 2),
         (Answer::json(500, r#"{"errors":["internal"]}"#), Code::VaultUnexpectedAnswer, Class::Retry, 2),
-        (Answer::json(429, "{}"), Code::VaultThrottled, Class::Retry, 1),
-        (Answer::json(429, "{}").with("retry-after", "60"), Code::VaultThrottled, Class::Retry, 1),
-        (Answer::json(429, "{}").with("retry-after", "0"), Code::VaultThrottled, Class::Retry, 2),
+        (Answer::json(429, "{}"), Code::VaultThrottled, Class::Outage, 1),
+        (Answer::html(429), Code::VaultThrottled, Class::Outage, 1),
+        (Answer::json(429, "{}").with("retry-after", "60"), Code::VaultThrottled, Class::Outage, 1),
+        (Answer::json(429, "{}").with("retry-after", "0"), Code::VaultThrottled, Class::Outage, 2),
     ];
     for (answer, code, class, attempts) in table {
         let shown = format!("{} {:?} {:.20}", answer.status, answer.headers, answer.body);
@@ -142,6 +145,62 @@ async fn failed_call_is_repeated_and_may_succeed() {
 }
 
 #[tokio::test]
+async fn server_that_fails_many_at_once_is_asked_again_by_one_and_then_by_whoever_comes() {
+    let is_up = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let answers = is_up.clone();
+    let backend = Backend::start(move |_| {
+        let is_up = answers.load(std::sync::atomic::Ordering::Relaxed);
+        if is_up { Answer::json(200, r#"{"data":1}"#) } else { Answer::json(503, r#"{"errors":["sealed"]}"#) }
+    })
+    .await;
+    let retry = Retry { repeats: 2, interval: Duration::from_millis(200), spread: 0.0 };
+    let transport = Transport { retry, ..transport(&backend.url) };
+    let (request, caller) = (read("app"), Caller::default());
+    let calls = futures::future::join_all((0..16).map(|_| transport.call(&request, &caller))).await;
+    assert!(calls.iter().all(|call| call.as_ref().is_err_and(|error| error.code() == Code::VaultSealed)));
+    assert_eq!(backend.lines().len(), 16 + 2);
+    transport.call(&request, &caller).await.unwrap_err();
+    assert_eq!(backend.lines().len(), 16 + 2 + 1, "it is known to be down");
+    is_up.store(true, std::sync::atomic::Ordering::Relaxed);
+    transport.call(&request, &caller).await.unwrap();
+    is_up.store(false, std::sync::atomic::Ordering::Relaxed);
+    transport.call(&request, &caller).await.unwrap_err();
+    assert_eq!(backend.lines().len(), 16 + 2 + 1 + 1 + 3, "it was up in between");
+}
+
+#[tokio::test]
+async fn answer_to_another_request_ends_the_wait_of_those_who_failed() {
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let backend = Backend::start(move |_| match calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0..4 => Answer::json(503, r#"{"errors":["sealed"]}"#),
+        _ => Answer::json(200, r#"{"data":1}"#),
+    })
+    .await;
+    let retry = Retry { repeats: 1, interval: Duration::from_millis(50), spread: 0.0 };
+    let transport = Transport { retry, ..transport(&backend.url) };
+    let (request, caller) = (read("app"), Caller::default());
+    let calls = futures::future::join_all((0..4).map(|_| transport.call(&request, &caller))).await;
+    assert!(calls.iter().all(|call| call.as_ref().is_ok_and(Reply::is_success)), "{calls:?}");
+    assert_eq!(backend.lines().len(), 8);
+}
+
+#[tokio::test]
+async fn pause_that_a_server_asks_for_is_not_part_of_what_is_said() {
+    let backend = Backend::start(|_| Answer::json(429, "{}").with("retry-after", "60")).await;
+    let error = call(&backend).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_mins(1)));
+    assert!(!error.to_string().contains("60"), "{error}");
+}
+
+#[test]
+fn pauses_differ_and_are_never_shorter_than_asked_for() {
+    let (pause, retry) = (Duration::from_secs(1), Retry::default());
+    let pauses: Vec<_> = (0..100).map(|_| retry.spread(pause, "/v1/secret/data/app")).collect();
+    assert!(pauses.iter().all(|one| (pause..pause.mul_f64(1.5)).contains(one)), "{pauses:?}");
+    assert!(pauses.iter().any(|one| *one != pauses[0]));
+}
+
+#[tokio::test]
 async fn unreachable_server_is_an_outage() {
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let transport = transport(&format!("http://127.0.0.1:{port}"));
@@ -179,10 +238,46 @@ async fn standby_s_redirect_is_followed_once_with_the_token_and_no_other() {
     let circle = Backend::start(|_| Answer::json(307, "").with("location", "/v1/secret/data/app")).await;
     let upgrade = Backend::start(|_| Answer::json(307, "").with("location", "https://127.0.0.1:1/")).await;
     let moved = Backend::start(|_| Answer::json(301, "").with("location", "/elsewhere")).await;
-    for (backend, requests) in [(circle, 2), (upgrade, 1), (moved, 1)] {
+    // Another entry is never read in place of the one that was asked for.
+    let other = |target: &str| format!("{}{target}", active.url);
+    let [one, two, three] = ["/v1/secret/data/other", "/v1/secret/data/app?version=1", "/"].map(other);
+    let [one, two, three] =
+        [one, two, three].map(|to| Backend::start(move |_| Answer::json(307, "").with("location", to.clone())));
+    let (one, two, three) = tokio::join!(one, two, three);
+    for (backend, requests) in [(circle, 2), (upgrade, 1), (moved, 1), (one, 1), (two, 1), (three, 1)] {
         let error = call(&backend).await.unwrap_err();
         assert_eq!((error.code(), backend.lines().len()), (Code::VaultUnexpectedAnswer, requests), "{error}");
     }
+}
+
+#[tokio::test]
+async fn redirect_keeps_namespace_body_and_query_and_may_leave_out_the_prefix_of_a_gateway() {
+    let active = Backend::start(|_| Answer::json(200, r#"{"data":1}"#)).await;
+    // Encoded as another implementation does.
+    let target = format!("{}/v1/secret/data/a%20b%28c%29?version=7", active.url);
+    let gateway = Backend::start(move |_| Answer::json(307, "").with("location", target.clone())).await;
+    let caller =
+        Caller { token: Some(HeaderValue::from_static("tok")), namespace: Some(HeaderValue::from_static("team-a")) };
+    let request = Request::new(&ReadSecretRequest { version: Some(7), ..read_request("a b(c)") }).unwrap();
+    transport(&format!("{}/vault", gateway.url)).call(&request, &caller).await.unwrap();
+    assert_eq!(gateway.lines(), ["GET /vault/v1/secret/data/a%20b(c)?version=7"]);
+    let received = &active.received()[0];
+    let sent = ["x-vault-token", "x-vault-namespace", "x-vault-request"].map(|name| received.header(name));
+    assert_eq!(sent, [Some("tok"), Some("team-a"), Some("true")]);
+
+    let active = Backend::start(|_| Answer::json(200, r#"{"auth":{}}"#)).await;
+    let target = format!("{}/v1/auth/approle/login", active.url);
+    let standby = Backend::start(move |_| Answer::json(307, "").with("location", target.clone())).await;
+    let login = vaultrs::api::auth::approle::requests::LoginWithApproleRequest {
+        mount: "approle".into(),
+        role_id: "r".into(),
+        secret_id: "s".into(),
+    };
+    transport(&standby.url).call(&Request::new(&login).unwrap(), &caller).await.unwrap();
+    assert_eq!(
+        (&*active.received()[0].method, &*active.received()[0].body),
+        ("POST", r#"{"role_id":"r","secret_id":"s"}"#)
+    );
 }
 
 #[test]

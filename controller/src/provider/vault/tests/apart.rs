@@ -15,10 +15,15 @@ use crate::{
 };
 
 /// Numbers that look like chance and repeat with their seed.
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
+    pub fn new(seed: u64) -> Self {
+        // Zero has no successor, and neighbours must not look alike.
+        Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    pub fn throw(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
