@@ -6,6 +6,8 @@ use api::template_syntax::Limit;
 use clap::Parser;
 use runtime::flags;
 
+use crate::provider::aws::pace::Rate;
+
 /// Keeps Kubernetes Secrets in step with Vault, AWS and other secret stores.
 ///
 /// The cluster is found as kubectl finds it: KUBECONFIG, else ~/.kube/config, else the Pod's own ServiceAccount.
@@ -70,6 +72,11 @@ pub struct Args {
     /// Clients of stores that are kept logged in at the same time.
     #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub vault_token_cache_size: u32,
+    /// Calls per second of one store's identity to AWS, such as GetParameter=1000; may be repeated. The names, with what AWS
+    /// grants by default: GetSecretValue=10000, BatchGetSecretValue=100, DescribeSecret=40000, ListSecrets=100, GetParameter=40
+    /// (GetParameters and GetParametersByPath included), DescribeParameters=10, ListTagsForResource=10.
+    #[arg(long, value_name = "NAME=CALLS")]
+    pub aws_rate: Vec<Rate>,
     /// Hold deletions (deletionPolicy Delete and Merge) when a store has lost more than this share, in percent, of at least 10
     /// secrets that it served, within an hour; 0 or 100: never. docs/mass-deletion.md says how they go on.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]

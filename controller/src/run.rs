@@ -40,9 +40,9 @@ use crate::{
     },
     events::Events,
     metrics::Metrics,
-    provider::{self, pool::Pool, reads::Demand},
+    provider::{self, aws::pace::Rates, pool::Pool, reads::Demand},
     reconcile::{
-        external_secret::{ExternalSecrets, generic::Generic, source, sources::Sources},
+        external_secret::{ExternalSecrets, generic::Generic, source, sources::Sources, upcoming::Upcoming},
         guard::Guard,
         managed::{self, ManagedObjects, hashed::HashedSecret},
         namespaces::Namespaces,
@@ -213,7 +213,10 @@ impl Parts {
             let queue = external_secrets.clone();
             Demand::new(move |started| queue.waits_since(started))
         };
-        let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone(), demand));
+        let upcoming = Arc::new(Upcoming::new(external_secrets.clone()));
+        let rates = Rates::with(&args.aws_rate);
+        let opener = provider::Backends::from_env(metrics.provider.clone(), demand, upcoming.clone(), rates);
+        let opener = Arc::new(opener);
         let limit = usize::try_from(args.vault_token_cache_size).unwrap_or(usize::MAX);
         let ctx = Ctx {
             settings: Settings {
@@ -239,7 +242,9 @@ impl Parts {
             metrics: metrics.clone(),
             client: client.clone(),
         };
-        Self { ctx: Arc::new(ctx), external_secrets, secret_stores, cluster_secret_stores, targets, wake, credentials }
+        let ctx = Arc::new(ctx);
+        upcoming.connect(&ctx);
+        Self { ctx, external_secrets, secret_stores, cluster_secret_stores, targets, wake, credentials }
     }
 
     /// Starts every watch that the flags ask for.

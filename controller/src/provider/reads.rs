@@ -99,6 +99,20 @@ where
         result.await
     }
 
+    /// Starts a read of `key` unless there is one that started at or after `since`; says whether it did.
+    pub fn begin<F>(&self, key: K, since: Instant, start: impl FnOnce() -> F) -> bool
+    where
+        F: Future<Output = Result<V, Error>> + Send + 'static,
+    {
+        let mut inner = lock(&self.inner);
+        if inner.reads.get(&key).is_some_and(|read| read.started >= since) {
+            return false;
+        }
+        // Whoever reads it next waits for its result.
+        drop(self.start(&mut inner, key, start()));
+        true
+    }
+
     fn start<F>(&self, inner: &mut Inner<K, V>, key: K, work: F) -> Shared<BoxFuture<'static, Result<Arc<V>, Error>>>
     where
         F: Future<Output = Result<V, Error>> + Send + 'static,
