@@ -233,6 +233,7 @@ fn start_controllers(folder: &Folder, certificates: &Certificates, kubeconfig: &
         "namespace-controller",
         "serviceaccount-controller",
         "root-ca-certificate-publisher-controller",
+        "validatingadmissionpolicy-status-controller",
     ];
     Leashed::start(Launch {
         program: &tools::tool("kube-controller-manager")?,

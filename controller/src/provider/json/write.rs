@@ -51,24 +51,27 @@ fn separate(out: &mut String, index: usize) {
 
 fn string(out: &mut String, text: &str, style: Style) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '<' | '>' | '&' if !style.for_html => out.push(c),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..' ' => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
+    text.chars().for_each(|c| escape(out, c, style.for_html));
     out.push('"');
+}
+
+/// A character of a text. What JavaScript gives a meaning is always escaped, what HTML does on demand.
+pub(super) fn escape(out: &mut String, c: char, for_html: bool) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\u{8}' => out.push_str("\\b"),
+        '\u{c}' => out.push_str("\\f"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '<' | '>' | '&' if !for_html => out.push(c),
+        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..' ' => {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        }
+        c => out.push(c),
+    }
 }
 
 /// A number as Go's `strconv.FormatFloat(f, 'f', -1, 64)` prints it. Whole numbers keep their digits, and so does what

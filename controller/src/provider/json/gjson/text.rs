@@ -1,8 +1,8 @@
 //! Text with and without quotes and escapes.
 
-use std::fmt::Write as _;
-
 use zeroize::Zeroizing;
+
+use super::super::write::escape;
 
 /// A text without its quotes and escapes. One that is cut short, or has an escape that is none, ends there.
 pub fn unquoted(raw: &[u8]) -> Vec<u8> {
@@ -75,28 +75,11 @@ pub fn quote(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut text = Zeroizing::new(String::with_capacity(bytes.len() + 2));
     text.push('"');
     for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| escape(&mut text, c));
+        chunk.valid().chars().for_each(|c| escape(&mut text, c, true));
         for _ in chunk.invalid() {
             text.push_str("\\ufffd");
         }
     }
     text.push('"');
     out.extend_from_slice(text.as_bytes());
-}
-
-fn escape(out: &mut String, c: char) {
-    match c {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\u{8}' => out.push_str("\\b"),
-        '\u{c}' => out.push_str("\\f"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..' ' => {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
-        }
-        c => out.push(c),
-    }
 }
