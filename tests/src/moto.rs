@@ -59,7 +59,8 @@ impl Moto {
 
     /// The variables that lead a controller to this server.
     pub fn environment(&self) -> Vec<(String, String)> {
-        ["AWS_SECRETSMANAGER_ENDPOINT", "AWS_STS_ENDPOINT"].map(|name| (name.to_owned(), self.url.clone())).to_vec()
+        let names = ["AWS_SECRETSMANAGER_ENDPOINT", "AWS_SSM_ENDPOINT", "AWS_STS_ENDPOINT"];
+        names.map(|name| (name.to_owned(), self.url.clone())).to_vec()
     }
 
     /// Creates a secret, or gives it a new version that becomes `AWSCURRENT`.
@@ -81,12 +82,21 @@ impl Moto {
 
     /// Any action of Secrets Manager.
     pub async fn secrets_manager(&self, region: &str, action: &str, body: &Value) -> Result<Value> {
-        let credential = format!("Credential=bed/20000101/{region}/secretsmanager/aws4_request");
+        self.act(region, "secretsmanager", &format!("secretsmanager.{action}"), body).await
+    }
+
+    /// Any action of Parameter Store.
+    pub async fn parameter_store(&self, region: &str, action: &str, body: &Value) -> Result<Value> {
+        self.act(region, "ssm", &format!("AmazonSSM.{action}"), body).await
+    }
+
+    async fn act(&self, region: &str, service: &str, target: &str, body: &Value) -> Result<Value> {
+        let credential = format!("Credential=bed/20000101/{region}/{service}/aws4_request");
         let answer = self
             .http
             .post(&self.url)
             .header("User-Agent", OWN_AGENT)
-            .header("X-Amz-Target", format!("secretsmanager.{action}"))
+            .header("X-Amz-Target", target)
             .header("Authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=none"))
             .header("Content-Type", "application/x-amz-json-1.1")
             .body(body.to_string())
@@ -97,7 +107,7 @@ impl Moto {
         if status.is_success() {
             return Ok(serde_json::from_str(&text)?);
         }
-        Err(Failure::new(format!("moto {action}: {status}: {text}")))
+        Err(Failure::new(format!("moto {target}: {status}: {text}")))
     }
 
     /// This moment in the recording.

@@ -24,6 +24,7 @@ use crate::{
     secret_bytes::SecretBytes,
 };
 
+mod apart;
 mod batches;
 mod parameters;
 
