@@ -80,7 +80,9 @@ impl Weigh for Answer {
 }
 
 /// See the module documentation.
-pub struct Entries<S> {
+pub struct Entries<S>(Arc<Inner<S>>);
+
+struct Inner<S> {
     service: S,
     gather: Gather<S>,
     prefix: String,
@@ -91,9 +93,18 @@ pub struct Entries<S> {
 impl<S: Service> Entries<S> {
     pub fn new(service: S, prefix: Option<String>, reads: Reads<Asked, Answer>, ahead: Ahead) -> Self {
         let gather = Gather::new(service.clone());
-        Self { service, gather, prefix: prefix.unwrap_or_default(), reads, ahead }
+        let inner = Arc::new(Inner { service, gather, prefix: prefix.unwrap_or_default(), reads, ahead });
+        let weak = Arc::downgrade(&inner);
+        inner.gather.fill_with(move || {
+            if let Some(inner) = weak.upgrade() {
+                inner.ask_along();
+            }
+        });
+        Self(inner)
     }
+}
 
+impl<S: Service> Inner<S> {
     fn name(&self, remote: &RemoteRef) -> String {
         format!("{}{}", self.prefix, remote.key)
     }
@@ -155,22 +166,22 @@ impl<S: Service> Entries<S> {
 #[async_trait]
 impl<S: Service> Store for Entries<S> {
     async fn get(&self, remote: &RemoteRef, since: Instant) -> Result<Option<SecretBytes>, Error> {
-        let answer = self.read(self.asked(remote), since).await?;
-        answer.0.as_ref().map(|value| property::part(&self.what(remote), remote, value)).transpose()
+        let answer = self.0.read(self.0.asked(remote), since).await?;
+        answer.0.as_ref().map(|value| property::part(&self.0.what(remote), remote, value)).transpose()
     }
 
     async fn get_map(&self, remote: &RemoteRef, since: Instant) -> Result<Option<Values>, Error> {
         let value = self.get(remote, since).await?;
-        value.map(|value| property::members(&self.what(remote), &value)).transpose()
+        value.map(|value| property::members(&self.0.what(remote), &value)).transpose()
     }
 
     async fn find(&self, query: &Find, since: Instant) -> Result<Option<Values>, Error> {
-        let names = match self.service.search(query).await? {
+        let names = match self.0.service.search(query).await? {
             Matches::Values(values) => return bounded(values).map(Some),
             Matches::Names(names) => names,
         };
         let mut reads = stream::iter(names)
-            .map(|name| async move { Ok::<_, Error>((self.read(Asked::Value(name.clone()), since).await?, name)) })
+            .map(|name| async move { Ok::<_, Error>((self.0.read(Asked::Value(name.clone()), since).await?, name)) })
             .buffered(CONCURRENCY);
         let mut values = Values::new();
         let mut size = 0;
@@ -188,7 +199,12 @@ impl<S: Service> Store for Entries<S> {
 
     /// Credentials can be had; nothing is asked of the service, since policies may allow reading some entries only.
     async fn check(&self) -> Result<Readiness, Error> {
-        self.service.credentials().check().await.map(|()| Readiness::Ready)
+        self.0.service.credentials().check().await.map(|()| Readiness::Ready)
+    }
+
+    /// It comes before the reads of an ExternalSecret that somebody changed.
+    fn reconsider(&self, _: Option<&RemoteRef>) {
+        self.0.gather.hurry();
     }
 
     /// It asks STS where a role is assumed, and nobody where keys are given.

@@ -2,15 +2,15 @@
 //!
 //! What enters are names, one by one; what leaves is what the backend says of each. The first name of a batch opens it; it
 //! is asked when it is full, or a moment later: [`MOMENT`] where reads are few, up to [`LONGEST`] where they come so fast
-//! that the batch will be full by then.
+//! that the batch will be full by then, or that others will come and nobody is in a [hurry](Gather::hurry). Before one is asked that is not full, what will be asked soon may fill it.
 //!
 //! Promised: an error of one entry reaches only those who asked for it. Where the backend refuses a batch, each of its
 //! names is read alone; where it refuses batches altogether, that is remembered for [`REMEMBERED`], and found out by one
 //! call, for which all others wait. What a batch says nothing of is read alone, too.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -27,8 +27,21 @@ use crate::{
 /// nobody notices it.
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// The longest that a batch waits for more.
-const LONGEST: Duration = Duration::from_millis(250);
+/// The longest that a batch waits for more: where so many come, each of them has waited longer for others already.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// How soon names come one after the other, at the least, for which a batch waits that will not be full: a quarter of
+/// the calls that they would cost alone.
+const WORTHWHILE: Duration = Duration::from_millis(250);
+
+/// How long after somebody was in a hurry batches wait for nobody's sake but their own.
+const HURRY: Duration = Duration::from_secs(1);
+
+/// How often a batch waits another moment for names that were expected: on a busy machine tasks take their time to start.
+const MOST_MOMENTS: usize = 20;
+
+/// Names from whose times it is told how fast they come: more than what one ExternalSecret most often asks.
+const REMEMBERED_NAMES: usize = 8;
 
 /// How long it is remembered that batches are refused: a policy that was extended counts within the hour.
 const REMEMBERED: Duration = Duration::from_hours(1);
@@ -66,6 +79,8 @@ pub struct Gather<B>(Arc<Shared<B>>);
 struct Shared<B> {
     batch: B,
     state: Mutex<State>,
+    /// Begins reads of what will be asked soon.
+    fill: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Held by whoever finds out whether batches are permitted.
     finding_out: tokio::sync::Mutex<()>,
 }
@@ -78,6 +93,8 @@ struct State {
     /// Counts batches, so that a timer knows whether its own is still open.
     number: u64,
     recent: Recent,
+    /// When somebody waited for an answer last.
+    hurried: Option<Instant>,
     permitted: Permitted,
     spoilers: HashSet<String>,
 }
@@ -114,7 +131,18 @@ impl<B> Clone for Gather<B> {
 impl<B: Batch> Gather<B> {
     pub fn new(batch: B) -> Self {
         let finding_out = tokio::sync::Mutex::default();
-        Self(Arc::new(Shared { batch, state: Mutex::default(), finding_out }))
+        Self(Arc::new(Shared { batch, state: Mutex::default(), fill: OnceLock::new(), finding_out }))
+    }
+
+    /// `fill`: called before a batch is asked that is not full, to begin what will be asked soon.
+    pub fn fill_with(&self, fill: impl Fn() + Send + Sync + 'static) {
+        // A second time says the same.
+        let _ = self.0.fill.set(Box::new(fill));
+    }
+
+    /// Somebody waits: batches that would not be full are not waited for.
+    pub fn hurry(&self) {
+        self.0.state().hurried = Some(now());
     }
 
     /// Says that a name will come at once.
@@ -157,7 +185,8 @@ impl<B: Batch> Gather<B> {
         state.open.push(Waiter { name: name.to_owned(), send });
         state.recent.count(now);
         if state.open.len() == 1 {
-            let (wait, number) = (state.recent.wait(B::MOST), state.number);
+            let is_hurried = state.hurried.is_some_and(|at| now < at + HURRY);
+            let (wait, number) = (state.recent.wait(B::MOST, is_hurried), state.number);
             tokio::spawn(close_later(self.0.clone(), wait, number));
         }
         // Two who ask for one name take two places: that they do at all is rare, `Reads` sees to it.
@@ -168,8 +197,20 @@ impl<B: Batch> Gather<B> {
     }
 }
 
+/// Asks for an open batch once it has waited long enough, for what was expected and for what comes with it.
 async fn close_later<B: Batch>(shared: Arc<Shared<B>>, wait: Duration, number: u64) {
     tokio::time::sleep(wait).await;
+    if shared.state().number == number
+        && let Some(fill) = shared.fill.get()
+    {
+        fill();
+    }
+    for _ in 0..MOST_MOMENTS {
+        if shared.state().expected == 0 {
+            break;
+        }
+        tokio::time::sleep(MOMENT).await;
+    }
     let waiters = {
         let mut state = shared.state();
         if state.number == number { state.close() } else { return }
@@ -298,34 +339,32 @@ fn tell_all(waiters: Vec<Waiter>, error: &Error) {
     }
 }
 
-/// How many names came lately.
+/// When the last names came.
 #[derive(Default)]
-struct Recent {
-    /// Begin of the present second, and the names in it.
-    second: Option<(Instant, u32)>,
-    /// Names in the second before.
-    before: u32,
-}
+struct Recent(VecDeque<Instant>);
 
 impl Recent {
     fn count(&mut self, now: Instant) {
-        const SECOND: Duration = Duration::from_secs(1);
-        self.second = Some(match self.second {
-            Some((began, count)) if now < began + SECOND => (began, count + 1),
-            Some((began, count)) => {
-                self.before = if now < began + 2 * SECOND { count } else { 0 };
-                (now, 1)
-            }
-            None => (now, 1),
-        });
+        if self.0.len() == REMEMBERED_NAMES {
+            self.0.pop_front();
+        }
+        self.0.push_back(now);
     }
 
-    /// How long to wait until a batch is full, if names go on coming as they did; a moment if that would be long.
-    fn wait(&self, most: usize) -> Duration {
-        let count = self.second.map_or(0, |(_, count)| count).max(self.before);
-        let most = u32::try_from(most).unwrap_or(u32::MAX);
-        let until_full = Duration::from_secs(1) * most / count.max(1);
-        if until_full <= LONGEST { until_full.max(MOMENT) } else { MOMENT }
+    /// How long to wait until a batch is full, if names go on coming as they did; a moment if that would be long. Where nobody
+    /// is in a hurry, also for a batch that is not full.
+    fn wait(&self, most: usize, is_hurried: bool) -> Duration {
+        let (Some(first), Some(last)) = (self.0.front(), self.0.back()) else { return MOMENT };
+        if self.0.len() < REMEMBERED_NAMES {
+            return MOMENT;
+        }
+        let between = last.saturating_duration_since(*first) / u32::try_from(REMEMBERED_NAMES - 1).unwrap_or(1);
+        let until_full = between * u32::try_from(most).unwrap_or(u32::MAX);
+        if until_full <= LONGEST || (!is_hurried && between <= WORTHWHILE) {
+            until_full.clamp(MOMENT, LONGEST)
+        } else {
+            MOMENT
+        }
     }
 }
 
@@ -346,18 +385,16 @@ mod tests {
     #[test]
     fn batch_waits_for_more_only_where_it_will_be_full_soon() {
         let start = Instant::now();
-        let at = |millis| start + Duration::from_millis(millis);
         let mut recent = Recent::default();
-        recent.count(at(0));
-        assert_eq!(recent.wait(20), MOMENT);
-        for millis in (0..1000).step_by(5) {
-            recent.count(at(millis));
-        }
-        let millis = recent.wait(20).as_millis();
-        assert!((99..=100).contains(&millis), "{millis}: 200 in a second bring 20 in a tenth of it");
-        recent.count(at(1500));
-        assert_eq!(recent.wait(20).as_millis(), millis, "the second before counts");
-        recent.count(at(9000));
-        assert_eq!(recent.wait(20), MOMENT);
+        let mut waits_after = |millis: &[u64]| {
+            millis.iter().for_each(|millis| recent.count(start + Duration::from_millis(*millis)));
+            [true, false].map(|is_hurried| recent.wait(20, is_hurried).as_millis())
+        };
+        assert_eq!(waits_after(&[0, 10, 20, 30, 40, 50, 60]), [5, 5], "too few to tell");
+        assert_eq!(waits_after(&[70]), [200, 200], "one each 10 ms");
+        assert_eq!(waits_after(&[120, 170, 220, 270, 320, 370, 420, 470]), [1000, 1000], "20 in a second");
+        assert_eq!(waits_after(&[600, 800, 1000, 1200, 1400, 1600, 1800, 2000]), [5, 1000], "five in a second");
+        assert_eq!(waits_after(&[3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000]), [5, 5], "one in a second");
+        assert_eq!(waits_after(&[11_000; 8]), [5, 5], "all at once");
     }
 }
