@@ -24,7 +24,7 @@ static STOCKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 const IN_FLIGHT: usize = 8;
 
 /// Time that a busy machine may take for a thousand.
-const LONG: Duration = Duration::from_mins(3);
+const LONG: Duration = Duration::from_mins(5);
 
 /// A thousand secrets, a store, and an ExternalSecret for each of them; the controller has still to be started.
 async fn thousand(prefix: &str, interval: &str) -> Result<Scene> {

@@ -1,15 +1,16 @@
 //! Concurrent reads of one identity become batches.
 //!
 //! What enters are names, one by one; what leaves is what the backend says of each. The first name of a batch opens it; it
-//! is asked when it is full, or a moment later: [`MOMENT`] where reads are few, up to [`LONGEST`] where they come so fast
-//! that the batch will be full by then, or that others will come and nobody is in a [hurry](Gather::hurry). Before one is asked that is not full, what will be asked soon may fill it.
+//! is asked when it is full, or a moment later: [`MOMENT`] where reads are few, up to a second where they come so fast
+//! that the batch will be full by then, or that others will come and nobody is in a [hurry](Gather::hurry). Before one is
+//! asked that is not full, what will be asked soon may fill it.
 //!
 //! Promised: an error of one entry reaches only those who asked for it. Where the backend refuses a batch, each of its
 //! names is read alone; where it refuses batches altogether, that is remembered for [`REMEMBERED`], and found out by one
 //! call, for which all others wait. What a batch says nothing of is read alone, too.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
@@ -23,25 +24,19 @@ use crate::{
     secret_bytes::SecretBytes,
 };
 
+mod recent;
+
+use recent::Recent;
+
 /// How long a batch waits for more where nobody knows of more: what a reconcile asks side by side comes within it, and
 /// nobody notices it.
 const MOMENT: Duration = Duration::from_millis(5);
-
-/// The longest that a batch waits for more: where so many come, each of them has waited longer for others already.
-const LONGEST: Duration = Duration::from_secs(1);
-
-/// How soon names come one after the other, at the least, for which a batch waits that will not be full: a quarter of
-/// the calls that they would cost alone.
-const WORTHWHILE: Duration = Duration::from_millis(250);
 
 /// How long after somebody was in a hurry batches wait for nobody's sake but their own.
 const HURRY: Duration = Duration::from_secs(1);
 
 /// How often a batch waits another moment for names that were expected: on a busy machine tasks take their time to start.
 const MOST_MOMENTS: usize = 20;
-
-/// Names from whose times it is told how fast they come: more than what one ExternalSecret most often asks.
-const REMEMBERED_NAMES: usize = 8;
 
 /// How long it is remembered that batches are refused: a policy that was extended counts within the hour.
 const REMEMBERED: Duration = Duration::from_hours(1);
@@ -339,35 +334,6 @@ fn tell_all(waiters: Vec<Waiter>, error: &Error) {
     }
 }
 
-/// When the last names came.
-#[derive(Default)]
-struct Recent(VecDeque<Instant>);
-
-impl Recent {
-    fn count(&mut self, now: Instant) {
-        if self.0.len() == REMEMBERED_NAMES {
-            self.0.pop_front();
-        }
-        self.0.push_back(now);
-    }
-
-    /// How long to wait until a batch is full, if names go on coming as they did; a moment if that would be long. Where nobody
-    /// is in a hurry, also for a batch that is not full.
-    fn wait(&self, most: usize, is_hurried: bool) -> Duration {
-        let (Some(first), Some(last)) = (self.0.front(), self.0.back()) else { return MOMENT };
-        if self.0.len() < REMEMBERED_NAMES {
-            return MOMENT;
-        }
-        let between = last.saturating_duration_since(*first) / u32::try_from(REMEMBERED_NAMES - 1).unwrap_or(1);
-        let until_full = between * u32::try_from(most).unwrap_or(u32::MAX);
-        if until_full <= LONGEST || (!is_hurried && between <= WORTHWHILE) {
-            until_full.clamp(MOMENT, LONGEST)
-        } else {
-            MOMENT
-        }
-    }
-}
-
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -376,25 +342,4 @@ fn now() -> Instant {
 fn lost() -> Error {
     let problem = "a batch of reads ended without an answer; please report this with the log around it";
     Error::bug(Code::Panicked, problem)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batch_waits_for_more_only_where_it_will_be_full_soon() {
-        let start = Instant::now();
-        let mut recent = Recent::default();
-        let mut waits_after = |millis: &[u64]| {
-            millis.iter().for_each(|millis| recent.count(start + Duration::from_millis(*millis)));
-            [true, false].map(|is_hurried| recent.wait(20, is_hurried).as_millis())
-        };
-        assert_eq!(waits_after(&[0, 10, 20, 30, 40, 50, 60]), [5, 5], "too few to tell");
-        assert_eq!(waits_after(&[70]), [200, 200], "one each 10 ms");
-        assert_eq!(waits_after(&[120, 170, 220, 270, 320, 370, 420, 470]), [1000, 1000], "20 in a second");
-        assert_eq!(waits_after(&[600, 800, 1000, 1200, 1400, 1600, 1800, 2000]), [5, 1000], "five in a second");
-        assert_eq!(waits_after(&[3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000]), [5, 5], "one in a second");
-        assert_eq!(waits_after(&[11_000; 8]), [5, 5], "all at once");
-    }
 }

@@ -79,11 +79,11 @@ async fn open_at(backend: &Backend, spec: Spec) -> Result<Arc<dyn Store>, Error>
 }
 
 async fn open_with(backend: &Backend, spec: Spec, retry: RetrySettings) -> Result<Arc<dyn Store>, Error> {
-    open_full(backend, spec, retry, Arc::new(Nothing)).await
+    open_full(backend, spec, retry, Arc::new(Nothing), None).await
 }
 
 async fn open_ahead(backend: &Backend, spec: Spec, waiting: Arc<dyn Waiting>) -> Result<Arc<dyn Store>, Error> {
-    open_full(backend, spec, RetrySettings { max_retries: Some(0), retry_interval: None }, waiting).await
+    open_full(backend, spec, RetrySettings { max_retries: Some(0), retry_interval: None }, waiting, None).await
 }
 
 async fn open_full(
@@ -91,6 +91,7 @@ async fn open_full(
     spec: Spec,
     retry: RetrySettings,
     waiting: Arc<dyn Waiting>,
+    authority: Option<&str>,
 ) -> Result<Arc<dyn Store>, Error> {
     let url = || Some(backend.url.clone());
     let endpoints = Endpoints { secrets_manager: url(), ssm: url(), sts: url() };
@@ -104,7 +105,8 @@ async fn open_full(
         spec: Arc::new(SecretStoreSpec { provider, retry_settings: Some(retry), ..SecretStoreSpec::default() }),
     };
     let metrics = ProviderMetrics::new(&prometheus::Registry::new()).unwrap();
-    let (shared, reads) = (Shared::new(endpoints, Pod::default()), Reads::new(Demand::default()));
+    let reach = Reach { authorities: authority.map(|pem| Ok(pem.as_bytes().to_vec())), ..Reach::default() };
+    let (shared, reads) = (Shared::new(endpoints, Pod::default()).reaching(reach), Reads::new(Demand::default()));
     let access = access();
     let ahead = Ahead::new(waiting, &store, access.scope());
     open(&spec, &store, access, &shared, &metrics, reads, ahead).await
@@ -326,6 +328,45 @@ async fn service_account_s_token_is_exchanged_once_for_everybody() {
     let signed = received.iter().find(|request| action(request) == "BatchGetSecretValue").unwrap();
     assert!(signed.header("authorization").unwrap().contains("Credential=AssumeRoleWithWebIdentity/"));
     assert_eq!(signed.header("x-amz-security-token"), Some("session"));
+}
+
+#[tokio::test]
+async fn credentials_are_obtained_anew_five_minutes_before_they_end() {
+    for (minutes, exchanges) in [(4, 3), (6, 1)] {
+        let backend = Backend::start(move |request| {
+            let ends_at = (jiff::Timestamp::now() + jiff::SignedDuration::from_mins(minutes)).to_string();
+            let answer = aws(request);
+            Answer { body: answer.body.replace("2099-01-01T00:00:00Z", &ends_at), ..answer }
+        })
+        .await;
+        let store = open_at(&backend, spec(jwt_auth("app"))).await.unwrap();
+        for _ in 0..3 {
+            store.check().await.unwrap();
+        }
+        assert_eq!(actions(&backend), vec!["AssumeRoleWithWebIdentity"; exchanges], "{minutes} min of life");
+    }
+}
+
+#[tokio::test]
+async fn only_authorities_of_the_bundle_are_believed() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let (backend, pem) = Backend::start_tls(aws).await;
+    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap().cert.pem();
+    for service in [AwsService::SecretsManager, AwsService::ParameterStore] {
+        let ask = async |authority| {
+            let retry = RetrySettings { max_retries: Some(0), retry_interval: None };
+            let spec = Spec { service, ..spec(static_auth()) };
+            let store = open_full(&backend, spec, retry, Arc::new(Nothing), authority).await.unwrap();
+            store.get(&remote("app", None), now()).await.map_err(|error| error.code())
+        };
+        let asked = backend.received().len();
+        assert_eq!(ask(None).await, Err(Code::AwsUnreachable), "{service:?}");
+        assert_eq!(ask(Some(&other)).await, Err(Code::AwsUnreachable), "{service:?}");
+        assert_eq!(backend.received().len(), asked, "{service:?}");
+        // What this server answers is no parameter, but it is asked for one.
+        let _ = ask(Some(&pem)).await;
+        assert_eq!(backend.received().len(), asked + 1, "{service:?}");
+    }
 }
 
 #[tokio::test]
