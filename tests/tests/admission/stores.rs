@@ -190,10 +190,6 @@ async fn aws_blocks_are_judged() -> Result {
                 "{provider: {aws: {service: SecretsManager, region: \"EU (Frankfurt)\"}}}",
                 Refused(&["spec.provider.aws.region: ", "eu-central-1"]),
             ),
-            (
-                "{provider: {aws: {service: CertificateManager, region: eu-central-1}}}",
-                Refused(&["spec.provider.aws.service: ", "not supported by this build", "ParameterStore"]),
-            ),
             ("{provider: {aws: {service: S3, region: eu-central-1}}}", Schema(&["spec.provider.aws.service"])),
             (
                 "{provider: {aws: {service: SecretsManager, region: eu-central-1, \

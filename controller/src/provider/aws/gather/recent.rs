@@ -55,7 +55,9 @@ mod tests {
         let start = Instant::now();
         let mut recent = Recent::default();
         let mut waits_after = |millis: &[u64]| {
-            millis.iter().for_each(|millis| recent.count(start + Duration::from_millis(*millis)));
+            for millis in millis {
+                recent.count(start + Duration::from_millis(*millis));
+            }
             [true, false].map(|is_hurried| recent.wait(20, is_hurried).as_millis())
         };
         assert_eq!(waits_after(&[0, 10, 20, 30, 40, 50, 60]), [5, 5], "too few to tell");

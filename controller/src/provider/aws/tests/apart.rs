@@ -165,7 +165,7 @@ fn assumed(who: &str, role: &str, external_id: &str, namespace: &str) -> String 
 
 /// An id of a key that says whose it is; the signature leaves room for letters and digits only.
 fn written(who: &str) -> String {
-    who.bytes().map(|byte| format!("{byte:02x}")).collect()
+    who.bytes().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn read_back(id: &str) -> String {
