@@ -14,7 +14,7 @@ use crate::{
     metrics::Metrics,
     provider::pool::Pool,
     reconcile::{
-        external_secret::{generic::Generic, sources::Sources},
+        external_secret::{generic::Generic, obstacles::Obstacles, sources::Sources, users::StoreUsers},
         guard::Guard,
         managed::ManagedObjects,
         namespaces::Namespaces,
@@ -44,12 +44,16 @@ pub struct Ctx {
     pub external_secrets: Arc<Cache<Watched<ExternalSecret>>>,
     pub secret_stores: Arc<Cache<Watched<SecretStore>>>,
     pub cluster_secret_stores: Arc<Cache<Watched<ClusterSecretStore>>>,
+    /// Who uses which store, and has values of one that has changed since.
+    pub users: Arc<StoreUsers>,
     pub managed: Arc<ManagedObjects>,
     pub namespaces: Arc<Namespaces>,
     /// ConfigMaps and Secrets with templates.
     pub sources: Arc<Sources>,
     /// Secrets that ExternalSecrets wait for, to merge into them.
     pub awaited: Arc<References<ObjectKey>>,
+    /// Secrets and ConfigMaps of others in the place of a target.
+    pub obstacles: [Arc<Obstacles>; 2],
     pub templates: Arc<Templates>,
     /// Targets that are no Secrets.
     pub generic: Arc<Generic>,

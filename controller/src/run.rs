@@ -42,7 +42,9 @@ use crate::{
     metrics::Metrics,
     provider::{self, aws::pace::Rates, pool::Pool, reads::Demand},
     reconcile::{
-        external_secret::{ExternalSecrets, generic::Generic, source, sources::Sources, upcoming::Upcoming},
+        external_secret::{
+            ExternalSecrets, generic::Generic, obstacles::Obstacles, source, sources::Sources, upcoming::Upcoming,
+        },
         guard::Guard,
         managed::{self, ManagedObjects, hashed::HashedSecret},
         namespaces::Namespaces,
@@ -202,6 +204,10 @@ impl Parts {
             let queue = external_secrets.clone();
             References::new(move |user| queue.add(user, Lane::Interactive), |_| None)
         };
+        let obstacles = [(); 2].map(|()| {
+            let queue = external_secrets.clone();
+            Arc::new(Obstacles::new(move |user| queue.add(user, Lane::Interactive)))
+        });
         let generic = {
             let queue = external_secrets.clone();
             let wake = move |user: &ObjectKey| queue.add(user, Lane::Interactive);
@@ -229,10 +235,12 @@ impl Parts {
             external_secrets: cache,
             secret_stores: wake.secret_stores.clone(),
             cluster_secret_stores: wake.cluster_secret_stores.clone(),
+            users: wake.users.clone(),
             managed: Arc::new(managed),
             namespaces: Arc::new(namespaces),
             sources: Arc::new(sources),
             awaited: Arc::new(awaited),
+            obstacles,
             templates: Arc::new(templates(args, metrics)),
             generic: Arc::new(generic),
             pool: Pool::new(resolver, opener, limit),
@@ -303,6 +311,9 @@ impl Parts {
             config_maps.push((maps.clone(), maps.in_use()));
             secrets.push((templates.clone(), templates.in_use()));
             secrets.push((ctx.awaited.clone(), ctx.awaited.in_use()));
+            let [secret, config_map] = &ctx.obstacles;
+            secrets.push((secret.clone(), secret.in_use()));
+            config_maps.push((config_map.clone(), config_map.in_use()));
         }
         follow_once_used(scoped::<Stamp<ConfigMap>>(&ctx.client, namespace), config_maps, listed, stop);
         follow_once_used(scoped::<Stamp<Secret>>(&ctx.client, namespace), secrets, listed, stop);
@@ -320,7 +331,10 @@ impl Parts {
             cache,
             queue.clone(),
             self.ctx.metrics.clone(),
-            move |store, whom, since| wake.users(K::KIND, store, whom, since),
+            {
+                let namespaces = ctx.namespaces.clone();
+                move |store, change, since| wake.changed(K::KIND, store, change, &namespaces, since)
+            },
             move |store, uid| {
                 ctx.pool.forget(uid);
                 ctx.guard.forget(uid);

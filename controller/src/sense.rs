@@ -1,11 +1,12 @@
 //! Whom a change of something else wakes: just the ExternalSecrets that it concerns.
 //!
 //! A store that turns ready, changes or recovers, and credentials that change, concern the users of the store that are
-//! not synced: what was synced is still right. Permission, by a namespace's labels or a store's conditions, concerns
-//! every user whom it is given or taken.
+//! not synced: what was synced is still right. A store that is about another backend or another place in it concerns all
+//! users, who fetch anew. Permission, by a namespace's labels or a store's conditions, concerns every user whom it is given
+//! or taken.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -20,6 +21,7 @@ use api::{
     reference::StoreKind,
     store::{ClusterSecretStore, SecretStore, SecretStoreSpec, StoreStatus, may_use},
 };
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Resource};
 use tokio::sync::{
@@ -37,13 +39,13 @@ use crate::{
         watch::{Fan, Scope, Sink, Synced, follow},
     },
     provider::breaker::Signal,
-    reconcile::external_secret::users::StoreUsers,
+    reconcile::{external_secret::users::StoreUsers, namespaces::Namespaces, secret_store::Change},
     resolve::User,
 };
 
 /// Which users of a store.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Whom {
+enum Whom {
     All,
     /// Those whose last reconcile failed, or who have had none.
     Unsynced,
@@ -64,9 +66,36 @@ pub struct Wake {
 }
 
 impl Wake {
-    /// The ExternalSecrets that use a store, because of what was known of it at `since`: before anybody could act on it.
-    pub fn users(&self, kind: StoreKind, store: &ObjectKey, whom: Whom, since: Instant) {
-        self.users_in(None, kind, store, whom, since);
+    /// A store changed, as was known at `since`: before anybody could act on it. `namespaces`: whose users they are.
+    pub fn changed(
+        &self,
+        kind: StoreKind,
+        store: &ObjectKey,
+        change: &Change,
+        namespaces: &Namespaces,
+        since: Instant,
+    ) {
+        if change.values {
+            // Nobody waits for them as for a repair, and one read of each path will do for all.
+            for user in self.users.outdate(kind, store, Timestamp::now()) {
+                self.queue.add_since(&user, Lane::Periodic, since);
+            }
+        }
+        if change.hope {
+            self.users_in(None, kind, store, Whom::Unsynced, since);
+        }
+        let Some((before, now)) = &change.conditions else { return };
+        let mut turned: HashMap<String, bool> = HashMap::new();
+        for user in self.users.of(kind, store) {
+            let namespace = user.namespace();
+            let has_turned = turned.entry(namespace.to_owned()).or_insert_with(|| {
+                let labels = namespaces.labels(namespace);
+                may_use(before, namespace, &labels) != may_use(now, namespace, &labels)
+            });
+            if *has_turned {
+                self.queue.add_since(&user, Lane::Interactive, since);
+            }
+        }
     }
 
     /// A store's credentials changed: it is checked anew, and its users try again.
@@ -94,7 +123,7 @@ impl Wake {
     fn recovered(&self, uid: Option<&String>, since: Instant) {
         for (kind, key) in self.stores_where(|meta| uid.is_none() || meta.uid.as_ref() == uid) {
             self.store(kind, &key);
-            self.users(kind, &key, Whom::Unsynced, since);
+            self.users_in(None, kind, &key, Whom::Unsynced, since);
         }
     }
 

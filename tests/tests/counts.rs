@@ -4,13 +4,13 @@ mod alone;
 
 use std::time::Duration;
 
-use alone::Alone;
+use alone::{Alone, STORE};
 use api::external_secret::ExternalSecret;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::{api::events::v1::Event, apimachinery::pkg::apis::meta::v1::Time};
 use kube::{
     Api, ResourceExt as _,
-    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use tests::{
@@ -109,6 +109,59 @@ async fn store_whose_reads_succeed_is_not_asked_whether_it_works() -> Result {
     assert!(happened.reads.len() >= 3, "{}", happened.reads);
     assert!(happened.lookups.is_empty(), "{}", happened.lookups);
     Ok(())
+}
+
+#[tokio::test]
+async fn changed_store_costs_its_users_one_read_together_and_a_restart_none() -> Result {
+    const USERS: usize = 12;
+    let alone = Alone::with_token("changed").await?;
+    let mut controller = alone.controller().await?;
+    let names: Vec<_> = (0..USERS).map(|number| format!("db-{number}")).collect();
+    alone.create(names.iter().map(|name| alone.external_secret(name, "1h"))).await?;
+    for name in &names {
+        synced(alone.bed, &alone.namespace, name).await?;
+    }
+    alone.valid().await?;
+    settled(&controller, &[("externalsecret", 1.0), ("secretstore", 1.0)]).await?;
+
+    alone.put(&json!({"a": "changed"})).await?;
+    let before = alone.moment().await?;
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("external-secrets.io", "v1", "SecretStore"));
+    let stores: Api<DynamicObject> = Api::namespaced_with(alone.bed.admin()?, &alone.namespace, &resource);
+    let address = alone.bao.address.replace("127.0.0.1", "localhost");
+    assert_ne!(address, alone.bao.address, "the same server by another name");
+    let elsewhere = json!({"spec": {"provider": {"vault": {"server": address}}}});
+    stores.patch(STORE, &PatchParams::default(), &Patch::Merge(elsewhere)).await?;
+    // The entry has lost four fields: each says so when it has fetched.
+    for name in &names {
+        let objects = objects(&alone)?;
+        wait::object(&objects, name, "to have fetched", SOON, |object| {
+            let message = object.data.pointer("/status/conditions/0/message").and_then(Value::as_str);
+            message.is_some_and(|message| message.starts_with("RemotePropertyMissing"))
+        })
+        .await?;
+    }
+    let happened = alone.since(before).await?;
+    assert_eq!(happened.reads.len(), 1, "one for all: {}", happened.reads);
+
+    alone.put(&json!({"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"})).await?;
+    for name in &names {
+        alone.kubectl(&["annotate", "externalsecret", name, "again=now"], "").await?;
+        synced(alone.bed, &alone.namespace, name).await?;
+    }
+    controller.kill().await?;
+    let before = alone.moment().await?;
+    controller.restart().await?;
+    #[expect(clippy::cast_precision_loss, reason = "a dozen")]
+    settled(&controller, &[("externalsecret", USERS as f64), ("secretstore", 1.0)]).await?;
+    let happened = alone.since(before).await?;
+    assert!(happened.reads.is_empty(), "{}", happened.reads);
+    Ok(())
+}
+
+fn objects(alone: &Alone) -> Result<Api<DynamicObject>> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("external-secrets.io", "v1", "ExternalSecret"));
+    Ok(Api::namespaced_with(alone.bed.admin()?, &alone.namespace, &resource))
 }
 
 #[tokio::test]

@@ -406,3 +406,56 @@ async fn search_that_shrinks_is_held() -> Result {
     store.count(1, 0, 0).await?;
     store.condition("False").await.map(drop)
 }
+
+/// One ExternalSecret may search two stores: what one of them loses is no loss of the other.
+#[tokio::test]
+async fn searched_store_answers_for_its_own_keys() -> Result {
+    let store = Store::new().await?;
+    let namespace = store.alone.namespace.as_str();
+    let rules = format!("path \"secret/+/{namespace}/*\" {{ capabilities = [\"read\", \"list\"] }}");
+    store.alone.bao.policy(namespace, &rules).await?;
+    let path = |folder: &str, entry: usize| format!("secret/{namespace}/{folder}/{folder}{entry}");
+    for folder in ["a", "b"] {
+        for entry in 0..ENTRIES {
+            store.alone.bao.put(&path(folder, entry), &json!({"value": "x"})).await?;
+        }
+    }
+    let mut other = serde_json::to_value(store.api("SecretStore")?.get(STORE).await?)?;
+    other["metadata"] = json!({"name": "other"});
+    let _controller = store.alone.controller().await?;
+    store.api("SecretStore")?.create(&PostParams::default(), &serde_json::from_value(other)?).await?;
+    store.alone.valid().await?;
+    let search = |folder: &str, name: &str| {
+        json!({
+            "sourceRef": {"storeRef": {"name": name}},
+            "find": {"path": format!("{namespace}/{folder}"), "name": {"regexp": "."}},
+            "rewrite": [{"regexp": {"source": "^.*/", "target": ""}}],
+        })
+    };
+    let mut object = store.external_secret(0);
+    object["metadata"]["name"] = json!("app");
+    object["spec"]["refreshInterval"] = json!("1h");
+    object["spec"]["data"] = json!([]);
+    object["spec"]["dataFrom"] = json!([search("a", STORE), search("b", "other")]);
+    store.alone.create([object]).await?;
+    store.count(1, 0, 0).await?;
+    let secrets = store.alone.secrets()?;
+    wait::object(&secrets, "app", "all keys", SOON, has_keys(2 * ENTRIES)).await?;
+
+    // Two of each may go; of the other, all are lost.
+    for entry in 0..ALLOWED {
+        store.alone.bao.delete(&path("a", entry)).await?;
+    }
+    for entry in 0..ENTRIES {
+        store.alone.bao.delete(&path("b", entry)).await?;
+    }
+    store.annotate("ExternalSecret", "app", "force-sync", "1").await?;
+    store.count(0, 0, 1).await?;
+    let held = |object: &DynamicObject| condition(object, "DeletionsHeld").is_some();
+    let told = wait::object(&store.api("SecretStore")?, "other", "to hold deletions", SOON, held).await?;
+    let message = condition(&told, "DeletionsHeld").unwrap_or_default()["message"].to_string();
+    assert!(message.contains("12 of the 12"), "{message}");
+    let innocent = store.api("SecretStore")?.get(STORE).await?;
+    assert!(!held(&innocent), "{:?}", condition(&innocent, "DeletionsHeld"));
+    Ok(())
+}

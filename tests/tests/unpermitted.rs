@@ -105,6 +105,6 @@ fn without_watch_of_config_maps(mut rule: PolicyRule) -> PolicyRule {
 /// Lines that say that ConfigMaps may not be watched, and what to do.
 fn told(log: &str) -> usize {
     let is_told =
-        |line: &&str| line.contains("watching ConfigMap is not permitted") && line.contains("allow list and watch");
+        |line: &&str| line.contains("watching ConfigMap: not permitted") && line.contains("allow list and watch");
     log.lines().filter(is_told).count()
 }

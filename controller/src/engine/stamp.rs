@@ -1,12 +1,17 @@
-//! What a metadata-only watch needs of an object: who it is, in which version, and since when it is as it is.
+//! What a metadata-only watch needs of an object: who it is and whose, in which version, and since when it is as it is.
 //!
 //! Everything else is skipped while decoding. The API server sends metadata only, so the data of a Secret that is
 //! watched like this never reaches this process.
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    marker::PhantomData,
+};
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
 
@@ -15,7 +20,20 @@ pub struct Stamp<K> {
     meta: ObjectMeta,
     /// When anybody changed it last, in whole seconds, as its managed fields tell.
     pub changed_at: Timestamp,
+    /// See [`claims`].
+    pub claims: u64,
     kind: PhantomData<fn() -> K>,
+}
+
+/// A hash of labels and owners: by these objects are somebody's.
+pub fn claims<'a>(
+    labels: impl Iterator<Item = (&'a String, &'a String)>,
+    owners: impl Iterator<Item = &'a OwnerReference>,
+) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    labels.for_each(|label| label.hash(&mut hasher));
+    owners.for_each(|owner| (&owner.uid, owner.controller).hash(&mut hasher));
+    hasher.finish()
 }
 
 impl<'de, K> Deserialize<'de> for Stamp<K> {
@@ -39,24 +57,37 @@ impl<'de, K> Deserialize<'de> for Stamp<K> {
             creation_timestamp: Option<Time>,
             #[serde(default)]
             managed_fields: Vec<Written>,
+            #[serde(default)]
+            labels: BTreeMap<String, String>,
+            #[serde(default)]
+            owner_references: Vec<OwnerReference>,
         }
         #[derive(Deserialize)]
         struct Written {
             #[serde(default)]
             time: Option<Time>,
         }
-        let Metadata { name, namespace, uid, resource_version, creation_timestamp, managed_fields } =
-            Wire::deserialize(deserializer)?.metadata;
+        let Metadata {
+            name,
+            namespace,
+            uid,
+            resource_version,
+            creation_timestamp,
+            managed_fields,
+            labels,
+            owner_references,
+        } = Wire::deserialize(deserializer)?.metadata;
         let times = managed_fields.into_iter().filter_map(|written| written.time).chain(creation_timestamp);
         let changed_at = times.map(|time| time.0).max().unwrap_or(Timestamp::MIN);
         let meta = ObjectMeta { name, namespace, uid, resource_version, ..ObjectMeta::default() };
-        Ok(Self { meta, changed_at, kind: PhantomData })
+        let claims = claims(labels.iter(), owner_references.iter());
+        Ok(Self { meta, changed_at, claims, kind: PhantomData })
     }
 }
 
 impl<K> Clone for Stamp<K> {
     fn clone(&self) -> Self {
-        Self { meta: self.meta.clone(), changed_at: self.changed_at, kind: PhantomData }
+        Self { meta: self.meta.clone(), changed_at: self.changed_at, claims: self.claims, kind: PhantomData }
     }
 }
 

@@ -15,6 +15,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::error::Error;
+
 /// Where objects of one kind arrive. Calls come from one task, in order.
 pub trait Sink<K>: Send + Sync + 'static {
     /// A full list begins; what it does not show by `listed` is gone.
@@ -148,13 +150,13 @@ async fn run<K>(
             }
             (Err(error), Some(hint)) if is_forbidden(&error) => {
                 if !told {
-                    tracing::warn!(%kind, "watching {kind} is not permitted: {}; {hint}", reason(&error));
+                    tracing::warn!(%kind, "{}; {hint}", reason(kind, error));
                 }
                 told = true;
                 sink.lost();
                 tokio::time::sleep(FORBIDDEN_PAUSE).await;
             }
-            (Err(error), _) => tracing::warn!(%kind, "watching {kind}: {}; trying again", reason(&error)),
+            (Err(error), _) => tracing::warn!(%kind, "{}; trying again", reason(kind, error)),
         }
     }
 }
@@ -185,19 +187,18 @@ fn is_forbidden(error: &watcher::Error) -> bool {
     }
 }
 
-/// The cause without the object text that a decoding error quotes.
-fn reason(error: &watcher::Error) -> String {
-    match error {
+/// The cause, of which only names are told: a conversion webhook words its refusal as it likes, and a decoder quotes what it
+/// could not read.
+fn reason(kind: &str, error: watcher::Error) -> String {
+    let act = format!("watching {kind}");
+    let error = match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => match error {
-            kube::Error::Api(status) => format!("the API server answered {}: {}", status.code, status.message),
-            kube::Error::SerdeError(_) => "an object could not be decoded".to_owned(),
-            other => other.to_string(),
-        },
-        watcher::Error::WatchError(status) => format!("the API server answered {}: {}", status.code, status.message),
-        watcher::Error::NoResourceVersion => "the API server's list has no resource version".to_owned(),
-    }
+        | watcher::Error::WatchFailed(error) => error,
+        watcher::Error::WatchError(status) => kube::Error::Api(status),
+        watcher::Error::NoResourceVersion => return format!("{act}: the API server's list has no resource version"),
+    };
+    Error::kube(&act, &error).message().to_owned()
 }
 
 /// How long start-up waits for the first lists before it says which one is missing.
@@ -210,6 +211,29 @@ mod tests {
 
     use super::*;
     use crate::provider::fixture::kube_client;
+
+    #[test]
+    fn failed_watch_is_told_by_names_and_quotes_no_object() {
+        let status = |code: u16, message: &str| {
+            let status = kube::core::Status { code, message: message.into(), ..kube::core::Status::default() };
+            Box::new(status)
+        };
+        let unread = serde_json::from_str::<u8>("\"canary\"").expect_err("text is no number");
+        let converted = "conversion webhook for example.com/v1, Kind=Setting failed: object canary";
+        for error in [
+            watcher::Error::InitialListFailed(kube::Error::Api(status(500, converted))),
+            watcher::Error::WatchStartFailed(kube::Error::Api(status(403, "canary"))),
+            watcher::Error::WatchFailed(kube::Error::SerdeError(unread)),
+            watcher::Error::WatchError(status(410, "canary")),
+        ] {
+            let told = reason("Setting", error);
+            assert!(told.starts_with("watching Setting: ") && !told.contains("canary"), "{told}");
+        }
+        let forbidden = "secrets is forbidden: User \"system:serviceaccount:a:b\" cannot list resource \"secrets\" in API \
+                         group \"\" at the cluster scope";
+        let told = reason("Secret", watcher::Error::InitialListFailed(kube::Error::Api(status(403, forbidden))));
+        assert!(told.contains("cannot list resource \"secrets\"") && told.contains("RBAC"), "{told}");
+    }
 
     struct Defective;
 

@@ -7,8 +7,8 @@
 //! from the caller, [`wiring`] brings them.
 //!
 //! Entries are known by a hash of their name. What a search brought counts by the keys that it has in a Secret, and is
-//! lost key by key. Memory is bounded by the entries that are missing, and one number for each ExternalSecret that
-//! searches.
+//! lost key by key. Memory is bounded by the entries that are missing, one number for each ExternalSecret that searches,
+//! and the keys of those that search [several stores](origins).
 //!
 //! What survives a restart is in the API server: the condition of the store says that it is held, the conditions of the
 //! ExternalSecrets which of them wait or miss entries, and since when. Losses that were let pass do not survive it.
@@ -21,11 +21,12 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 
 pub mod going;
+pub mod origins;
 pub mod served;
 mod store;
 pub mod wiring;
 
-use self::store::Store;
+use self::{origins::Origins, store::Store};
 
 /// Losses further apart than this are not one incident.
 const WINDOW: SignedDuration = SignedDuration::from_hours(1);
@@ -120,12 +121,13 @@ pub struct Guard {
     /// Of what a store served, in percent; more must not be lost.
     percent: usize,
     stores: Mutex<HashMap<String, Store>>,
+    pub origins: Origins,
 }
 
 impl Guard {
     /// `percent` of what a store served may be lost within [`WINDOW`]; 0 and 100 and more turn the guard off.
     pub fn new(percent: u8) -> Self {
-        Self { percent: usize::from(percent), stores: Mutex::default() }
+        Self { percent: usize::from(percent), stores: Mutex::default(), origins: Origins::default() }
     }
 
     const fn is_off(&self) -> bool {

@@ -42,8 +42,10 @@ use crate::{
     reconcile::{external_secret::stores::Class, guard::wiring as guard, outage},
 };
 
+mod change;
 mod source;
 
+pub use change::Change;
 pub use source::Source;
 
 /// What differs between the two kinds.

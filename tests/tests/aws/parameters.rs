@@ -6,6 +6,9 @@ use tests::{AwsGate, Binary, Result};
 
 use crate::{REGION, page::Reader, support};
 
+/// Name of the ExternalSecret, the rest of its spec, and what it must make.
+type Row<'a> = (&'a str, Value, &'a [(&'a str, &'a str)]);
+
 #[tokio::test]
 async fn page() -> Result {
     let reader = Reader::new("parameters-page", &[]).await?;
@@ -43,7 +46,7 @@ async fn versions_labels_tags_properties_and_searches() -> Result {
         let rewrite = json!([{"regexp": {"source": ".*/", "target": ""}}]);
         json!({"secretStoreRef": {"name": "whole"}, "dataFrom": [{"find": find, "rewrite": rewrite}]})
     };
-    let rows: [(&str, Value, &[(&str, &str)]); 10] = [
+    let rows: [Row<'_>; 10] = [
         ("newest", one(json!({"key": "db"})), &[("v", "second")]),
         ("version", one(json!({"key": "db", "version": "1"})), &[("v", "first")]),
         ("label", one(json!({"key": "db", "version": "blue"})), &[("v", "first")]),

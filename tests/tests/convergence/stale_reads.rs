@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tests::{Failure, Result, wait};
 
 use crate::{
-    scenarios::{app, entry, force_sync, synced, target},
+    scenarios::{app, entry, force_sync, stored, synced, target},
     steps::Step,
     support::{SOON, data, manifest::secret},
     world::{PLACES, World, store, token},
@@ -74,6 +74,23 @@ async fn store_of_which_nothing_is_told_yet_is_not_told_to_be_missing() -> Resul
     assert!(told.data.get("status").is_none(), "{}", told.data);
     world.proxy.thaw("secretstores");
     world.take(&[Step::Holds("app", &[("password", "first")]), SYNCED]).await
+}
+
+/// What was synced from where a store no longer is, is not right because it is synced.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn value_read_from_a_store_whose_move_is_not_told_yet_is_fetched_again_when_it_is() -> Result {
+    let _place = PLACES.acquire().await?;
+    let world = World::new("unseen").await?;
+    world.take(&stored()).await?;
+    world.at_rest(1.0).await?;
+    world.proxy.record(None).await;
+    world.proxy.freeze("secretstores");
+    let elsewhere = json!({"spec": {"provider": {"vault": {"path": "kv", "version": "v1"}}}});
+    let moved = Step::Change("SecretStore", "store", elsewhere);
+    world.take(&[Step::MovedEntry(json!({"password": "second"})), moved, app(&json!({}))]).await?;
+    world.take(&[Step::Holds("app", &[("password", "first")]), SYNCED]).await?;
+    world.proxy.thaw("secretstores");
+    world.take(&[Step::Holds("app", &[("password", "second")]), SYNCED]).await
 }
 
 async fn run(row: Late) -> Result {

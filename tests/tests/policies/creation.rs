@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{Result, wait};
 
 use crate::support::{
@@ -74,6 +74,27 @@ async fn deleted_external_secret_takes_only_what_it_owns() -> Result {
 
 /// What rests until something changes is woken by the Secret that it waits for, whoever makes it.
 #[tokio::test]
+async fn binding_moves_when_the_secret_to_merge_into_is_written_and_not_before() -> Result {
+    let scene = stored("binding", "first").await?;
+    let merge = |name: &str| external_secret("app", &targeting(&json!({"creationPolicy": "Merge", "name": name})));
+    let bound = async || -> Result<Value> {
+        Ok(scene.ours("ExternalSecret").get("app").await?.data["status"]["binding"]["name"].clone())
+    };
+    scene.apply(&secret("before", &[("theirs", "x")])).await?;
+    scene.apply(&merge("before")).await?;
+    scene.holds("before", &[("theirs", "x"), ("password", "first")]).await?;
+    scene.is_synced("app").await?;
+    assert_eq!(bound().await?, "before");
+    scene.apply(&merge("after")).await?;
+    scene.settled("app", |ready| ready.reason == "SecretMissing").await?;
+    assert_eq!(bound().await?, "before");
+    scene.apply(&secret("after", &[("theirs", "x")])).await?;
+    scene.is_synced("app").await?;
+    assert_eq!(bound().await?, "after");
+    Ok(())
+}
+
+#[tokio::test]
 async fn secret_to_merge_into_is_written_as_soon_as_it_appears() -> Result {
     let scene = &stored("appears", "first").await?;
     let rows = [
@@ -82,7 +103,7 @@ async fn secret_to_merge_into_is_written_as_soon_as_it_appears() -> Result {
         ("changes", json!({"refreshPolicy": "OnChange"})),
         ("hourly", json!({"refreshInterval": "1h"})),
     ];
-    let row = |name: &'static str, policy: serde_json::Value| async move {
+    let row = |name: &'static str, policy: Value| async move {
         let spec = with(targeting(&json!({"creationPolicy": "Merge"})), &policy);
         scene.apply(&external_secret(name, &spec)).await?;
         scene.settled(name, |ready| ready.reason == "SecretMissing").await?;

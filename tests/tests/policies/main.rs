@@ -12,6 +12,7 @@ mod pruning;
 mod refresh;
 mod safety;
 mod shape;
+mod status;
 mod switching;
 mod windows;
 

@@ -11,7 +11,7 @@ use crate::support::{
 };
 use crate::{all, store, stored, targeting, vault_with_two};
 
-/// Changes the value in the store, which wakes nobody who is synced; a witness tells that the controller has seen it.
+/// Changes what the store holds, which is for those alone who refresh by themselves; a witness tells that the controller has seen it.
 async fn nothing_comes_of_another_value(scene: &Scene, before: &Secret) -> Result {
     store(scene, "second").await?;
     let witness = with(targeting(&json!({})), &json!({"refreshInterval": "1s"}));
@@ -197,16 +197,22 @@ async fn on_change_refreshes_with_the_spec_or_a_label_only() -> Result {
 
 #[tokio::test]
 async fn changed_value_arrives_within_the_interval() -> Result {
-    let scene = stored("periodic", "first").await?;
-    let spec = |interval: &str| with(targeting(&json!({})), &json!({"refreshInterval": interval}));
+    let (scene, bao) = vault_with_two("periodic").await?;
+    let spec = |interval: &str| with(of_vault(&scene), &json!({"refreshInterval": interval}));
     scene.apply(&external_secret("often", &spec("1s"))).await?;
     scene.apply(&external_secret("seldom", &spec("1h"))).await?;
-    scene.holds("often", &[("password", "first")]).await?;
-    let seldom = scene.holds("seldom", &[("password", "first")]).await?;
+    scene.holds("often", &[("value", "db")]).await?;
+    let seldom = scene.holds("seldom", &[("value", "db")]).await?;
     scene.is_synced("seldom").await?;
-    store(&scene, "second").await?;
-    scene.holds("often", &[("password", "second")]).await?;
+    bao.put(&format!("secret/{}/db", scene.namespace), &json!({"value": "second"})).await?;
+    scene.holds("often", &[("value", "second")]).await?;
     scene.is_untouched(&seldom).await
+}
+
+/// Reads one of the two secrets.
+fn of_vault(scene: &Scene) -> Value {
+    let remote = json!({"key": format!("{}/db", scene.namespace), "property": "value"});
+    json!({"secretStoreRef": {"name": "vault"}, "data": [{"secretKey": "value", "remoteRef": remote}]})
 }
 
 #[tokio::test]
@@ -238,17 +244,19 @@ async fn interval_zero_fetches_once_and_still_repairs() -> Result {
 
 #[tokio::test]
 async fn any_label_or_annotation_forces_a_refresh() -> Result {
-    let (scene, _) = Scene::synced("force").await?;
+    let (scene, bao) = vault_with_two("force").await?;
+    scene.apply(&external_secret("app", &of_vault(&scene))).await?;
+    scene.is_synced("app").await?;
     let changes = [
         ("second", json!({"annotations": {"external-secrets.io/force-sync": "1"}})),
         ("third", json!({"annotations": {"anything": "at all"}})),
         ("fourth", json!({"labels": {"any": "label"}})),
         ("fifth", json!({"labels": {"any": null}})),
     ];
-    for (password, metadata) in changes {
-        store(&scene, password).await?;
+    for (value, metadata) in changes {
+        bao.put(&format!("secret/{}/db", scene.namespace), &json!({"value": value})).await?;
         scene.change("ExternalSecret", "app", &json!({"metadata": metadata})).await?;
-        scene.holds("app", &[("password", password)]).await?;
+        scene.holds("app", &[("value", value)]).await?;
     }
     Ok(())
 }

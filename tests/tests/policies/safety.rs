@@ -1,10 +1,13 @@
 //! What is not ours: told before it is taken, or left; and never deleted.
 
+use std::time::Duration;
+
+use api::hash::owner_label;
 use api::names::{DATA_HASH_ANNOTATION, ES_FINALIZER, MANAGED_LABEL, OWNER_LABEL};
 use k8s_openapi::api::events::v1::Event;
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, PostParams},
 };
 use serde_json::{Value, json};
 use tests::{Binary, Process, Result, wait};
@@ -122,6 +125,112 @@ async fn is_refused(scene: &Scene, policy: &str) -> Result {
     scene.delete_secret(&name).await?;
     scene.apply(&external_secret(&name, &targeting(&json!({"creationPolicy": policy})))).await?;
     scene.holds(&name, &[("password", "first")]).await.map(drop)
+}
+
+#[tokio::test]
+async fn refused_adoption_ends_with_the_object_in_the_way_and_not_with_what_it_holds() -> Result {
+    let flags = ["--refuse-adoption", "--controller-class=strict"];
+    let scene = Scene::with_flags("obstacle", &flags).await?;
+    let mut mine = secret_store("store", &fake(&[("password", "first")]));
+    mine["spec"]["controller"] = json!("strict");
+    scene.apply(&mine).await?;
+    for name in ["deleted", "given-up", "edited"] {
+        scene.apply(&secret(name, &[("foreign", "kept")])).await?;
+        scene.apply(&external_secret(name, &targeting(&json!({})))).await?;
+        scene.fails(name, "AdoptionRefused").await?;
+    }
+    for name in ["deleted", "given-up", "edited"] {
+        // By itself it would try again after 30 s.
+        scene.has_failed(name, 2.0).await?;
+    }
+    let before = scene.reconciles("edited").await?;
+    for value in ["YQ==", "Yg==", "Yw=="] {
+        scene.edit_secret("edited", &json!({"data": {"foreign": value}})).await?;
+    }
+    scene.delete_secret("deleted").await?;
+    let ours = owner_label(&scene.namespace, "given-up");
+    scene.edit_secret("given-up", &json!({"metadata": {"labels": {OWNER_LABEL: ours}}})).await?;
+    for name in ["deleted", "given-up"] {
+        let at_once = Duration::from_secs(12);
+        wait::object(&scene.secrets(), name, "its data at once", at_once, |secret| {
+            data(secret).get("password").is_some_and(|value| value == "first")
+        })
+        .await?;
+    }
+    let now = scene.reconciles("edited").await?;
+    assert_eq!(now.to_bits(), before.to_bits(), "what it holds is nobody's business");
+    Ok(())
+}
+
+/// However much is edited at once, a Secret that we made is no less ours.
+#[tokio::test]
+async fn edits_of_every_mark_of_ours_at_once_are_drift_and_no_adoption() -> Result {
+    let scene = &stored("disowned", "first").await?;
+    let none = json!(null);
+    let unmarked = json!({"labels": none, "ownerReferences": none});
+    let unhashed = with(unmarked.clone(), &json!({"annotations": {"other": "x"}}));
+    let replaced = json!({"labels": {"their": "label"}, "ownerReferences": []});
+    let rows = [("unmarked", &unmarked), ("unhashed", &unhashed), ("replaced", &replaced), ("adopted", &unmarked)];
+    let rows = rows.map(|(name, metadata)| {
+        let row = async move {
+            let policy = if name == "replaced" { "Orphan" } else { "Owner" };
+            if name == "adopted" {
+                scene.apply(&secret(name, &[("password", "theirs")])).await?;
+            }
+            scene.apply(&external_secret(name, &targeting(&json!({"creationPolicy": policy})))).await?;
+            scene.holds(name, &[("password", "first")]).await?;
+            scene.is_synced(name).await?;
+            let mut edited = serde_json::to_value(scene.secrets().get(name).await?)?;
+            for (field, value) in metadata.as_object().into_iter().flatten() {
+                edited["metadata"][field] = value.clone();
+            }
+            edited["data"] = json!({"password": "ZWRpdGVk", "added": "ZWRpdGVk"});
+            scene.secrets().replace(name, &PostParams::default(), &serde_json::from_value(edited)?).await?;
+            if policy == "Orphan" {
+                // Whatever becomes of an orphan, it is not missed; a new spec is.
+                scene.force_sync(name).await?;
+            }
+            scene.holds(name, &[("password", "first")]).await?;
+            told(scene, name, "Updated").await?;
+            let adopted = notes(scene, name, "Adopted").await?;
+            assert_eq!(adopted.len(), usize::from(name == "adopted"), "{name}: {adopted:?}");
+            Ok(())
+        };
+        (name.to_owned(), Box::pin(row))
+    });
+    all(rows).await
+}
+
+#[tokio::test]
+async fn events_of_an_external_secret_with_the_longest_name_are_told() -> Result {
+    let scene = stored("long-name", "first").await?;
+    // Cut anywhere, it would end with a dash.
+    let name = format!("{}a", "a-".repeat(126));
+    assert_eq!(name.len(), 253);
+    scene.apply(&external_secret(&name, &targeting(&json!({"name": "short"})))).await?;
+    scene.holds("short", &[("password", "first")]).await?;
+    says(&told(&scene, &name, "Created").await?, &["secret \"short\" created"]);
+    let absent = json!({"data": [{"secretKey": "a", "remoteRef": {"key": "absent"}}]});
+    scene.apply(&external_secret(&name, &with(targeting(&json!({"name": "short"})), &absent))).await?;
+    says(&told(&scene, &name, "UpdateFailed").await?, &["RemoteSecretMissing", "absent"]);
+    // Another cause is another event.
+    let other = json!({"data": [{"secretKey": "a", "remoteRef": {"key": "other"}}]});
+    scene.apply(&external_secret(&name, &with(targeting(&json!({"name": "short"})), &other))).await?;
+    wait::until("the event of the other cause", SOON, || async {
+        let notes = notes(&scene, &name, "UpdateFailed").await.map_err(|failure| failure.to_string())?;
+        if notes.iter().any(|note| note.contains("\"other\"")) { Ok(()) } else { Err(format!("{notes:?}")) }
+    })
+    .await?;
+    // The same once more is counted.
+    scene.apply(&external_secret(&name, &with(targeting(&json!({"name": "short"})), &absent))).await?;
+    wait::until("the event to be counted", SOON, || async {
+        let api: Api<Event> = Api::namespaced(scene.client.clone(), &scene.namespace);
+        let events = api.list(&ListParams::default()).await.map_err(|error| error.to_string())?.items;
+        let about = events.iter().filter(|event| event.note.as_deref().is_some_and(|note| note.contains("\"absent\"")));
+        let counts: Vec<_> = about.map(|event| event.series.as_ref().map(|series| series.count)).collect();
+        if counts == [Some(2)] { Ok(()) } else { Err(format!("{counts:?}")) }
+    })
+    .await
 }
 
 #[tokio::test]
@@ -247,6 +356,8 @@ async fn another_owner_is_told_by_name_and_nothing_is_written() -> Result {
             .await?;
         let ready = scene.fails(&name, "TargetOwnedByAnother").await?;
         says(&ready.message, &["\"first\"", "spec.target.name"]);
+        let bound = scene.ours("ExternalSecret").get(&name).await?.data["status"]["binding"]["name"].clone();
+        assert_eq!(bound, "shared", "upstream binds what it tried to update");
     }
     scene.is_untouched(&before).await
 }

@@ -252,8 +252,9 @@ async fn target_becomes_immutable_with_the_values_of_the_provider_and_is_then_re
     scene.holds("app", &[("password", "first")]).await?;
     store(&scene, "second").await?;
     scene.apply(&immutable(true)).await?;
-    let frozen = scene.holds("app", &[("password", "second")]).await?;
-    assert_eq!(frozen.immutable, Some(true));
+    let is_frozen = |secret: &k8s_openapi::api::core::v1::Secret| secret.immutable == Some(true);
+    let frozen = wait::object(&scene.secrets(), "app", "to be immutable", SOON, is_frozen).await?;
+    assert_eq!(data(&frozen)["password"], "second");
     scene.is_synced("app").await?;
 
     // Bookkeeping is no change of the values.

@@ -4,6 +4,7 @@
 mod support;
 
 mod outage;
+mod retries;
 mod sensing;
 
 use std::time::Duration;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use kube::ResourceExt;
+use kube::{ResourceExt, api::DeleteParams};
 use serde_json::json;
 use tests::{OpenBao, Result, wait};
 
@@ -16,7 +16,6 @@ use crate::{
         manifest::{
             cluster_secret_store, external_secret, fake, reads, reads_cluster, secret, secret_store, vault, with,
         },
-        version,
     },
     token_for,
 };
@@ -199,6 +198,102 @@ async fn condition_of_a_cluster_store_gives_and_takes_it_at_once() -> Result {
     Ok(())
 }
 
+#[tokio::test]
+async fn store_that_holds_something_else_is_fetched_by_its_users_and_by_nobody_for_less() -> Result {
+    let scene = Scene::new("moved").await?;
+    let store = |value: &str| secret_store("store", &fake(&[("password", value)]));
+    scene.apply(&store("first")).await?;
+    scene.apply(&secret_store("other", &fake(&[("password", "other")]))).await?;
+    scene.store_is_valid("SecretStore", "store").await?;
+    let never = json!({"kind": "allow", "windows": [{"schedule": "0 0 30 2 *", "duration": "1h"}]});
+    let waits = [
+        ("once", json!({"refreshPolicy": "CreatedOnce"})),
+        ("changes", json!({"refreshPolicy": "OnChange"})),
+        ("zero", json!({"refreshInterval": "0"})),
+        ("held-up", json!({"syncWindows": never})),
+    ];
+    let spec = reads("store", &[("password", "password")]);
+    for (name, policy) in waits.iter().chain(&[("app", json!({})), ("long", json!({"refreshInterval": "24h"}))]) {
+        scene.apply(&external_secret(name, &with(spec.clone(), policy))).await?;
+    }
+    scene.apply(&external_secret("apart", &reads("other", &[("password", "password")]))).await?;
+    let mut before = Vec::new();
+    for name in ["app", "long", "apart", "once", "changes", "zero", "held-up"] {
+        scene.is_synced(name).await?;
+        before.push(scene.secrets().get(name).await?);
+    }
+
+    // Neither how it is asked nor what is said of it is any of theirs.
+    let all = Bystanders::of(&scene, &["app", "long", "apart", "once", "changes", "zero", "held-up"]).await?;
+    for edit in [
+        json!({"metadata": {"labels": {"team": "a"}}}),
+        json!({"metadata": {"annotations": {"note": "a"}}}),
+        json!({"spec": {"retrySettings": {"maxRetries": 1, "retryInterval": "1s"}}}),
+        json!({"spec": {"refreshInterval": 1}}),
+    ] {
+        scene.change("SecretStore", "store", &edit).await?;
+    }
+    store_is_checked(&scene, "store").await?;
+    all.were_left_alone().await?;
+
+    let apart = Bystanders::of(&scene, &["apart"]).await?;
+    scene.apply(&store("second")).await?;
+    for name in ["app", "long"] {
+        wait::object(&scene.secrets(), name, "the new value at once", AT_ONCE, |secret| {
+            data(secret).get("password").is_some_and(|value| value == "second")
+        })
+        .await?;
+    }
+    apart.were_left_alone().await?;
+    for secret in &before[3..] {
+        scene.is_untouched(secret).await?;
+    }
+    // Made anew, it is the same store to nobody who has a value of it.
+    scene.ours("SecretStore").delete("store", &DeleteParams::default()).await?;
+    wait::gone(&scene.ours("SecretStore"), "store", SOON).await?;
+    scene.apply(&store("third")).await?;
+    scene.holds("app", &[("password", "third")]).await.map(drop)
+}
+
+/// Waits for a check of the store that began after now.
+async fn store_is_checked(scene: &Scene, name: &str) -> Result {
+    let checked = || scene.count("secretstore_reconcile_duration", name);
+    for _ in 0..2 {
+        let before = checked().await?;
+        wait::until("a check of the store", SOON, || async {
+            let now = checked().await.map_err(|failure| failure.to_string())?;
+            if (now - before).abs() > 0.0 { Ok(()) } else { Err("it was not checked".to_owned()) }
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn condition_of_a_cluster_store_wakes_only_those_whom_it_is_given_or_taken() -> Result {
+    let (scene, other) = (Scene::new("turned").await?, Scene::new("unturned").await?);
+    let store = scene.unique("limited");
+    let limited = |namespaces: &[&str]| {
+        let conditions = json!({"spec": {"conditions": [{"namespaces": namespaces}]}});
+        with(cluster_secret_store(&store, &fake(&[("password", "here")])), &conditions)
+    };
+    scene.apply(&limited(&["elsewhere"])).await?;
+    for scene in [&scene, &other] {
+        scene.apply(&external_secret("app", &reads_cluster(&store, &[("password", "password")]))).await?;
+        scene.fails("app", "StoreNotAllowed").await?;
+        scene.has_failed("app", 2.0).await?;
+    }
+    let bystanders = Bystanders::of(&other, &["app"]).await?;
+    scene.apply(&limited(&["elsewhere", &scene.namespace])).await?;
+    holds_at_once(&scene, "app").await?;
+    bystanders.were_left_alone().await?;
+    // Nor one who has it and keeps it.
+    let bystanders = Bystanders::of(&scene, &["app"]).await?;
+    scene.apply(&limited(&[&scene.namespace, &other.namespace])).await?;
+    holds_at_once(&other, "app").await?;
+    bystanders.were_left_alone().await
+}
+
 /// Upstream loses the namespace after the first ClusterSecretStore that it looks at.
 #[tokio::test]
 async fn class_of_each_store_counts_wherever_it_is_named() -> Result {
@@ -210,16 +305,36 @@ async fn class_of_each_store_counts_wherever_it_is_named() -> Result {
     scene.store_is_valid("ClusterSecretStore", &shared).await?;
     let entry = |key: &str, store: serde_json::Value| json!({"secretKey": key, "remoteRef": {"key": key}, "sourceRef": {"storeRef": store}});
     let cluster = json!({"name": shared, "kind": "ClusterSecretStore"});
-    let spec = json!({"secretStoreRef": cluster, "data": [entry("a", cluster.clone()), entry("b", json!({"name": "theirs"}))]});
-    scene.apply(&external_secret("app", &spec)).await?;
-    scene.is_looked_at("app", 0.0).await?;
-    let untouched = scene.ours("ExternalSecret").get("app").await?;
-    assert!(untouched.data.get("status").is_none(), "it belongs to another operator: {}", untouched.data["status"]);
-    assert!(scene.secrets().get_opt("app").await?.is_none());
+    let from = |key: &str, store: serde_json::Value| json!({"extract": {"key": key}, "sourceRef": {"storeRef": store}});
+    let json =
+        |name: &str, class: &serde_json::Value| with(secret_store(name, &fake(&[("c", r#"{"c":"blue"}"#)])), class);
+    scene.apply(&json("from-theirs", &theirs)).await?;
+    let data_entries = json!([entry("a", cluster.clone()), entry("b", json!({"name": "theirs"}))]);
+    let rows = [
+        ("data", json!({"secretStoreRef": cluster, "data": data_entries}), 2),
+        (
+            "data-from",
+            json!({
+                "secretStoreRef": cluster, "data": [entry("a", cluster.clone())],
+                "dataFrom": [from("c", json!({"name": "from-theirs"}))],
+            }),
+            2,
+        ),
+        ("top", json!({"secretStoreRef": {"name": "theirs"}, "data": [entry("a", cluster.clone())]}), 1),
+    ];
+    for (name, spec, _) in &rows {
+        scene.apply(&external_secret(name, spec)).await?;
+        scene.is_looked_at(name, 0.0).await?;
+        let untouched = scene.ours("ExternalSecret").get(name).await?;
+        assert!(untouched.data.get("status").is_none(), "{name} belongs to another: {}", untouched.data["status"]);
+        assert!(scene.secrets().get_opt(name).await?.is_none(), "{name}");
+    }
 
     // A class that becomes ours is a change like any other.
     scene.apply(&secret_store("theirs", &fake(&[("b", "blue")]))).await?;
-    wait::object(&scene.secrets(), "app", "both values", SOON, |secret| data(secret).len() == 2).await?;
-    assert!(!version(&untouched).is_empty());
+    scene.apply(&json("from-theirs", &json!({}))).await?;
+    for (name, _, keys) in rows {
+        wait::object(&scene.secrets(), name, "its values", SOON, |secret| data(secret).len() == keys).await?;
+    }
     Ok(())
 }

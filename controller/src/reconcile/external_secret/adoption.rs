@@ -32,16 +32,27 @@ pub struct Adoption {
     pub changes: Changes,
 }
 
+/// What is known of a target beside what it carries.
+#[derive(Clone, Copy, Debug)]
+pub struct State {
+    /// Whether its annotation tells what it holds.
+    pub intact: bool,
+    /// Whether spec and metadata of the ExternalSecret are as they were when the target was last in step.
+    pub settled: bool,
+}
+
 /// Keys named in one event; an event's note is short.
 const NAMED: usize = 10;
 
 impl Adoption {
     /// What writing `desired` with these changes takes from whoever made `existing`, or wrote into it; `None` where nothing of
-    /// theirs goes. `intact`: whether its annotation tells what it holds.
-    pub fn of(desired: &Desired, existing: &ObjectMeta, intact: bool, changes: Changes) -> Option<Self> {
+    /// theirs goes.
+    pub fn of(desired: &Desired, existing: &ObjectMeta, state: State, changes: Changes) -> Option<Self> {
         let (whole, mine) = (desired.is_whole(), WrittenBy::manager(&desired.manager(), existing));
         let known = mine.content || mine.annotations.contains(DATA_HASH_ANNOTATION);
-        if is_ours(desired, existing, &mine, intact) {
+        // It was in step as a whole, and managed fields go with the object: whatever marks are gone, edits took them off.
+        let was_ours = whole && state.settled && known;
+        if was_ours || is_ours(desired, existing, &mine, state.intact) {
             // What others put into a Secret of ours is drift, unless another ExternalSecret was asked to put it there.
             let others = written_by_others(desired, existing);
             let removed: Vec<_> = changes.removed.into_iter().filter(|key| others.contains(key)).collect();

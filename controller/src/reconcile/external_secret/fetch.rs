@@ -17,7 +17,10 @@ use crate::{
     engine::{Lane, ObjectKey},
     error::{Code, Error},
     provider::{Store, Values, keys},
-    reconcile::{external_secret::stores, guard::wiring as guard},
+    reconcile::{
+        external_secret::stores,
+        guard::{origins::Brought, wiring as guard},
+    },
     templates::{Budget, Place, Templates},
 };
 
@@ -29,8 +32,8 @@ pub struct Fetched {
     pub missing: Vec<String>,
     /// Indexes of those entries, and of searches that found nothing.
     pub gone: Vec<usize>,
-    /// How many values the searches brought.
-    pub searched: usize,
+    /// What the searches brought.
+    pub searched: Brought,
 }
 
 /// Entries read at the same time for one ExternalSecret: hides latency without flooding a store.
@@ -176,7 +179,7 @@ fn assemble(plan: &Plan, results: Vec<Result<Option<Values>, Error>>) -> Result<
         match result {
             Ok(Some(values)) => {
                 if matches!(entry.fetch, Fetch::Find(_)) {
-                    fetched.searched += values.len();
+                    fetched.searched.add(&entry.store, values.keys());
                     if values.is_empty() {
                         fetched.gone.push(index);
                     }

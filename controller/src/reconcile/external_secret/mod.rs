@@ -15,6 +15,7 @@ pub mod generic;
 mod kind;
 mod knowledge;
 mod missing;
+pub mod obstacles;
 mod refresh;
 mod removal;
 mod render;
@@ -80,6 +81,8 @@ impl Reconcile for ExternalSecrets {
             self.missing.forget(&work.key);
             self.ctx.generic.forget(&work.key);
             self.ctx.awaited.forget(&work.key);
+            self.ctx.guard.origins.forget(&work.key);
+            self.ctx.obstacles.iter().for_each(|obstacles| obstacles.forget(&work.key));
             // A render that outlived its object may have noted it as slow after it was forgotten.
             self.ctx.templates.forget(&work.key);
             return Ok(Next::Rest);

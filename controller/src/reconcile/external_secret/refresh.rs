@@ -2,8 +2,8 @@
 //!
 //! Source of the rules: upstream 2.9 (`refreshPolicy`, `refreshInterval`, its drift check). Periodic refreshes are
 //! spread over the last part of the interval by a hash of the UID, so that objects created together do not return
-//! together, and never later than the interval says. Sync windows hold up these refreshes and no others; those that
-//! waited for an opening are spread over its beginning.
+//! together, and never later than the interval says. Sync windows hold up these refreshes and those because of a changed
+//! store, and no others; those that waited for an opening are spread over its beginning.
 
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub struct Seen<'a> {
     pub target: Option<&'a Managed>,
     /// A ConfigMap or Secret with templates changed since they were rendered.
     pub templates_are_newer: bool,
+    /// A store may serve other values than when they were fetched.
+    pub stores_are_newer: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,6 +45,7 @@ pub enum Reason {
     NeverSynced,
     SpecOrMetadataChanged,
     TemplatesChanged,
+    StoreChanged,
     TargetMissing,
     TargetDrifted,
     /// There was nothing to merge into, and now there is.
@@ -89,9 +92,12 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
         (_, _) if changed => Due::Now(Reason::SpecOrMetadataChanged),
         (_, _) if seen.templates_are_newer => templates_changed(synced_at, now),
         (RefreshPolicy::OnChange, _) => resting(seen, None),
+        (RefreshPolicy::Periodic, Some(interval)) if seen.stores_are_newer => {
+            elapsed(refresh, seen.uid, interval, Reason::StoreChanged, now)
+        }
         (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
         (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
-            at if at <= now => elapsed(refresh, seen.uid, interval, now),
+            at if at <= now => elapsed(refresh, seen.uid, interval, Reason::IntervalElapsed, now),
             at => resting(seen, Some(at)),
         },
     }
@@ -113,10 +119,10 @@ fn resting(seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
     }
 }
 
-/// The interval is over: now, or when the sync windows permit.
-fn elapsed(refresh: &Refresh, uid: &str, interval: Duration, now: Timestamp) -> Due {
+/// Something else than the ExternalSecret asks for a refresh: now, or when the sync windows permit.
+fn elapsed(refresh: &Refresh, uid: &str, interval: Duration, reason: Reason, now: Timestamp) -> Due {
     let Some(windows) = refresh.windows.as_ref().filter(|windows| !windows.permit(now)) else {
-        return Due::Now(Reason::IntervalElapsed);
+        return Due::Now(reason);
     };
     let Some(opening) = windows.opening_after(now) else { return Due::Never };
     let lasts = opening.until.and_then(|until| Duration::try_from(until.duration_since(opening.at)).ok());

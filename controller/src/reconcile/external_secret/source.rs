@@ -6,7 +6,12 @@ use std::{
     time::Instant,
 };
 
-use api::external_secret::{ExternalSecret, Manifest};
+use api::{
+    condition,
+    external_secret::{ExternalSecret, ExternalSecretStatus, Manifest},
+    names::condition_type::READY,
+};
+use jiff::Timestamp;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
@@ -72,7 +77,13 @@ impl Sink<Watched<ExternalSecret>> for Source {
             Before::Newer => return,
             Before::Older(before) if !object.differs_for_users(&before) => return,
             // Synced before we saw it: a start-up check that can wait.
-            Before::Nothing if object.has_status() => (Lane::Periodic, BTreeSet::new()),
+            Before::Nothing if object.has_status() => {
+                if has_failed(&object) {
+                    // Perhaps with a store that changed before this process began: only a refresh tells that it is over.
+                    self.users.outdate_one(&key, Timestamp::now());
+                }
+                (Lane::Periodic, BTreeSet::new())
+            }
             Before::Nothing => (Lane::Interactive, BTreeSet::new()),
             Before::Older(before) => (Lane::Interactive, stores(&key, &before)),
         };
@@ -107,6 +118,11 @@ impl Sink<Watched<ExternalSecret>> for Source {
             self.gone(&key, &last);
         }
     }
+}
+
+fn has_failed(object: &Watched<ExternalSecret>) -> bool {
+    let status: ExternalSecretStatus = object.status();
+    condition::find(&status.conditions, READY).is_some_and(|ready| !ready.is_true())
 }
 
 fn stores(key: &ObjectKey, object: &Watched<ExternalSecret>) -> BTreeSet<StoreKey> {

@@ -8,7 +8,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use api::{
     condition::{self, Condition},
-    external_secret::{Binding, ExternalSecret, ExternalSecretStatus},
+    external_secret::{Binding, ExternalSecret, ExternalSecretStatus, Manifest, Target},
     names::{condition_reason, condition_type::READY, event_reason},
 };
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ use super::{missing, removal::Removal};
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, cache::Cache, object::Watched},
-    error::Error,
+    error::{Code, Error},
 };
 
 /// How a reconcile ended, as the user shall read it.
@@ -41,7 +41,11 @@ pub enum Told {
     TargetMissing,
     /// The provider has nothing and deletionPolicy is Delete: what became of the target.
     Deleted(Removal),
-    Failed(Error),
+    Failed {
+        error: Error,
+        /// The name for `status.binding`, if a target that is there was to be written.
+        binding: Option<String>,
+    },
 }
 
 impl Told {
@@ -71,17 +75,28 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
             "there is nothing to merge into, and creationPolicy=Merge does not create it",
         ),
         Told::Deleted(removal) => Condition::new(READY, true, condition_reason::SECRET_DELETED, deleted(*removal)),
-        Told::Failed(error) => Condition::new(READY, false, condition_reason::SECRET_SYNCED_ERROR, error.to_string()),
+        Told::Failed { error, .. } => {
+            Condition::new(READY, false, condition_reason::SECRET_SYNCED_ERROR, error.to_string())
+        }
     };
     condition::set(&mut status.conditions, ready, now);
-    if let Told::Synced { binding: Some(name), .. } = told {
+    if let Told::Synced { binding: Some(name), .. } | Told::Failed { binding: Some(name), .. } = told {
         status.binding = Some(Binding { name: name.clone() });
     }
-    if !matches!(told, Told::Failed(_)) {
+    if !matches!(told, Told::Failed { .. }) {
         status.refresh_time = Some(Time(Timestamp::from_second(now.as_second()).unwrap_or(now)));
         status.synced_resource_version = Some(version.to_owned());
     }
     status
+}
+
+/// The name for `status.binding` after a failure: upstream binds a Secret that it has tried to update, but none that is not
+/// there or that nobody came to write. Pure.
+pub fn binding_of_failed(error: &Error, target: &Target, own_name: &str) -> Option<String> {
+    let tried = [Code::TargetImmutable, Code::TargetNotOurs, Code::TargetOwnedByAnother];
+    let is_secret = target.manifest.as_ref().is_none_or(Manifest::is_secret);
+    let name = target.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| own_name.to_owned());
+    (is_secret && tried.contains(&error.code())).then_some(name)
 }
 
 fn deleted(removal: Removal) -> &'static str {
@@ -165,7 +180,7 @@ fn shortened(mut note: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{engine::cache::Versioned as _, error::Code};
+    use crate::engine::cache::Versioned as _;
 
     fn now() -> Timestamp {
         "2026-01-01T12:00:00.5Z".parse().expect("time")
@@ -175,7 +190,7 @@ mod tests {
     fn failure_keeps_what_was_synced_and_repeats_nothing() {
         let synced = Told::Synced { message: "secret synced".into(), binding: Some("target".into()), repaired: false };
         let good = after(&ExternalSecretStatus::default(), &synced, "1-x", now());
-        let failed = Told::Failed(Error::fix(Code::TemplateFailed, "no"));
+        let failed = Told::Failed { error: Error::fix(Code::TemplateFailed, "no"), binding: None };
         let once = after(&good, &failed, "2-x", now());
         assert_eq!(once.synced_resource_version.as_deref(), Some("1-x"));
         assert_eq!(once.refresh_time, good.refresh_time);
@@ -192,14 +207,18 @@ mod tests {
             repaired: false,
         };
         let before = after(&ExternalSecretStatus::default(), &synced(Some("old")), "1-x", now());
-        let failed = Told::Failed(Error::fix(Code::SpecInvalid, "no"));
+        let failed = |binding: Option<&str>| Told::Failed {
+            error: Error::fix(Code::TargetImmutable, "no"),
+            binding: binding.map(Into::into),
+        };
         for (told, reason, is_ready, binding) in [
             (synced(Some("new")), "SecretSynced", true, "new"),
             (synced(None), "SecretSynced", true, "old"),
             (Told::TargetMissing, "SecretMissing", true, "old"),
             (Told::Deleted(Removal::Absent), "SecretDeleted", true, "old"),
             (Told::Deleted(Removal::Going), "SecretDeleted", true, "old"),
-            (failed, "SecretSyncedError", false, "old"),
+            (failed(None), "SecretSyncedError", false, "old"),
+            (failed(Some("new")), "SecretSyncedError", false, "new"),
         ] {
             let status = after(&before, &told, "2-x", now());
             let ready = condition::find(&status.conditions, READY).expect("Ready");
@@ -210,6 +229,23 @@ mod tests {
         }
         let stays = after(&before, &Told::Deleted(Removal::NotOurs), "2-x", now());
         assert!(stays.conditions[0].message.ends_with("stays"), "{}", stays.conditions[0].message);
+    }
+
+    #[test]
+    fn failure_binds_a_secret_that_was_to_be_updated() {
+        let target = |target: serde_json::Value| serde_json::from_value::<Target>(target).expect("a target");
+        let config_map = json!({"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}});
+        for (code, shape, expected) in [
+            (Code::TargetOwnedByAnother, json!({"name": "shared"}), Some("shared")),
+            (Code::TargetNotOurs, json!({}), Some("es")),
+            (Code::TargetImmutable, json!({"name": ""}), Some("es")),
+            (Code::TargetImmutable, config_map, None),
+            (Code::AdoptionRefused, json!({}), None),
+            (Code::VaultSealed, json!({}), None),
+        ] {
+            let binding = binding_of_failed(&Error::fix(code, "no"), &target(shape), "es");
+            assert_eq!(binding.as_deref(), expected, "{code}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use api::{
     external_secret::{CreationPolicy, ExternalSecret},
     names::DATA_HASH_ANNOTATION,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -18,13 +19,14 @@ use kube::{
 use serde_json::Value;
 
 use super::{
-    adoption::Adoption,
+    adoption::{Adoption, State},
     desired::{Author, Desired, WrittenBy},
     kind::{Changes, Kind},
     knowledge::Knowledge,
 };
 use crate::{
     ctx::Ctx,
+    engine::ObjectKey,
     error::{Code, Error},
     reconcile::{guard::wiring::Refusal, managed::Managed},
 };
@@ -113,7 +115,12 @@ pub async fn write<K: Kind>(
             Err(error) if error.code() == Code::KubernetesConflict => {}
             // Deleted between being read and being patched.
             Err(error) if error.code() == Code::ReferenceNotFound && existing.is_some() => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                if let Some(existing) = &existing {
+                    meet_obstacle(kind, &desired, existing.meta(), &error);
+                }
+                return Err(error);
+            }
             Ok((written, object)) => {
                 let object = match kind.correction(&object) {
                     Some(patch) => send(kind, &desired, patch).await?,
@@ -128,6 +135,23 @@ pub async fn write<K: Kind>(
     }
     let act = kind.act("writing", &desired.target);
     Err(Error::retry(Code::KubernetesConflict, format!("{act}: other writers keep changing it")))
+}
+
+/// What stands in the way and carries no managed label is watched for its own sake: whoever takes it away, as the error asks,
+/// shall not have to wait.
+fn meet_obstacle<K: Kind>(kind: &K, desired: &Desired, existing: &ObjectMeta, error: &Error) {
+    let stands = [Code::AdoptionRefused, Code::TargetImmutable, Code::TargetNotOurs, Code::TargetOwnedByAnother];
+    let [secrets, config_maps] = &kind.ctx().obstacles;
+    let obstacles = match kind.resource() {
+        // The label is put on every other Secret.
+        None if kind.ctx().settings.refuse_adoption => secrets,
+        Some(resource) if resource.api_version == "v1" && resource.kind == "ConfigMap" => config_maps,
+        _ => return,
+    };
+    if stands.contains(&error.code()) {
+        let user = ObjectKey::new(&desired.author.namespace, &desired.author.name);
+        obstacles.met(&user, &kind.key(&desired.target), existing);
+    }
 }
 
 async fn read<K: Kind>(kind: &K, desired: &Desired) -> Result<Option<K::Object>, Error> {
@@ -156,7 +180,7 @@ async fn patch<K: Kind>(
             return patch_but(kind, desired, existing, prune, terms, refusal).await;
         }
     }
-    apply(kind, desired, existing, patch, changes, terms.knowledge).await
+    apply(kind, desired, existing, patch, changes, terms).await
 }
 
 /// Brings in step what is not refused, if that can be told apart.
@@ -174,7 +198,7 @@ async fn patch_but<K: Kind>(
     let refused = |updated| Written::Held(Box::new(refusal.error), updated);
     let Some(patch) = kind.patch(&desired, existing, prune)? else { return Ok((refused(false), existing.clone())) };
     let changes = kind.changes(existing, &patch);
-    let (written, object) = apply(kind, &desired, existing, patch, changes, terms.knowledge).await?;
+    let (written, object) = apply(kind, &desired, existing, patch, changes, terms).await?;
     Ok((refused(written != Written::Unchanged), object))
 }
 
@@ -184,14 +208,15 @@ async fn apply<K: Kind>(
     existing: &K::Object,
     patch: Value,
     changes: Changes,
-    knowledge: &Knowledge<'_>,
+    terms: &Terms<'_, impl Permit>,
 ) -> Result<(Written, K::Object), Error> {
     if !changes.removed.is_empty() {
-        knowledge.confirm_with_stores().await?;
+        terms.knowledge.confirm_with_stores().await?;
     } else if !is_as_left(&kind.managed(existing), desired) {
-        knowledge.confirm().await?;
+        terms.knowledge.confirm().await?;
     }
-    let adoption = Adoption::of(desired, existing.meta(), kind.managed(existing).intact, changes);
+    let state = State { intact: kind.managed(existing).intact, settled: terms.settled };
+    let adoption = Adoption::of(desired, existing.meta(), state, changes);
     if kind.ctx().settings.refuse_adoption
         && let Some(refusal) = adoption.as_ref().and_then(|it| it.refusal(&kind.full(&desired.target)))
     {

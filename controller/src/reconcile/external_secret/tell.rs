@@ -36,8 +36,10 @@ impl Turn<'_> {
         if outage::is_told(api::condition::find(&before.conditions, READY), error) {
             return None;
         }
-        let after = status::after(&before, &Told::Failed(error.clone()), "", Timestamp::now());
         let spec: ExternalSecretSpec = self.object.spec().unwrap_or_default();
+        let binding = status::binding_of_failed(error, &spec.target, self.key.name());
+        let told = Told::Failed { error: error.clone(), binding };
+        let after = status::after(&before, &told, "", Timestamp::now());
         let after = self.ctx.generic.reasons(&spec.target, after);
         (after != before).then_some(after)
     }

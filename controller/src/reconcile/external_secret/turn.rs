@@ -113,6 +113,7 @@ impl Turn<'_> {
             status: &before,
             target: known.as_deref(),
             templates_are_newer: self.ctx.sources.are_newer(self.key),
+            stores_are_newer: self.ctx.users.is_outdated(self.key, before.refresh_time.as_ref().map(|time| time.0)),
         };
         let reason = match self.due(kind, plan, &seen, now).await {
             Ok(Due::Now(reason)) => reason,
@@ -132,7 +133,7 @@ impl Turn<'_> {
             self.tell_ignored(spec);
         }
         let Some(place) = self.ctx.templates.place(self.key, !settled) else { return Ok(Next::Postponed(CROWDED)) };
-        let sources = self.ctx.sources.seen(self.key);
+        let (sources, stores) = (self.ctx.sources.seen(self.key), self.ctx.users.seen(self.key));
         let refreshed = match self.check_templates(spec) {
             Ok(()) => self.refresh(kind, plan, &place, known.as_deref(), settled).await,
             Err(error) => Err(error),
@@ -141,6 +142,7 @@ impl Turn<'_> {
             Ok(done) => done,
             Err(error) => return self.failed(kind, plan, error).await,
         };
+        self.ctx.users.settle(self.key, stores);
         self.ctx.sources.settle(self.key, sources);
         self.ctx.sources.settle(self.key, rendered_from);
         if settled && reason.is_drift() && matches!(told, Told::Synced { repaired: true, .. }) {
@@ -236,7 +238,7 @@ impl Turn<'_> {
         }
         let (told, seen) = done?;
         if !is_retained {
-            guard::in_step(self.ctx, self.key, plan, &gone, searched);
+            guard::in_step(self.ctx, self.key, plan, &gone, &searched);
         }
         Ok((told.with_missing(&missing), seen))
     }

@@ -1,7 +1,9 @@
-//! Which ExternalSecrets use which store, so that a change of a store costs its users and nobody else.
+//! Which ExternalSecrets use which store, so that a change of a store costs its users and nobody else; and which of them
+//! have values of a store that has changed since.
 //!
 //! Kept in one direction only, store to users: about 20 bytes for each pair. What an ExternalSecret named before is read
-//! from its former spec.
+//! from its former spec. Who is outdated is known to this process alone, so a restart makes nobody fetch who is synced; nor
+//! does a change of leader, since whoever was refreshed after the change has seen it.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -9,6 +11,7 @@ use std::{
 };
 
 use api::reference::{StoreKind, StoreRef};
+use jiff::Timestamp;
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::engine::ObjectKey;
@@ -18,17 +21,77 @@ pub type StoreKey = (StoreKind, ObjectKey);
 
 /// See the module documentation.
 #[derive(Default)]
-pub struct StoreUsers(Mutex<HashMap<StoreKey, HashSet<ObjectKey>>>);
+pub struct StoreUsers(Mutex<Index>);
+
+#[derive(Default)]
+struct Index {
+    users: HashMap<StoreKey, HashSet<ObjectKey>>,
+    /// ExternalSecrets whose values may be others now, and the change that made them so.
+    outdated: HashMap<ObjectKey, Change>,
+    changes: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Change {
+    number: u64,
+    at: Timestamp,
+}
+
+/// What was known of an ExternalSecret's stores before it fetched: see [`StoreUsers::settle`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Seen(Option<u64>);
 
 impl StoreUsers {
     /// The ExternalSecrets that name the store.
     pub fn of(&self, kind: StoreKind, store: &ObjectKey) -> Vec<ObjectKey> {
-        self.index().get(&(kind, store.clone())).into_iter().flatten().cloned().collect()
+        self.index().users.get(&(kind, store.clone())).into_iter().flatten().cloned().collect()
+    }
+
+    /// The store may serve other values: its users are outdated, and returned. To be called when whoever looks the store up
+    /// finds it as it is now.
+    pub fn outdate(&self, kind: StoreKind, store: &ObjectKey, now: Timestamp) -> Vec<ObjectKey> {
+        let users = self.of(kind, store);
+        for user in &users {
+            self.outdate_one(user, now);
+        }
+        users
+    }
+
+    /// What the ExternalSecret has may not be what its stores have.
+    pub fn outdate_one(&self, user: &ObjectKey, now: Timestamp) {
+        let mut index = self.index();
+        index.changes += 1;
+        let change = Change { number: index.changes, at: now };
+        index.outdated.insert(user.clone(), change);
+    }
+
+    /// Whether a store of the ExternalSecret has changed since it was refreshed, by this or another process: in whole seconds,
+    /// as its status says.
+    pub fn is_outdated(&self, user: &ObjectKey, refreshed_at: Option<Timestamp>) -> bool {
+        let change = self.index().outdated.get(user).copied();
+        change.is_some_and(|change| refreshed_at.is_none_or(|refreshed_at| refreshed_at <= change.at))
+    }
+
+    /// To be taken before the stores are looked up.
+    pub fn seen(&self, user: &ObjectKey) -> Seen {
+        Seen(self.index().outdated.get(user).map(|change| change.number))
+    }
+
+    /// The ExternalSecret has fetched; a change since it has `seen` still counts.
+    pub fn settle(&self, user: &ObjectKey, seen: Seen) {
+        let mut index = self.index();
+        if index.outdated.get(user).map(|change| change.number) == seen.0 {
+            index.outdated.remove(user);
+        }
     }
 
     /// `user` named `before` and names `now`.
     pub fn replace(&self, user: &ObjectKey, before: &BTreeSet<StoreKey>, now: &BTreeSet<StoreKey>) {
-        let mut index = self.index();
+        let mut locked = self.index();
+        if now.is_empty() {
+            locked.outdated.remove(user);
+        }
+        let index = &mut locked.users;
         for gone in before.difference(now) {
             if let Some(users) = index.get_mut(gone) {
                 users.remove(user);
@@ -45,7 +108,7 @@ impl StoreUsers {
         }
     }
 
-    fn index(&self) -> MutexGuard<'_, HashMap<StoreKey, HashSet<ObjectKey>>> {
+    fn index(&self) -> MutexGuard<'_, Index> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,5 +186,31 @@ mod tests {
         assert!(users.of(StoreKind::ClusterSecretStore, &cluster).is_empty());
         users.replace(&key("a"), &second, &none);
         assert_eq!(users.of(StoreKind::SecretStore, &own), [key("b")]);
+    }
+
+    #[test]
+    fn user_is_outdated_until_it_has_fetched_from_the_store_as_it_is() {
+        let (users, user) = (StoreUsers::default(), ObjectKey::new("n", "a"));
+        let (store, named) = (ObjectKey::new("n", "own"), stores(json!({"secretStoreRef": {"name": "own"}})));
+        users.replace(&user, &BTreeSet::new(), &named);
+        let at = |second| Timestamp::from_second(second).expect("time");
+        let is_outdated = || users.is_outdated(&user, Some(at(5)));
+        assert!(!is_outdated(), "nothing has changed");
+        // Changed while it fetched from what the store was.
+        let early = users.seen(&user);
+        let outdated = users.outdate(StoreKind::SecretStore, &store, at(5));
+        assert_eq!(outdated, std::slice::from_ref(&user));
+        users.settle(&user, early);
+        assert!(is_outdated() && users.is_outdated(&user, None));
+        assert!(!users.is_outdated(&user, Some(at(6))), "another process has refreshed it since");
+        let seen = users.seen(&user);
+        users.outdate(StoreKind::SecretStore, &store, at(5));
+        users.settle(&user, seen);
+        assert!(is_outdated(), "and changed again");
+        users.settle(&user, users.seen(&user));
+        assert!(!is_outdated());
+        users.outdate_one(&user, at(5));
+        users.replace(&user, &named, &BTreeSet::new());
+        assert!(users.index().outdated.is_empty(), "who is gone takes no memory");
     }
 }

@@ -19,12 +19,14 @@ pub struct Going<'a> {
     pub edited: bool,
 }
 
-/// What would go is a loss of the store; and how much its searches have brought, if it is searched.
+/// What would go is a loss of the store; and how much its searches have brought, if it is searched. `may_be_its`: whether a
+/// key that a search brought may have come from this store.
 pub fn lost(
     key: &ObjectKey,
     plan: &Plan,
     going: &Going<'_>,
     store: &ResolvedStoreRef,
+    may_be_its: impl Fn(&str) -> bool,
 ) -> (Vec<Lost>, Option<(u64, usize)>) {
     let gone = going.gone.iter().filter_map(|index| plan.entries.get(*index));
     let gone = gone.filter(|entry| entry.store == *store && is_concerned(entry, plan, going.removed));
@@ -34,13 +36,13 @@ pub fn lost(
         return (lost, None);
     }
     let by = served::searcher(key);
-    let holds = going.ours.iter().filter(|key| may_be_found(plan, key)).count();
+    let holds = going.ours.iter().filter(|key| may_be_found(plan, key) && may_be_its(key)).count();
     match going.removed {
         None => lost.push(Lost::search(by, holds)),
         Some(removed) => {
             // What others put into the target is no loss of the store.
             let is_ours = |key: &&String| going.ours.is_empty() || going.ours.contains(*key);
-            let found = removed.iter().filter(|key| may_be_found(plan, key)).filter(is_ours);
+            let found = removed.iter().filter(|key| may_be_found(plan, key) && may_be_its(key)).filter(is_ours);
             lost.extend(found.map(|key| Lost::found(by, served::brought(by, key), going.edited)));
         }
     }
@@ -125,11 +127,12 @@ mod tests {
             let plan = plan(None);
             let going = Going { gone: &[1], removed: Some(&removed), ours: &ours, edited };
             let store = &plan.entries[0].store;
-            assert_eq!(lost(&key, &plan, &going, store), (vec![named, found("x", edited)], Some((by, 2))));
+            assert_eq!(lost(&key, &plan, &going, store, |_| true), (vec![named, found("x", edited)], Some((by, 2))));
+            assert_eq!(lost(&key, &plan, &going, store, |_| false), (vec![named], Some((by, 0))), "another store's");
             assert_eq!(kept(&plan, &going), Some(texts(&["a", "theirs", "x"])));
         }
         let whole = Going { gone: &[0, 1, 2], removed: None, ours: &ours, edited: false };
-        let all = lost(&key, &plan(None), &whole, &plan(None).entries[0].store).0;
+        let all = lost(&key, &plan(None), &whole, &plan(None).entries[0].store, |_| true).0;
         assert_eq!((all.len(), all[2]), (3, Lost::search(by, 2)));
         assert_eq!(kept(&plan(None), &whole), None);
         let templated = Going { gone: &[1], removed: Some(&removed), ours: &ours, edited: false };

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Lost, News, Said, Seen, Served, Verdict,
     going::{self, Going},
+    origins::Brought,
     served,
 };
 use crate::{
@@ -101,7 +102,8 @@ pub struct Refusal {
 pub fn permit(ctx: &Ctx, key: &ObjectKey, plan: &Plan, goes: &Going<'_>) -> Result<(), Refusal> {
     let now = Timestamp::now();
     for store in plan.stores() {
-        let (lost, holds) = going::lost(key, plan, goes, store);
+        let may_be_its = |found: &str| ctx.guard.origins.may_be(key, store, found);
+        let (lost, holds) = going::lost(key, plan, goes, store, may_be_its);
         if lost.is_empty() {
             continue;
         }
@@ -171,10 +173,11 @@ pub fn is_of(status: &ExternalSecretStatus, generation: i64) -> bool {
     synced.is_some_and(|(synced, _)| synced == generation.to_string())
 }
 
-/// The target has what the stores have. `missing`: indexes of entries that they do not have; `searched`: how many values
-/// all searches together brought.
-pub fn in_step(ctx: &Ctx, key: &ObjectKey, plan: &Plan, missing: &[usize], searched: usize) {
+/// The target has what the stores have. `missing`: indexes of entries that they do not have; `searched`: what the
+/// searches brought.
+pub fn in_step(ctx: &Ctx, key: &ObjectKey, plan: &Plan, missing: &[usize], searched: &Brought) {
     let now = Timestamp::now();
+    ctx.guard.origins.set(key, searched);
     for store in plan.stores() {
         let entries = || plan.entries.iter().enumerate().filter(|(_, entry)| entry.store == *store);
         let finds = entries().any(|(_, entry)| matches!(entry.fetch, Fetch::Find(_)));
@@ -185,7 +188,7 @@ pub fn in_step(ctx: &Ctx, key: &ObjectKey, plan: &Plan, missing: &[usize], searc
             continue;
         }
         let Some(standing) = Standing::find(ctx, key.namespace(), store, now) else { continue };
-        let searched = finds.then(|| (served::searcher(key), searched));
+        let searched = finds.then(|| (served::searcher(key), searched.count(store)));
         if ctx.guard.in_step(&standing.seen(ctx, now), searched, &missing) == News::TryAgain {
             ctx.pool.announce(&standing.uid);
         }

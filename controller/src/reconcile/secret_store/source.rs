@@ -1,21 +1,21 @@
 //! Where stores come from: the watch that keeps them, and whom a change of one wakes.
 
 use std::{
+    collections::HashMap,
     fmt::Debug,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
 };
 
-use api::{
-    condition::{self, Condition},
-    names::condition_type::READY,
-    store::{SecretStoreSpec, StoreCondition, StoreStatus},
-};
+use serde_json::Value;
 
-use super::StoreResource;
+use super::{
+    StoreResource,
+    change::{Change, provider},
+};
 use crate::{
     engine::{
         Lane, ObjectKey, Queue,
@@ -24,10 +24,9 @@ use crate::{
         watch::Sink,
     },
     metrics::Metrics,
-    sense::Whom,
 };
 
-type Changed = Box<dyn Fn(&ObjectKey, Whom, Instant) + Send + Sync>;
+type Changed = Box<dyn Fn(&ObjectKey, &Change, Instant) + Send + Sync>;
 type Gone = Box<dyn Fn(&ObjectKey, &str) + Send + Sync>;
 
 /// Feeds a cache of stores and its queue, and wakes the users of a store that changed.
@@ -40,16 +39,21 @@ pub struct Source<K> {
     changed: Changed,
     /// Called with key and UID of a store that is gone.
     gone: Gone,
+    /// What stores that are gone were made of, should they return as something else.
+    former: Mutex<HashMap<ObjectKey, Option<Value>>>,
     /// Until the first list is complete a store is no news: every ExternalSecret is looked at anyway.
     listed_once: AtomicBool,
 }
+
+/// Stores that are gone and remembered: more than anybody replaces by deleting them. Each costs its spec.
+const FORMER: usize = 100;
 
 impl<K: StoreResource> Source<K> {
     pub fn new(
         cache: Arc<Cache<Watched<K>>>,
         queue: Arc<Queue>,
         metrics: Metrics,
-        changed: impl Fn(&ObjectKey, Whom, Instant) + Send + Sync + 'static,
+        changed: impl Fn(&ObjectKey, &Change, Instant) + Send + Sync + 'static,
         gone: impl Fn(&ObjectKey, &str) + Send + Sync + 'static,
     ) -> Self {
         Self {
@@ -58,14 +62,26 @@ impl<K: StoreResource> Source<K> {
             metrics,
             changed: Box::new(changed),
             gone: Box::new(gone),
+            former: Mutex::default(),
             listed_once: AtomicBool::new(false),
         }
     }
 
-    fn forget(&self, key: &ObjectKey, uid: &str) {
+    fn forget(&self, key: &ObjectKey, last: &Watched<K>) {
+        let mut former = self.former();
+        if former.len() >= FORMER {
+            former.clear();
+        }
+        former.insert(key.clone(), provider(last));
+        drop(former);
         self.queue.forget(key);
         self.metrics.forget(K::METRICS, key);
-        (self.gone)(key, uid);
+        (self.gone)(key, last.uid());
+    }
+
+    fn former(&self) -> MutexGuard<'_, HashMap<ObjectKey, Option<Value>>> {
+        // Map operations only.
+        self.former.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -81,18 +97,18 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
             Before::Newer => {}
             Before::Nothing => {
                 self.queue.add(&key, Lane::Interactive);
+                let former = self.former().remove(&key);
                 if self.listed_once.load(Ordering::Relaxed) {
-                    (self.changed)(&key, Whom::Unsynced, told_at);
+                    (self.changed)(&key, &Change::new(former.flatten().as_ref(), &object), told_at);
                 }
             }
             Before::Older(before) => {
                 if object.differs_for_users(&before) {
                     self.queue.add(&key, Lane::Interactive);
                 }
-                if conditions(&object) != conditions(&before) {
-                    (self.changed)(&key, Whom::All, told_at);
-                } else if object.meta.generation != before.meta.generation || is_ready(&object) != is_ready(&before) {
-                    (self.changed)(&key, Whom::Unsynced, told_at);
+                let change = Change::between(&before, &object);
+                if !change.is_none() {
+                    (self.changed)(&key, &change, told_at);
                 }
             }
         }
@@ -100,25 +116,14 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
 
     fn deleted(&self, object: Watched<K>) {
         let key = ObjectKey::of(&object);
-        self.cache.remove(&key);
-        self.forget(&key, object.uid());
+        let last = self.cache.remove(&key);
+        self.forget(&key, last.as_deref().unwrap_or(&object));
     }
 
     fn listed(&self) {
         self.listed_once.store(true, Ordering::Relaxed);
         for (key, object) in self.cache.end_list() {
-            self.forget(&key, object.uid());
+            self.forget(&key, &object);
         }
     }
-}
-
-/// Who may use the store.
-fn conditions<K>(object: &Watched<K>) -> Vec<StoreCondition> {
-    object.spec::<SecretStoreSpec>().map(|spec| spec.conditions).unwrap_or_default()
-}
-
-/// None before the first check.
-fn is_ready<K>(object: &Watched<K>) -> Option<bool> {
-    let status: StoreStatus = object.status();
-    condition::find(&status.conditions, READY).map(Condition::is_true)
 }

@@ -26,6 +26,9 @@ fn keys(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
+const NEW: State = State { intact: false, settled: false };
+const INTACT: State = State { intact: true, settled: false };
+
 #[test]
 fn whoever_takes_the_whole_adopts_and_whoever_merges_only_what_changes() {
     let existing = meta(&json!({}));
@@ -36,9 +39,9 @@ fn whoever_takes_the_whole_adopts_and_whoever_merges_only_what_changes() {
         (CreationPolicy::CreateOrMerge, false),
     ] {
         let taken = changes(&["b"], &["a"]);
-        let adoption = Adoption::of(&desired(creation), &existing, false, taken.clone());
+        let adoption = Adoption::of(&desired(creation), &existing, NEW, taken.clone());
         assert_eq!(adoption, Some(Adoption { whole, known: false, changes: taken }), "{creation:?}");
-        let untouched = Adoption::of(&desired(creation), &existing, false, Changes::default());
+        let untouched = Adoption::of(&desired(creation), &existing, NEW, Changes::default());
         assert_eq!(untouched.is_some(), whole, "{creation:?}: nothing of theirs goes");
     }
 }
@@ -76,7 +79,7 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
         ("label and hash, with another's owner label", with_owner_label(marked, "other"), false),
         ("label and hash of another ExternalSecret", of_another, false),
     ] {
-        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &meta(&metadata), true, Changes::default());
+        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &meta(&metadata), INTACT, Changes::default());
         assert_eq!(adoption.is_none(), ours, "{what}");
     }
 }
@@ -90,7 +93,8 @@ fn with_owner_label(mut metadata: Value, label: &str) -> Value {
 fn edited_copy_of_a_managed_secret_is_somebodys() {
     let marked = json!({"labels": {MANAGED_LABEL: "true"}, "annotations": {DATA_HASH_ANNOTATION: "x"}});
     for (intact, ours) in [(true, true), (false, false)] {
-        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &meta(&marked), intact, Changes::default());
+        let adoption =
+            Adoption::of(&desired(CreationPolicy::Owner), &meta(&marked), State { intact, ..NEW }, Changes::default());
         assert_eq!(adoption.is_none(), ours);
     }
 }
@@ -110,13 +114,36 @@ fn who_merged_keys_and_takes_the_whole_adopts_what_it_did_not_write() {
     let existing = merged("kubectl", &json!({".": {}, "f:theirs": {}}));
     let taken = |creation| {
         let changes = changes(&["theirs"], &["mine", "edited"]);
-        Adoption::of(&desired(creation), &existing, true, changes).map(|adoption| (adoption.known, adoption.changes))
+        Adoption::of(&desired(creation), &existing, INTACT, changes).map(|adoption| (adoption.known, adoption.changes))
     };
     assert_eq!(taken(CreationPolicy::Owner), Some((true, changes(&["theirs"], &["edited"]))));
     assert_eq!(taken(CreationPolicy::Orphan), Some((true, changes(&["theirs"], &[]))), "an edit of ours is drift");
     assert_eq!(taken(CreationPolicy::CreateOrMerge), None);
     let refresh = changes(&[], &["mine"]);
-    assert_eq!(Adoption::of(&desired(CreationPolicy::Orphan), &existing, true, refresh), None, "a new value of ours");
+    assert_eq!(Adoption::of(&desired(CreationPolicy::Orphan), &existing, INTACT, refresh), None, "a new value of ours");
+}
+
+#[test]
+fn target_that_was_in_step_is_ours_whatever_marks_were_taken_off() {
+    let hash = format!("f:{DATA_HASH_ANNOTATION}");
+    let written = |manager: &str, fields: Value| json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
+    let them = written("kubectl-edit", json!({"f:data": {".": {}, "f:password": {}}, "f:type": {}}));
+    let ours = |fields: Value| meta(&json!({"managedFields": [written(&field_manager("es"), fields), them]}));
+    let annotated = ours(json!({"f:metadata": {"f:annotations": {hash: {}}}}));
+    let filled = ours(json!({"f:data": {"f:other": {}}}));
+    let labelled = ours(json!({"f:metadata": {"f:labels": {format!("f:{MANAGED_LABEL}"): {}}}}));
+    let settled = State { settled: true, ..NEW };
+    for (what, existing, creation, state, is_adopted) in [
+        ("its hash is ours", &annotated, CreationPolicy::Owner, settled, false),
+        ("its hash is ours", &annotated, CreationPolicy::Orphan, settled, false),
+        ("a key is ours", &filled, CreationPolicy::Owner, settled, false),
+        ("it was claimed", &labelled, CreationPolicy::Owner, settled, true),
+        ("the policy may have been another", &annotated, CreationPolicy::Owner, NEW, true),
+        ("it is another one", &meta(&json!({"managedFields": [them]})), CreationPolicy::Owner, settled, true),
+    ] {
+        let taken = changes(&["added"], &["password"]);
+        assert_eq!(Adoption::of(&desired(creation), existing, state, taken).is_some(), is_adopted, "{what}");
+    }
 }
 
 #[test]
@@ -124,7 +151,7 @@ fn key_of_another_external_secret_does_not_go_without_a_word_where_all_else_is_o
     let mut ours = merged(&field_manager("other"), &json!({"f:theirs": {}}));
     ours.labels = Some([(OWNER_LABEL.to_owned(), owner_label("team", "es"))].into());
     let adoption = |removed: &[&str]| {
-        Adoption::of(&desired(CreationPolicy::Owner), &ours, false, changes(removed, &["mine", "theirs"]))
+        Adoption::of(&desired(CreationPolicy::Owner), &ours, NEW, changes(removed, &["mine", "theirs"]))
     };
     assert_eq!(adoption(&["added"]), None, "what a user adds is drift");
     let taken = adoption(&["added", "theirs"]).expect("an adoption");

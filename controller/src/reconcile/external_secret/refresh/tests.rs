@@ -47,7 +47,7 @@ fn managed(intact: bool, owner: &str) -> Managed {
 const NOW: &str = "2026-01-01T12:00:00Z";
 
 fn seen<'a>(uid: &'a str, status: &'a ExternalSecretStatus, target: Option<&'a Managed>) -> Seen<'a> {
-    Seen { uid, label: LABEL, version: "1-x", status, target, templates_are_newer: false }
+    Seen { uid, label: LABEL, version: "1-x", status, target, templates_are_newer: false, stores_are_newer: false }
 }
 
 fn verdict(plan: &Plan, status: &ExternalSecretStatus, target: Option<&Managed>) -> Due {
@@ -227,6 +227,19 @@ fn changed_templates_are_a_reason_unless_the_policy_fetches_once() {
     }
 }
 
+#[test]
+fn changed_store_is_a_reason_where_values_are_refreshed() {
+    let good = managed(true, "uid");
+    for (policy, interval, due_now) in
+        [("CreatedOnce", "1h", false), ("OnChange", "1h", false), ("Periodic", "0", false), ("Periodic", "1h", true)]
+    {
+        let status = status("2026-01-01T11:59:59Z", "1-x", SECRET_SYNCED);
+        let seen = Seen { stores_are_newer: true, ..seen("uid", &status, Some(&good)) };
+        let got = due(&plan(policy, "Owner", interval), &seen, NOW.parse().expect("time"));
+        assert_eq!(got == Due::Now(Reason::StoreChanged), due_now, "{policy} {interval}: {got:?}");
+    }
+}
+
 /// At noon, of objects that were synced two hours before with an interval of one.
 fn verdict_in(kind: &str, windows: &[(&str, &str)], uid: &str) -> Due {
     let windows: Vec<_> = windows.iter().map(|(at, lasts)| json!({"schedule": at, "duration": lasts})).collect();
@@ -297,6 +310,8 @@ fn windows_hold_up_nothing_but_the_interval() {
         assert_eq!(verdict(&plan, &status, target), expected);
     }
     let synced = status(old, "1-x", SECRET_SYNCED);
-    let seen = Seen { templates_are_newer: true, ..seen("uid", &synced, Some(&good)) };
-    assert_eq!(due(&plan, &seen, NOW.parse().expect("time")), Due::Now(Reason::TemplatesChanged));
+    let rendered = Seen { templates_are_newer: true, ..seen("uid", &synced, Some(&good)) };
+    assert_eq!(due(&plan, &rendered, NOW.parse().expect("time")), Due::Now(Reason::TemplatesChanged));
+    let moved = Seen { stores_are_newer: true, ..seen("uid", &synced, Some(&good)) };
+    assert_eq!(due(&plan, &moved, NOW.parse().expect("time")), Due::Never, "values may not change now");
 }

@@ -1,0 +1,129 @@
+//! What a change of a store means for its users. Pure.
+
+use api::{
+    condition::{self, Condition},
+    names::condition_type::READY,
+    store::{SecretStoreSpec, StoreCondition, StoreStatus},
+};
+use serde_json::{Map, Value};
+
+use crate::engine::object::Watched;
+
+/// See the module documentation.
+#[derive(Debug, Default, PartialEq)]
+pub struct Change {
+    /// It may serve other values: whoever has some of it fetches.
+    pub values: bool,
+    /// It may serve what it did not: whoever is not synced tries again.
+    pub hope: bool,
+    /// Who may use it, before and now.
+    pub conditions: Option<(Vec<StoreCondition>, Vec<StoreCondition>)>,
+}
+
+impl Change {
+    pub fn between<K>(before: &Watched<K>, now: &Watched<K>) -> Self {
+        let (mut spec_before, mut spec_now) = (spec(before), spec(now));
+        // Permission has its own word below.
+        spec_before.remove("conditions");
+        spec_now.remove("conditions");
+        let (conditions_before, conditions_now) = (conditions(before), conditions(now));
+        Self {
+            values: provider(before) != provider(now),
+            hope: spec_before != spec_now || is_ready(before) != is_ready(now),
+            conditions: (conditions_before != conditions_now).then_some((conditions_before, conditions_now)),
+        }
+    }
+
+    /// Of a store that is new. `before`: the part that decides values of one that had its name.
+    pub fn new<K>(before: Option<&Value>, now: &Watched<K>) -> Self {
+        Self {
+            values: before.is_some_and(|before| Some(before) != provider(now).as_ref()),
+            hope: true,
+            conditions: None,
+        }
+    }
+
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The part of a store's spec that decides which values it serves: the backend, the place in it, and as whom it is asked.
+/// Not how often, how patiently and for whom.
+pub fn provider<K>(store: &Watched<K>) -> Option<Value> {
+    spec(store).remove("provider")
+}
+
+fn spec<K>(store: &Watched<K>) -> Map<String, Value> {
+    store.spec().unwrap_or_default()
+}
+
+fn conditions<K>(store: &Watched<K>) -> Vec<StoreCondition> {
+    store.spec::<SecretStoreSpec>().map(|spec| spec.conditions).unwrap_or_default()
+}
+
+/// None before the first check.
+fn is_ready<K>(store: &Watched<K>) -> Option<bool> {
+    let status: StoreStatus = store.status();
+    condition::find(&status.conditions, READY).map(Condition::is_true)
+}
+
+#[cfg(test)]
+mod tests {
+    use api::store::ClusterSecretStore;
+    use serde_json::json;
+
+    use super::*;
+
+    fn store(spec: &Value, ready: &Value) -> Watched<ClusterSecretStore> {
+        let ready = json!({"type": "Ready", "status": ready, "reason": "any", "message": "any"});
+        serde_json::from_value(json!({
+            "metadata": {"name": "store", "uid": "u", "resourceVersion": "1"},
+            "spec": spec,
+            "status": {"conditions": if ready["status"].is_null() { json!([]) } else { json!([ready]) }},
+        }))
+        .expect("a store")
+    }
+
+    #[test]
+    fn values_are_decided_by_the_provider_and_permission_by_the_conditions() {
+        let spec = json!({
+            "provider": {"vault": {"server": "https://a", "path": "secret"}},
+            "conditions": [{"namespaces": ["a"]}],
+            "refreshInterval": 60,
+        });
+        let before = store(&spec, &json!("True"));
+        let with = |part: &str, value: Value| {
+            let mut spec = spec.clone();
+            spec[part] = value;
+            spec
+        };
+        let elsewhere = json!({"vault": {"server": "https://a", "path": "other"}});
+        let reordered = json!({"vault": {"path": "secret", "server": "https://a"}});
+        for (what, now, ready, values, hope, turned) in [
+            ("nothing", spec.clone(), "True", false, false, false),
+            ("another place", with("provider", elsewhere), "True", true, true, false),
+            ("the same in another order", with("provider", reordered), "True", false, false, false),
+            ("how often it is checked", with("refreshInterval", json!(5)), "True", false, true, false),
+            ("how patiently", with("retrySettings", json!({"maxRetries": 1})), "True", false, true, false),
+            ("whom it allows", with("conditions", json!([{"namespaces": ["b"]}])), "True", false, false, true),
+            ("its state", spec.clone(), "False", false, true, false),
+        ] {
+            let change = Change::between(&before, &store(&now, &json!(ready)));
+            assert_eq!((change.values, change.hope, change.conditions.is_some()), (values, hope, turned), "{what}");
+            assert_eq!(change.is_none(), !values && !hope && !turned, "{what}");
+        }
+        let checked = Change::between(&store(&spec, &Value::Null), &before);
+        assert!(checked.hope && !checked.values, "its first check");
+    }
+
+    #[test]
+    fn store_made_anew_serves_the_same_unless_its_provider_differs() {
+        let (fake, other) = (json!({"fake": {"data": []}}), json!({"fake": {"data": [{"key": "a", "value": "b"}]}}));
+        let now = store(&json!({"provider": fake}), &Value::Null);
+        for (before, values) in [(None, false), (Some(&fake), false), (Some(&other), true)] {
+            let change = Change::new(before, &now);
+            assert_eq!((change.values, change.hope), (values, true), "{before:?}");
+        }
+    }
+}
