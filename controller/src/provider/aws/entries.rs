@@ -136,11 +136,11 @@ impl<S: Service> Inner<S> {
     }
 
     async fn read(&self, asked: Asked, since: Instant) -> Result<Arc<Answer>, Error> {
-        let is_new = self.reads.begin(asked.clone(), since, || self.work(asked.clone()));
+        let (answer, is_new) = self.reads.join(asked.clone(), since, || self.work(asked.clone()));
         if is_new && matches!(asked, Asked::Value(_)) {
             self.ask_along();
         }
-        self.reads.read(asked.clone(), since, || self.work(asked)).await
+        answer.await
     }
 
     /// Begins reads that others will ask for, as far as there is room beside one that has just begun.
@@ -151,8 +151,10 @@ impl<S: Service> Inner<S> {
         }
         self.ahead.visit(&mut |remote, since| {
             let asked = self.asked(remote);
-            if matches!(asked, Asked::Value(_)) && self.reads.begin(asked.clone(), since, || self.work(asked)) {
-                room -= 1;
+            if matches!(asked, Asked::Value(_)) {
+                // Whoever will ask for it finds it.
+                let (_, is_new) = self.reads.join(asked.clone(), since, || self.work(asked));
+                room -= usize::from(is_new);
             }
             room > 0
         });
