@@ -201,8 +201,14 @@ async fn condition_of_a_cluster_store_gives_and_takes_it_at_once() -> Result {
 #[tokio::test]
 async fn store_that_holds_something_else_is_fetched_by_its_users_and_by_nobody_for_less() -> Result {
     let scene = Scene::new("moved").await?;
-    let store = |value: &str| secret_store("store", &fake(&[("password", value)]));
-    scene.apply(&store("first")).await?;
+    let bao = scene.bed.bao().await?;
+    scene.apply(&secret("token", &[("token", &token_for(&scene, bao).await?)])).await?;
+    let path = format!("secret/{}/db", scene.namespace);
+    // The same server by two names.
+    let elsewhere = bao.address.replace("127.0.0.1", "localhost");
+    assert_ne!(elsewhere, bao.address);
+    scene.apply(&secret_store("store", &vault(&bao.address))).await?;
+    bao.put(&path, &json!({"password": "first"})).await?;
     scene.apply(&secret_store("other", &fake(&[("password", "other")]))).await?;
     scene.store_is_valid("SecretStore", "store").await?;
     let never = json!({"kind": "allow", "windows": [{"schedule": "0 0 30 2 *", "duration": "1h"}]});
@@ -212,7 +218,10 @@ async fn store_that_holds_something_else_is_fetched_by_its_users_and_by_nobody_f
         ("zero", json!({"refreshInterval": "0"})),
         ("held-up", json!({"syncWindows": never})),
     ];
-    let spec = reads("store", &[("password", "password")]);
+    let remote = json!({"key": format!("{}/db", scene.namespace), "property": "password"});
+    let spec = json!({
+        "secretStoreRef": {"name": "store"}, "data": [{"secretKey": "password", "remoteRef": remote}],
+    });
     for (name, policy) in waits.iter().chain(&[("app", json!({})), ("long", json!({"refreshInterval": "24h"}))]) {
         scene.apply(&external_secret(name, &with(spec.clone(), policy))).await?;
     }
@@ -237,7 +246,8 @@ async fn store_that_holds_something_else_is_fetched_by_its_users_and_by_nobody_f
     all.were_left_alone().await?;
 
     let apart = Bystanders::of(&scene, &["apart"]).await?;
-    scene.apply(&store("second")).await?;
+    bao.put(&path, &json!({"password": "second"})).await?;
+    scene.apply(&secret_store("store", &vault(&elsewhere))).await?;
     for name in ["app", "long"] {
         wait::object(&scene.secrets(), name, "the new value at once", AT_ONCE, |secret| {
             data(secret).get("password").is_some_and(|value| value == "second")
@@ -251,7 +261,8 @@ async fn store_that_holds_something_else_is_fetched_by_its_users_and_by_nobody_f
     // Made anew, it is the same store to nobody who has a value of it.
     scene.ours("SecretStore").delete("store", &DeleteParams::default()).await?;
     wait::gone(&scene.ours("SecretStore"), "store", SOON).await?;
-    scene.apply(&store("third")).await?;
+    bao.put(&path, &json!({"password": "third"})).await?;
+    scene.apply(&secret_store("store", &vault(&bao.address))).await?;
     scene.holds("app", &[("password", "third")]).await.map(drop)
 }
 

@@ -49,9 +49,14 @@ impl Change {
 }
 
 /// The part of a store's spec that decides which values it serves: the backend, the place in it, and as whom it is asked.
-/// Not how often, how patiently and for whom.
+/// Not how often, how patiently and for whom. What a Fake holds are its entries, not its place: as with other backends, they
+/// are fetched when they are due.
 pub fn provider<K>(store: &Watched<K>) -> Option<Value> {
-    spec(store).remove("provider")
+    let mut provider = spec(store).remove("provider")?;
+    if let Some(fake) = provider.get_mut("fake") {
+        *fake = Value::Null;
+    }
+    Some(provider)
 }
 
 fn spec<K>(store: &Watched<K>) -> Map<String, Value> {
@@ -119,11 +124,21 @@ mod tests {
 
     #[test]
     fn store_made_anew_serves_the_same_unless_its_provider_differs() {
-        let (fake, other) = (json!({"fake": {"data": []}}), json!({"fake": {"data": [{"key": "a", "value": "b"}]}}));
-        let now = store(&json!({"provider": fake}), &Value::Null);
-        for (before, values) in [(None, false), (Some(&fake), false), (Some(&other), true)] {
-            let change = Change::new(before, &now);
+        let vault = |server: &str| store(&json!({"provider": {"vault": {"server": server}}}), &Value::Null);
+        for (before, values) in
+            [(None, false), (provider(&vault("https://a")), false), (provider(&vault("https://b")), true)]
+        {
+            let change = Change::new(before.as_ref(), &vault("https://a"));
             assert_eq!((change.values, change.hope), (values, true), "{before:?}");
         }
+    }
+
+    #[test]
+    fn entries_of_a_fake_are_no_place_and_give_hope() {
+        let fake = |data: Value| store(&json!({"provider": {"fake": {"data": data}}}), &json!("True"));
+        let change = Change::between(&fake(json!([])), &fake(json!([{"key": "a", "value": "b"}])));
+        assert_eq!((change.values, change.hope), (false, true));
+        let vault = store(&json!({"provider": {"vault": {"server": "https://a"}}}), &json!("True"));
+        assert!(Change::between(&fake(json!([])), &vault).values, "another backend is another place");
     }
 }
