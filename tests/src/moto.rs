@@ -135,6 +135,8 @@ pub struct MotoRequest {
     pub access_key_id: String,
     /// JSON of the request, or the text of a form.
     pub body: Value,
+    /// Whether the SDK made it again because the answer before was a failure: moto has those under load.
+    pub is_repeat: bool,
 }
 
 impl Requests<MotoRequest> {
@@ -188,7 +190,9 @@ impl Recorded {
         let region = scope.nth(1).unwrap_or_default().to_owned();
         let service = scope.next().map_or_else(|| "sts".to_owned(), str::to_owned);
         let action = target.or_else(|| form_field(&text, "Action")).unwrap_or_default();
-        MotoRequest { service, action, region, access_key_id, body }
+        let attempt = self.header("amz-sdk-request");
+        let is_repeat = attempt.starts_with("attempt=") && !attempt.starts_with("attempt=1;");
+        MotoRequest { service, action, region, access_key_id, body, is_repeat }
     }
 
     fn text(&self) -> String {
