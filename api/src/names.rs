@@ -132,12 +132,18 @@ pub mod event_reason {
     /// Warning: a Secret that the ExternalSecret did not make was taken over, or lost values to it. No reason of the Go
     /// operator, which says nothing.
     pub const ADOPTED: &str = "Adopted";
+    /// Warning: somebody changes a target each time it is put right. No reason of the Go operator, which puts it right without
+    /// end.
+    pub const CONTESTED: &str = "Contested";
     /// Normal: a Secret was created.
     pub const CREATED: &str = "Created";
     /// Normal: a Secret was changed.
     pub const UPDATED: &str = "Updated";
     /// Normal: a Secret was deleted.
     pub const DELETED: &str = "Deleted";
+    /// Warning: the target became a Secret while no controller ran, and the object of another kind that it was before is not
+    /// known. No reason of the Go operator, which leaves it behind without a word.
+    pub const FORMER_TARGET_UNKNOWN: &str = "FormerTargetUnknown";
     /// Normal: an entry was skipped because the provider does not have it.
     pub const MISSING_PROVIDER_SECRET: &str = "MissingProviderSecret";
     /// Warning: a sync window opens nothing because its schedule cannot be read.

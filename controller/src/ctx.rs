@@ -14,7 +14,9 @@ use crate::{
     metrics::Metrics,
     provider::pool::Pool,
     reconcile::{
-        external_secret::{generic::Generic, obstacles::Obstacles, sources::Sources, users::StoreUsers},
+        external_secret::{
+            generic::Generic, obstacles::Obstacles, shares::Shares, sources::Sources, users::StoreUsers,
+        },
         guard::Guard,
         managed::ManagedObjects,
         namespaces::Namespaces,
@@ -47,6 +49,8 @@ pub struct Ctx {
     /// Who uses which store, and has values of one that has changed since.
     pub users: Arc<StoreUsers>,
     pub managed: Arc<ManagedObjects>,
+    /// What ExternalSecrets have in targets that others write to, too.
+    pub shares: Arc<Shares>,
     pub namespaces: Arc<Namespaces>,
     /// ConfigMaps and Secrets with templates.
     pub sources: Arc<Sources>,

@@ -43,10 +43,11 @@ use crate::{
     provider::{self, aws::pace::Rates, pool::Pool, reads::Demand},
     reconcile::{
         external_secret::{
-            ExternalSecrets, generic::Generic, obstacles::Obstacles, source, sources::Sources, upcoming::Upcoming,
+            ExternalSecrets, generic::Generic, obstacles::Obstacles, shares::Shares, source, sources::Sources,
+            upcoming::Upcoming, wakes::Waker,
         },
         guard::Guard,
-        managed::{self, ManagedObjects, hashed::HashedSecret},
+        managed::{self, Change, ManagedObjects, hashed::HashedSecret},
         namespaces::Namespaces,
         secret_store::{self, Stores},
     },
@@ -160,12 +161,12 @@ impl Parts {
         let external_secrets = Queue::new(metrics.engine.queue("externalsecret"));
         let targets = Arc::new(source::Targets::default());
         let cache: Arc<Cache<Watched<ExternalSecret>>> = Arc::default();
+        let shares: Arc<Shares> = Arc::default();
+        let waker = Waker { external_secrets: cache.clone(), shares: shares.clone(), queue: external_secrets.clone() };
         let managed = {
-            let (targets, queue) = (targets.clone(), external_secrets.clone());
-            ManagedObjects::new(move |secret| {
-                for author in targets.authors(secret) {
-                    queue.add(&author, Lane::Interactive);
-                }
+            let (targets, waker) = (targets.clone(), waker.clone());
+            ManagedObjects::new(move |secret, change| {
+                targets.authors(secret).iter().for_each(|author| waker.changed(author, secret, change));
             })
         };
         let sources = {
@@ -209,9 +210,9 @@ impl Parts {
             Arc::new(Obstacles::new(move |user| queue.add(user, Lane::Interactive)))
         });
         let generic = {
-            let queue = external_secrets.clone();
-            let wake = move |user: &ObjectKey| queue.add(user, Lane::Interactive);
-            Generic::new(client.clone(), args.unsafe_allow_generic_targets, &args.namespace, wake)
+            let changed =
+                move |user: &ObjectKey, object: &ObjectKey, change: Change<'_>| waker.changed(user, object, change);
+            Generic::new(client.clone(), args.unsafe_allow_generic_targets, &args.namespace, changed)
         };
         let events = |controller: &str| Events::start(client.clone(), controller);
         let resolver = Arc::new(Resolver::new(client.clone(), credentials.clone()));
@@ -237,6 +238,7 @@ impl Parts {
             cluster_secret_stores: wake.cluster_secret_stores.clone(),
             users: wake.users.clone(),
             managed: Arc::new(managed),
+            shares,
             namespaces: Arc::new(namespaces),
             sources: Arc::new(sources),
             awaited: Arc::new(awaited),

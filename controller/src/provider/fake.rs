@@ -55,9 +55,8 @@ impl Store for Fake {
             Error::fix(Code::RemoteValueInvalid, format!("entry {key:?} of the fake store is no JSON object: {what}"))
         };
         let value = json::Json::parse(value.expose()).map_err(|error| not_an_object(error.to_string()))?;
-        let members = value.as_object().ok_or_else(|| not_an_object("it is another JSON value".into()))?;
-        let values = members.iter().map(|(name, value)| (name.clone(), value.to_value(json::Numbers::AsFloats)));
-        Ok(Some(values.collect()))
+        let values = json::values(&value).ok_or_else(|| not_an_object("it is another JSON value".into()))?;
+        Ok(Some(values))
     }
 
     async fn find(&self, query: &Find, _: Instant) -> Result<Option<Values>, Error> {

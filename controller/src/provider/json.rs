@@ -39,11 +39,20 @@ pub enum Numbers {
     AsFloats,
 }
 
-/// The members of a JSON object. `None`: it is something else, or not JSON.
+/// The members of a JSON object; of `null` none, as Go has it. `None`: it is something else, or not JSON.
 pub fn object(text: &[u8]) -> Option<BTreeMap<String, Json>> {
     match Json::parse(text) {
         Ok(Json::Object(members)) => Some(members),
+        Ok(Json::Null) => Some(BTreeMap::new()),
         _ => None,
+    }
+}
+
+/// The members of an object, or of null none, as values of keys of their own. `None`: it is something else.
+pub fn values(value: &Json) -> Option<BTreeMap<String, SecretBytes>> {
+    match value {
+        Json::Null => Some(BTreeMap::new()),
+        value => Some(value.as_object()?.iter().map(|(name, value)| (name.clone(), render(value))).collect()),
     }
 }
 

@@ -4,6 +4,7 @@
 //! dropped at once; kept are identity, version, two hashes and the owner. So one edited while the operator was down is
 //! noticed at start-up, without a read per object and without a value staying in memory. RBAC: `list`, `watch` of the kind.
 
+pub mod digests;
 pub mod hashed;
 
 use std::{
@@ -18,7 +19,10 @@ use api::{
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::api::DynamicObject;
 
-use self::hashed::{Content, Hashed, hash_of};
+use self::{
+    digests::Digests,
+    hashed::{Content, Hashed, digests_of, hash_of},
+};
 use crate::engine::{
     ObjectKey,
     cache::{Before, Cache, Versioned},
@@ -42,6 +46,8 @@ pub struct Managed {
     /// Deleted, and kept by finalizers.
     pub is_going: bool,
     metadata_hash: String,
+    /// What it holds, where it may hold what others wrote, too: that is, where no ExternalSecret owns it.
+    pub digests: Option<Arc<Digests>>,
     /// What this process last wanted beside what the hash tells, as a hash of it, if it is known to be there.
     pub settled_as: Option<u64>,
 }
@@ -63,13 +69,14 @@ impl From<&Secret> for Managed {
         let meta = &secret.metadata;
         let bytes: BTreeMap<String, &[u8]> =
             data.iter().map(|(key, value)| (key.clone(), value.0.as_slice())).collect();
-        Self::new(meta, data_hash(&bytes))
+        Self::new(meta, data_hash(&bytes), || Digests::new(&bytes))
     }
 }
 
 impl From<&DynamicObject> for Managed {
     fn from(object: &DynamicObject) -> Self {
-        Self::new(&object.metadata, hash_of(object.data.get("spec"), object.data.get("data")))
+        let (spec, data) = (object.data.get("spec"), object.data.get("data"));
+        Self::new(&object.metadata, hash_of(spec, data), || digests_of(spec, data))
     }
 }
 
@@ -78,24 +85,37 @@ impl Managed {
         self.uid == other.uid && self.version == other.version
     }
 
+    /// Whether it is another object, or somebody else's, than it was.
+    pub fn has_another_owner_than(&self, before: &Self) -> bool {
+        let whose = |object: &Self| (object.uid.clone(), object.owner_uid.clone(), object.created_by.clone());
+        whose(self) != whose(before)
+    }
+
+    /// Whether something went of what it held, as far as that was noted.
+    fn lacks_some_of(&self, before: &Self) -> bool {
+        before.digests.as_ref().is_some_and(|before| self.digests.as_ref().is_none_or(|now| !now.has_names_of(before)))
+    }
+
     /// The same, found as it should be.
     #[must_use]
     pub fn settled_as(self, wanted: u64) -> Self {
         Self { settled_as: Some(wanted), ..self }
     }
 
-    /// `data_hash`: of what the object holds.
-    pub fn new(meta: &ObjectMeta, data_hash: String) -> Self {
+    /// `data_hash` and `digests`: of what the object holds.
+    pub fn new(meta: &ObjectMeta, data_hash: String, digests: impl FnOnce() -> Digests) -> Self {
         let recorded = meta.annotations.as_ref().and_then(|annotations| annotations.get(DATA_HASH_ANNOTATION));
         let owners = meta.owner_references.iter().flatten();
         let none = BTreeMap::new();
         let (labels, annotations) = (meta.labels.as_ref(), meta.annotations.as_ref());
+        let created_by = labels.and_then(|labels| labels.get(OWNER_LABEL)).cloned();
         Self {
             uid: meta.uid.clone().unwrap_or_default(),
             version: version_number(meta.resource_version.as_deref()),
             intact: recorded == Some(&data_hash),
             data_hash,
-            created_by: meta.labels.as_ref().and_then(|labels| labels.get(OWNER_LABEL)).cloned(),
+            digests: created_by.is_none().then(|| Arc::new(digests())),
+            created_by,
             metadata_hash: metadata_hash(labels.unwrap_or(&none), annotations.unwrap_or(&none)),
             settled_as: None,
             is_going: meta.deletion_timestamp.is_some(),
@@ -109,18 +129,30 @@ pub fn selector() -> String {
     format!("{MANAGED_LABEL}=true")
 }
 
+/// A managed object that is not what was written, or not what it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// As it was known.
+    pub before: Option<&'a Managed>,
+    /// None: it is gone, or not managed any more.
+    pub now: Option<&'a Managed>,
+}
+
+type Drifted = dyn Fn(&ObjectKey, Change<'_>) + Send + Sync;
+
 /// All managed objects of a kind, and whom to wake when one of them drifts.
 pub struct ManagedObjects {
     cache: Cache<Managed>,
     by_creator: Mutex<HashMap<String, HashSet<ObjectKey>>>,
     /// The newest version that the watch has brought, of any object; held while it is being acted on.
     brought: Mutex<u64>,
-    /// Called with an object's key when its content or owner is not what was written, or when it is gone.
-    drifted: Box<dyn Fn(&ObjectKey) + Send + Sync>,
+    /// Called with an object's key when its content or owner is not what was written, when it is gone, or when something in it
+    /// is.
+    drifted: Box<Drifted>,
 }
 
 impl ManagedObjects {
-    pub fn new(drifted: impl Fn(&ObjectKey) + Send + Sync + 'static) -> Self {
+    pub fn new(drifted: impl Fn(&ObjectKey, Change<'_>) + Send + Sync + 'static) -> Self {
         Self {
             cache: Cache::default(),
             by_creator: Mutex::default(),
@@ -140,18 +172,28 @@ impl ManagedObjects {
         let brought = self.brought();
         let is_there = || self.cache.find(key).is_some_and(|there| there.is_same_version(&managed));
         if managed.version > *brought {
-            self.put(key.clone(), managed);
+            if let Before::Older(before) = self.put(key.clone(), managed.clone())
+                && managed.lacks_some_of(&before)
+            {
+                (self.drifted)(key, Change { before: Some(&before), now: Some(&managed) });
+            }
         } else if is_there() {
             self.cache.remove(key);
             self.put(key.clone(), managed);
         }
     }
 
-    /// Forgets an object that was deleted by us, ahead of the watch.
-    pub fn forget(&self, key: &ObjectKey) {
-        if let Some(gone) = self.cache.remove(key) {
-            self.unlink(key, &gone);
+    /// Forgets an object that was deleted by us, ahead of the watch. Others who write to it are told.
+    pub fn deleted_by_us(&self, key: &ObjectKey) {
+        if let Some(gone) = self.forget(key) {
+            (self.drifted)(key, Change { before: Some(&gone), now: None });
         }
+    }
+
+    fn forget(&self, key: &ObjectKey) -> Option<Arc<Managed>> {
+        let gone = self.cache.remove(key)?;
+        self.unlink(key, &gone);
+        Some(gone)
     }
 
     /// The objects in a namespace that carry an owner label.
@@ -209,16 +251,16 @@ impl ManagedObjects {
         let there = self.cache.find(key);
         let same = there.filter(|there| there.uid == now.uid && there.metadata_hash == now.metadata_hash);
         now.settled_as = same.and_then(|there| there.settled_as);
-        let changed = match self.put(key.clone(), now.clone()) {
-            Before::Newer => false,
-            Before::Nothing => !now.intact,
+        let (before, changed) = match self.put(key.clone(), now.clone()) {
+            Before::Newer => (None, false),
+            Before::Nothing => (None, !now.intact),
             Before::Older(before) => {
-                let ours = |secret: &Managed| (secret.uid.clone(), secret.owner_uid.clone(), secret.created_by.clone());
-                !now.intact || ours(&before) != ours(&now)
+                let changed = !now.intact || now.has_another_owner_than(&before) || now.lacks_some_of(&before);
+                (Some(before), changed)
             }
         };
         if changed {
-            (self.drifted)(key);
+            (self.drifted)(key, Change { before: before.as_deref(), now: Some(&now) });
         }
     }
 
@@ -226,16 +268,16 @@ impl ManagedObjects {
     pub fn left(&self, key: &ObjectKey, last: &Managed) {
         let mut brought = self.brought();
         *brought = last.version.max(*brought);
-        if self.cache.find(key).is_some_and(|there| there.uid == last.uid) {
+        if let Some(before) = self.cache.find(key).filter(|there| there.uid == last.uid) {
             self.forget(key);
-            (self.drifted)(key);
+            (self.drifted)(key, Change { before: Some(&before), now: None });
         }
     }
 
     pub fn end_list(&self) {
         for (key, gone) in self.cache.end_list() {
             self.unlink(&key, &gone);
-            (self.drifted)(&key);
+            (self.drifted)(&key, Change { before: Some(&gone), now: None });
         }
     }
 }

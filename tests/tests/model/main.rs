@@ -1,14 +1,18 @@
 //! Whatever happens in whatever order, the Secret holds what a pure model says.
 //!
-//! Random sequences of edits of the spec, of the store's entries and of Secrets, of faults, deletions and restarts of the
-//! controller ([`steps`]) are done on real servers ([`stage`]) and in a model ([`world`]); after each step both must agree, on
-//! data, labels, owner and hash of each Secret and on the condition.
+//! Random sequences of edits of two ExternalSecrets, of the store's entries and of Secrets, of outages, deletions and restarts
+//! of the controller ([`steps`]) are done on real servers ([`stage`]) and in a model ([`world`], [`outcomes`]); after each step
+//! both must agree, on data, labels, owner and hash of each Secret and on the conditions. At the end no event has told a value,
+//! and nobody was warned of a failure that the model does not know.
 //!
 //! `MODEL_STEPS` (2,000) and `MODEL_SEED` change what is run. A failure prints the seed and the steps that led to it.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod gate;
+mod outcomes;
+mod spec;
 mod stage;
 mod steps;
 mod world;
@@ -50,18 +54,18 @@ async fn secret_holds_what_the_model_says_after_every_step() -> Result {
 }
 
 async fn sequence(seed: u64, controller: Arc<Mutex<Process>>) -> Result {
-    let (mut stage, mut world) = Box::pin(Stage::new(controller)).await?;
+    let (mut stage, mut worlds) = Box::pin(Stage::new(controller)).await?;
     let mut chance = Chance::new(seed);
     let mut done = Vec::new();
     // Most steps have no effect without a store and something in it.
     let beginning = [Step::CreateStore, Step::SetProperty("one", "x", Some("begin".to_owned()))];
     for number in 0..LENGTH {
-        let step = beginning.get(number).cloned().unwrap_or_else(|| Step::choose(&mut chance, &world));
+        let step = beginning.get(number).cloned().unwrap_or_else(|| Step::choose(&mut chance, &worlds[0]));
         done.push(format!("{number}: {step:?}"));
-        let agreed = Box::pin(stage.act(&step, &mut world)).await;
+        let agreed = Box::pin(stage.act(&step, &mut worlds)).await;
         agreed.map_err(|failure| failure.during(format!("MODEL_SEED={seed}\n{}", done.join("\n"))))?;
     }
-    let agreed = stage.agrees_with(&mut world).await;
+    let agreed = Box::pin(stage.ends(&worlds)).await;
     agreed.map_err(|failure| failure.during(format!("MODEL_SEED={seed}, at the end\n{}", done.join("\n"))))
 }
 

@@ -6,45 +6,59 @@ use api::{
     hash::{data_hash, metadata_hash},
     names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL},
 };
+use k8s_openapi::api::events::v1::Event;
 use kube::{
-    ResourceExt,
-    api::{DeleteParams, DynamicObject, PostParams},
+    Api, ResourceExt,
+    api::{DeleteParams, DynamicObject, ListParams, PostParams},
 };
 use serde_json::{Value, json};
-use tests::{OpenBao, Process, Result, wait};
+use tests::{Failure, OpenBao, Process, Result, wait};
 use tokio::sync::Mutex;
 
 use crate::{
+    gate::Gate,
+    outcomes,
+    spec::{Creation, Deletion, Refresh, Spec, Template, WANTED},
     steps::Step,
     support::{
         SOON, Scene, data,
         manifest::{external_secret, secret, secret_store, vault},
     },
-    world::{Creation, Data, Deletion, Refresh, Spec, TARGETS, Template, WANTED, World},
+    world::{APPS, Apps, Data, TARGETS, World},
 };
 
 /// Longer than any run.
 const TOKEN_LIFE: Duration = Duration::from_hours(12);
 
 const STORE: &str = "store";
-const APP: &str = "app";
+
+/// How long an outage may be in noticing that it is over, with a margin.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// See the module documentation.
 pub struct Stage {
     scene: Scene,
     bao: &'static OpenBao,
+    gate: Gate,
     /// The controller of all stages.
     controller: Arc<Mutex<Process>>,
     /// UIDs of the ExternalSecrets, in the order in which they were created.
     uids: Vec<String>,
+    /// Those whose failure the model has known.
+    may_fail: Apps,
 }
 
 /// What is there, in a form that can be compared and printed.
 #[derive(Debug, Eq, PartialEq)]
 struct View {
     secrets: BTreeMap<&'static str, SecretView>,
+    apps: BTreeMap<&'static str, AppView>,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+struct AppView {
     ready: Option<(String, String)>,
-    /// Whether the status says the present version; true where that is not promised.
+    /// Whether the status says the present version.
     is_taken_up: bool,
 }
 
@@ -60,37 +74,69 @@ struct SecretView {
 
 impl Stage {
     /// An empty namespace with a token, and the world that it is.
-    pub async fn new(controller: Arc<Mutex<Process>>) -> Result<(Self, World)> {
+    pub async fn new(controller: Arc<Mutex<Process>>) -> Result<(Self, Vec<World>)> {
         let scene = Scene::without_controller("model").await?;
         let bao = scene.bed.bao().await?;
-        let stage = Self { scene, bao, controller, uids: Vec::new() };
+        let gate = Gate::new(&bao.address).await?;
+        let stage = Self { scene, bao, gate, controller, uids: Vec::new(), may_fail: Apps::new() };
         stage.permit(true).await?;
         let namespace = stage.scene.namespace.clone();
         let token = bao.token(&[&namespace], TOKEN_LIFE).await?;
         stage.scene.apply(&secret("token", &[("token", &token)])).await?;
         let world = World { namespace, store_permits: true, ..World::default() };
-        Ok((stage, world))
+        Ok((stage, vec![world]))
     }
 
-    /// Does the step, and waits until what is there is what the model says.
-    pub async fn act(&mut self, step: &Step, world: &mut World) -> Result {
-        let before = world.clone();
-        step.act(world);
-        self.perform(step, &before, world).await?;
-        self.agrees_with(world).await
-    }
-
-    /// Waits until what is there is what the model says, and tells the model what it leaves open.
-    pub async fn agrees_with(&self, world: &mut World) -> Result {
-        let agreed = wait::until("the namespace to be as the model says", SOON, || async {
-            let seen = self.view(world).await.map_err(|failure| failure.to_string())?;
-            let wanted = wanted(world, &seen);
-            if seen == wanted { Ok(seen) } else { Err(difference(&wanted, &seen)) }
+    /// Does the step, and waits until what is there is what the model says of one of the worlds; those are left.
+    pub async fn act(&mut self, step: &Step, worlds: &mut Vec<World>) -> Result {
+        let outcomes = outcomes::of(step, worlds);
+        self.may_fail.extend(outcomes.may_fail);
+        self.perform(step, &worlds[0], &outcomes.worlds[0]).await?;
+        *worlds = outcomes.worlds;
+        let seen = wait::until("the namespace to be as the model says", PATIENCE, || async {
+            let seen = self.view().await.map_err(|failure| failure.to_string())?;
+            if worlds.iter().any(|world| agrees(world, &seen)) { Ok(seen) } else { Err(difference(worlds, &seen)) }
         })
         .await?;
-        for (name, seen) in agreed.secrets {
-            if let Some(secret) = world.secrets.get_mut(name) {
-                secret.is_managed = seen.is_managed;
+        worlds.retain(|world| agrees(world, &seen));
+        for (name, seen) in &seen.secrets {
+            // What the model leaves open.
+            for world in worlds.iter_mut() {
+                if let Some(secret) = world.secrets.get_mut(name) {
+                    secret.is_managed = seen.is_managed;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the namespace is still as the model says, and what was told in it is what may be told.
+    pub async fn ends(&self, worlds: &[World]) -> Result {
+        let seen = self.view().await?;
+        // What failed may have been tried again.
+        let later = outcomes::of(&Step::Restart, worlds).worlds;
+        if !later.iter().chain(worlds).any(|world| agrees(world, &seen)) {
+            return Err(Failure::new(difference(worlds, &seen)));
+        }
+        let events: Api<Event> = Api::namespaced(self.scene.client.clone(), &self.scene.namespace);
+        for event in events.list(&ListParams::default()).await?.items {
+            let note = event.note.clone().unwrap_or_default();
+            let object = event.regarding.unwrap_or_default();
+            let (kind, name) = (object.kind.unwrap_or_default(), object.name.unwrap_or_default());
+            let reason = event.reason.unwrap_or_default();
+            let what = format!("{kind} {name}: {reason}: {note}");
+            if note.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_value) {
+                return Err(Failure::new(format!("an event tells a value: {what}")));
+            }
+            let is_warning = event.type_.as_deref() == Some("Warning") && kind == "ExternalSecret";
+            let is_expected = match reason.as_str() {
+                "UpdateFailed" => self.may_fail.contains(name.as_str()),
+                // Others write to the Secrets all the time.
+                "Adopted" | "Contested" => true,
+                _ => false,
+            };
+            if is_warning && !is_expected {
+                return Err(Failure::new(format!("an event warns of what did not happen: {what}")));
             }
         }
         Ok(())
@@ -136,20 +182,20 @@ impl Stage {
 
     async fn change(&mut self, step: &Step, before: &World, after: &World) -> Result {
         match step {
-            Step::Create(spec) => {
-                let created = self.scene.apply(&self.manifest(spec)).await?;
+            Step::Create(app, spec) => {
+                let created = self.scene.apply(&self.manifest(app, spec)).await?;
                 self.uids.push(created.uid().unwrap_or_default());
             }
-            Step::Change(spec) => {
-                let mut patch = json!({"spec": self.manifest(spec)["spec"]});
+            Step::Change(app, spec) => {
+                let mut patch = json!({"spec": self.manifest(app, spec)["spec"]});
                 if spec.template == Template::Absent {
                     patch["spec"]["target"]["template"] = Value::Null;
                 }
-                self.scene.change("ExternalSecret", APP, &patch).await?;
+                self.scene.change("ExternalSecret", app, &patch).await?;
             }
-            Step::Delete => {
-                self.scene.ours("ExternalSecret").delete(APP, &DeleteParams::default()).await?;
-                wait::gone(&self.scene.ours("ExternalSecret"), APP, SOON).await?;
+            Step::Delete(app) => {
+                self.scene.ours("ExternalSecret").delete(app, &DeleteParams::default()).await?;
+                wait::gone(&self.scene.ours("ExternalSecret"), app, SOON).await?;
             }
             Step::SetProperty(entry, ..) | Step::RemoveEntry(entry) => {
                 let path = format!("secret/{}/{entry}", self.scene.namespace);
@@ -158,17 +204,21 @@ impl Stage {
                     None => self.bao.delete(&path).await?,
                 }
             }
-            Step::CreateStore => drop(self.scene.apply(&secret_store(STORE, &vault(&self.bao.address))).await?),
+            Step::CreateStore => drop(self.scene.apply(&secret_store(STORE, &vault(&self.gate.address))).await?),
             Step::DeleteStore => {
                 self.scene.ours("SecretStore").delete(STORE, &DeleteParams::default()).await?;
                 wait::gone(&self.scene.ours("SecretStore"), STORE, SOON).await?;
             }
             Step::Permit(permits) => self.permit(*permits).await?,
+            Step::Fail(fault) => self.gate.set(Some(*fault)),
+            Step::Recover => self.gate.set(None),
             Step::Force | Step::Restart | Step::WhileDown(_) => {}
             _ => self.change_secret(step).await?,
         }
-        if step.asks_for_refresh() && before.object.is_some() {
-            self.scene.force_sync(APP).await?;
+        if step.asks_for_refresh() {
+            for app in before.apps() {
+                self.scene.force_sync(app).await?;
+            }
         }
         Ok(())
     }
@@ -212,7 +262,7 @@ impl Stage {
         self.bao.policy(namespace, &rules).await
     }
 
-    fn manifest(&self, spec: &Spec) -> Value {
+    fn manifest(&self, app: &str, spec: &Spec) -> Value {
         let namespace = &self.scene.namespace;
         let entry = |index: &usize| {
             let (key, entry, property) = WANTED[*index];
@@ -241,20 +291,24 @@ impl Stage {
             "data": spec.data.iter().map(entry).collect::<Vec<_>>(),
             "dataFrom": extract.into_iter().chain(find).collect::<Vec<_>>(),
         });
-        external_secret(APP, &spec)
+        external_secret(app, &spec)
     }
 
-    async fn view(&self, world: &World) -> Result<View> {
+    async fn view(&self) -> Result<View> {
         let mut secrets = BTreeMap::new();
         for name in TARGETS {
             if let Some(secret) = self.scene.secrets().get_opt(name).await? {
                 secrets.insert(name, self.secret_view(&secret));
             }
         }
-        let object = self.scene.ours("ExternalSecret").get_opt(APP).await?;
-        let ready = object.as_ref().and_then(crate::support::Ready::of).map(|ready| (ready.status, ready.reason));
-        let is_taken_up = !world.is_taken_up() || object.as_ref().is_some_and(is_taken_up);
-        Ok(View { secrets, ready, is_taken_up })
+        let mut apps = BTreeMap::new();
+        for app in APPS {
+            if let Some(object) = self.scene.ours("ExternalSecret").get_opt(app).await? {
+                let ready = crate::support::Ready::of(&object).map(|ready| (ready.status, ready.reason));
+                apps.insert(app, AppView { ready, is_taken_up: is_taken_up(&object) });
+            }
+        }
+        Ok(View { secrets, apps })
     }
 
     fn secret_view(&self, secret: &k8s_openapi::api::core::v1::Secret) -> SecretView {
@@ -272,21 +326,34 @@ impl Stage {
     }
 }
 
+fn agrees(world: &World, seen: &View) -> bool {
+    wanted(world, seen) == *seen
+}
+
 fn wanted(world: &World, seen: &View) -> View {
     let secrets = world.secrets.iter().map(|(name, secret)| {
         let seen = seen.secrets.get(name).filter(|_| secret.label_is_open);
         let view = SecretView {
             data: secret.data.clone(),
             is_managed: seen.map_or(secret.is_managed, |seen| seen.is_managed),
-            owner: secret.owner,
-            has_creator: secret.has_creator,
+            owner: secret.owner.map(|(uid, _)| uid),
+            has_creator: secret.creator.is_some(),
             hash: secret.written.as_ref().map(data_hash),
         };
         (*name, view)
     });
-    let ready = world.object.as_ref().and_then(|object| object.ready);
-    let ready = ready.map(|(status, reason)| (status.to_owned(), reason.to_owned()));
-    View { secrets: secrets.collect(), ready, is_taken_up: true }
+    let apps = world.objects.iter().map(|(app, object)| {
+        let ready = object.ready.map(|(status, reason)| (status.to_owned(), reason.to_owned()));
+        let is_open = !world.is_taken_up(app) && seen.apps.get(app).is_some_and(|seen| !seen.is_taken_up);
+        (*app, AppView { ready, is_taken_up: !is_open })
+    });
+    View { secrets: secrets.collect(), apps: apps.collect() }
+}
+
+/// Whether a word is a value that some step has written.
+fn is_value(word: &str) -> bool {
+    word == "begin"
+        || (word.len() == 9 && word.starts_with('v') && word[1..].bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Whether the status says generation and metadata as they are.
@@ -296,8 +363,9 @@ fn is_taken_up(object: &DynamicObject) -> bool {
     object.data.pointer("/status/syncedResourceVersion").and_then(Value::as_str) == Some(&version)
 }
 
-fn difference(wanted: &View, seen: &View) -> String {
-    format!("\nwanted: {wanted:#?}\nseen: {seen:#?}")
+fn difference(worlds: &[World], seen: &View) -> String {
+    let wanted: Vec<_> = worlds.iter().map(|world| wanted(world, seen)).collect();
+    format!("\none of these is wanted: {wanted:#?}\nseen: {seen:#?}")
 }
 
 fn creation(policy: Creation) -> &'static str {

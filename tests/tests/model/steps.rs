@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::world::{
-    Creation, Data, Deletion, ENTRIES, PROPERTIES, Refresh, Secret, Spec, TARGETS, Template, WANTED, World,
+use crate::{
+    spec::{Creation, Deletion, Refresh, Spec, Template, WANTED},
+    world::{APPS, Apps, Data, ENTRIES, PROPERTIES, Secret, TARGETS, World},
 };
 
 /// A small source of chance, so that a failure repeats itself.
@@ -35,9 +36,10 @@ impl Chance {
 /// One thing that somebody does.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Create(Spec),
-    Change(Spec),
-    Delete,
+    Create(&'static str, Spec),
+    Change(&'static str, Spec),
+    Delete(&'static str),
+    /// Somebody asks for a refresh of everything.
     Force,
     /// A property gets this value, or goes.
     SetProperty(&'static str, &'static str, Option<String>),
@@ -45,6 +47,9 @@ pub enum Step {
     CreateStore,
     DeleteStore,
     Permit(bool),
+    /// The backend cannot be reached, or is sealed.
+    Fail(Fault),
+    Recover,
     /// Somebody else creates a Secret.
     CreateSecret(&'static str, Data),
     /// Somebody else writes a key of a Secret, or removes it.
@@ -55,6 +60,13 @@ pub enum Step {
     Restart,
     /// The step happens while no controller runs.
     WhileDown(Box<Self>),
+}
+
+/// What is wrong with the backend.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    Unreachable,
+    Sealed,
 }
 
 impl Step {
@@ -70,13 +82,16 @@ impl Step {
 
     fn any(chance: &mut Chance, world: &World) -> Option<Self> {
         let (entry, property, target) = (chance.of(&ENTRIES), chance.of(&PROPERTIES), chance.of(&TARGETS));
+        let app = chance.of(&APPS);
         Some(match chance.below(100) {
-            0..30 => match &world.object {
-                Some(object) => Self::Change(changed(chance, &object.spec)),
-                None => Self::Create(changed(chance, &first())),
+            0..30 => match world.objects.get(app) {
+                Some(object) => Self::Change(app, changed(chance, &object.spec)),
+                None => Self::Create(app, changed(chance, &first(app))),
             },
-            30..34 => Self::Delete,
-            34..40 => Self::Force,
+            30..33 => Self::Delete(app),
+            33..36 => Self::Force,
+            36..38 => Self::Fail(chance.of(&[Fault::Unreachable, Fault::Sealed])),
+            38..40 => Self::Recover,
             40..54 => Self::SetProperty(entry, property, Some(chance.value())),
             54..57 => Self::SetProperty(entry, property, None),
             57..61 => Self::RemoveEntry(entry),
@@ -99,11 +114,14 @@ impl Step {
 
     fn is_possible(&self, world: &World) -> bool {
         match self {
-            Self::Create(spec) => world.object.is_none() && spec.is_sensible(),
-            Self::Change(spec) => {
-                world.object.as_ref().is_some_and(|object| object.spec != *spec) && spec.is_sensible()
+            Self::Create(app, spec) => !world.objects.contains_key(app) && spec.is_sensible(),
+            Self::Change(app, spec) => {
+                world.objects.get(app).is_some_and(|object| object.spec != *spec) && spec.is_sensible()
             }
-            Self::Delete | Self::Force => world.object.is_some(),
+            Self::Delete(app) => world.objects.contains_key(app),
+            Self::Force => !world.objects.is_empty(),
+            Self::Fail(_) => !world.is_out,
+            Self::Recover => world.is_out,
             Self::SetProperty(_, _, Some(_)) | Self::Restart => true,
             // An entry without properties is no entry.
             Self::SetProperty(entry, property, None) => {
@@ -121,42 +139,57 @@ impl Step {
         }
     }
 
-    /// Does the step in the model, with all that the operator must do because of it.
-    pub fn act(&self, world: &mut World) {
+    /// Does the step in the model; who must be looked at because of it.
+    pub fn act(&self, world: &mut World) -> Apps {
         match self {
-            Self::Create(spec) => world.create(spec.clone()),
-            Self::Change(spec) => world.change(spec.clone()),
-            Self::Delete => world.delete(),
-            Self::Force => world.force(),
-            Self::SetProperty(..) | Self::RemoveEntry(_) | Self::Permit(_) => {
+            Self::Create(app, spec) => {
+                world.create(app, spec.clone());
+                Apps::from([*app])
+            }
+            Self::Change(app, spec) => {
+                world.change(app, spec.clone());
+                Apps::from([*app])
+            }
+            Self::Delete(app) => world.delete(app),
+            Self::Force
+            | Self::SetProperty(..)
+            | Self::RemoveEntry(_)
+            | Self::Permit(_)
+            | Self::DeleteStore
+            | Self::Fail(_) => {
                 self.act_on_store(world);
                 // The operator cannot know; somebody asks for a refresh.
                 world.force();
+                world.apps()
             }
-            Self::DeleteStore => {
-                world.store_exists = false;
-                world.force();
-            }
-            Self::CreateStore => {
-                world.store_exists = true;
-                world.wake();
+            Self::CreateStore | Self::Recover => {
+                self.act_on_store(world);
+                world.failed()
             }
             Self::CreateSecret(..)
             | Self::EditSecret(..)
             | Self::DeleteSecret(_)
             | Self::StripLabel(_)
             | Self::StripOwner(_) => self.act_on_secret(world),
-            Self::Restart => drop(world.wake()),
+            Self::Restart => world.apps(),
             Self::WhileDown(step) => {
                 step.act(world);
-                world.wake();
+                world.apps()
             }
         }
     }
 
     /// Whether somebody asks for a refresh with it.
     pub fn asks_for_refresh(&self) -> bool {
-        matches!(self, Self::Force | Self::SetProperty(..) | Self::RemoveEntry(_) | Self::Permit(_) | Self::DeleteStore)
+        matches!(
+            self,
+            Self::Force
+                | Self::SetProperty(..)
+                | Self::RemoveEntry(_)
+                | Self::Permit(_)
+                | Self::DeleteStore
+                | Self::Fail(_)
+        )
     }
 
     fn act_on_store(&self, world: &mut World) {
@@ -171,21 +204,32 @@ impl Step {
             }
             Self::RemoveEntry(entry) => drop(world.entries.remove(entry)),
             Self::Permit(permits) => world.store_permits = *permits,
+            Self::CreateStore => world.store_exists = true,
+            Self::DeleteStore => world.store_exists = false,
+            Self::Fail(_) => world.is_out = true,
+            Self::Recover => world.is_out = false,
             _ => {}
         }
     }
 
-    fn act_on_secret(&self, world: &mut World) {
+    fn act_on_secret(&self, world: &mut World) -> Apps {
+        let name = match self {
+            Self::CreateSecret(name, _)
+            | Self::EditSecret(name, ..)
+            | Self::DeleteSecret(name)
+            | Self::StripLabel(name)
+            | Self::StripOwner(name) => *name,
+            _ => return Apps::new(),
+        };
         match self {
+            // It has no label: but for those who wait for it, it is found with the next refresh.
             Self::CreateSecret(name, data) => {
-                // Nobody watches a Secret without the label: it is found with the next refresh.
                 world.secrets.insert(name, Secret { data: data.clone(), ..Secret::default() });
-                return;
             }
             Self::DeleteSecret(name) => drop(world.secrets.remove(name)),
             Self::EditSecret(name, key, value) => {
                 if let Some(secret) = world.secrets.get_mut(name) {
-                    secret.ours.remove(key);
+                    secret.disown(key);
                     match value {
                         Some(value) => drop(secret.data.insert(key.clone(), value.clone())),
                         None => drop(secret.data.remove(key)),
@@ -204,19 +248,22 @@ impl Step {
             }
             _ => {}
         }
-        world.wake();
+        match self {
+            Self::CreateSecret(..) => world.awaiting(name),
+            _ => world.authors(name),
+        }
     }
 }
 
-/// The spec that changes begin with.
-fn first() -> Spec {
+/// The spec that changes begin with: of the second ExternalSecret one that adds to what the first has written.
+fn first(app: &str) -> Spec {
     Spec {
         target: TARGETS[0],
-        creation: Creation::Owner,
+        creation: if app == APPS[0] { Creation::Owner } else { Creation::CreateOrMerge },
         deletion: Deletion::Retain,
         refresh: Refresh::Periodic,
         template: Template::Absent,
-        data: BTreeSet::from([0]),
+        data: BTreeSet::from([if app == APPS[0] { 0 } else { 2 }]),
         extract: false,
         find: false,
     }

@@ -42,6 +42,18 @@ async fn entry_is_found_by_key_and_exact_version() {
 }
 
 #[tokio::test]
+async fn null_is_extracted_as_an_object_without_members() {
+    let null = FakeItem { key: "nothing".into(), value: " null".into(), version: None };
+    let store = Fake::new(Spec { data: vec![null], validation_result: None });
+    assert_eq!(store.get_map(&remote("nothing", None, None), Instant::now()).await.unwrap(), Some(Values::new()));
+}
+
+#[tokio::test]
+async fn text_is_not_extracted() {
+    assert!(store().get_map(&remote("plain", None, None), Instant::now()).await.is_err());
+}
+
+#[tokio::test]
 async fn missing_property_of_an_existing_entry_counts_as_a_missing_entry() {
     assert!(store().get(&remote("/db/main", Some("nope"), None), Instant::now()).await.unwrap().is_none());
     assert!(store().get_map(&remote("/db/main", Some("nope"), None), Instant::now()).await.unwrap().is_none());

@@ -34,14 +34,15 @@ pub(super) fn document(text: &[u8]) -> Result<Json, Malformed> {
     Ok(value)
 }
 
-/// The members of a JSON object with the text of each, as it stands in `text`. `None`: it is no object.
+/// The members of a JSON object with the text of each, as it stands in `text`; of `null` none, as Go has it. `None`: it is no
+/// object.
 pub fn members(text: &str) -> Result<Option<BTreeMap<String, &str>>, Malformed> {
     let mut reader = Reader::new(text);
     reader.space();
     if reader.peek() != Some(b'{') {
-        reader.value(0)?;
+        let value = reader.value(0)?;
         reader.end()?;
-        return Ok(None);
+        return Ok((value == Json::Null).then(BTreeMap::new));
     }
     let mut found = BTreeMap::new();
     reader.object(|reader, name| {

@@ -103,6 +103,7 @@ fn members_keep_their_text() {
     let found: Vec<_> = found.iter().map(|(name, raw)| (name.as_str(), *raw)).collect();
     assert_eq!(found, [("a", "2"), ("b", r#""x\n""#), ("c", r#"{ "d" : null }"#)]);
     assert_eq!(members("[1]"), Ok(None));
+    assert!(members(" null ").unwrap().unwrap().is_empty(), "as in Go");
     assert!(members("{").is_err());
     assert!(members("[1] x").is_err());
 }

@@ -191,10 +191,12 @@ impl Store for Vault {
     async fn get_map(&self, remote: &RemoteRef, since: Instant) -> Result<Option<Values>, Error> {
         let found = self.read(remote, since).await?;
         let Some(document) = &found.0 else { return self.absent(remote).map(|()| None) };
-        let Some(property) = &remote.property else { return Ok(Some(values(&document.json).unwrap_or_default())) };
+        let Some(property) = &remote.property else {
+            return Ok(Some(json::values(&document.json).unwrap_or_default()));
+        };
         let value = self.property(remote, document, property)?;
         let value = Json::parse(value.expose()).ok();
-        value.as_ref().and_then(values).map(Some).ok_or_else(|| {
+        value.as_ref().and_then(json::values).map(Some).ok_or_else(|| {
             let problem =
                 format!("property {property:?} of {} is no JSON object; extract takes only those", self.shown(remote));
             Error::fix(Code::RemoteValueInvalid, problem)
@@ -289,9 +291,4 @@ impl Vault {
     fn shown(&self, remote: &RemoteRef) -> String {
         format!("{:?}", self.engine.data_path(&self.engine.locate(&remote.key)))
     }
-}
-
-/// The members of an object, each as the value of a key of its own.
-fn values(json: &Json) -> Option<Values> {
-    Some(json.as_object()?.iter().map(|(name, value)| (name.clone(), json::render(value))).collect())
 }

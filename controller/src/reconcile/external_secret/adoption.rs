@@ -64,7 +64,7 @@ impl Adoption {
             // Its keys here are its own to write, whoever edited them since.
             (false, true) => return None,
             (true, true) => {
-                let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.data.contains(key)).collect();
+                let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.wrote(key)).collect();
                 let replaced = if desired.is_owner() { theirs(changes.replaced) } else { Vec::new() };
                 Changes { removed: theirs(changes.removed), replaced }
             }

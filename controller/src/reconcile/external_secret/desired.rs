@@ -116,6 +116,8 @@ pub struct WrittenBy {
     pub data: BTreeSet<String>,
     pub labels: BTreeSet<String>,
     pub annotations: BTreeSet<String>,
+    /// All of it, as the API server notes it.
+    fields: Vec<Value>,
 }
 
 impl WrittenBy {
@@ -129,9 +131,32 @@ impl WrittenBy {
             written.data.extend(fields(entry, "/f:spec/f:data"));
             written.labels.extend(fields(entry, "/f:metadata/f:labels"));
             written.annotations.extend(fields(entry, "/f:metadata/f:annotations"));
+            written.fields.extend(entry.fields_v1.as_ref().map(|fields| fields.0.clone()));
         }
         written
     }
+
+    /// Whether it wrote what [`Changes`] calls by this name: a key of the data, or a field by its path (`spec.db.host`).
+    /// A list that is noted as a whole counts for all that is in it.
+    ///
+    /// [`Changes`]: super::kind::Changes
+    pub fn wrote(&self, name: &str) -> bool {
+        self.data.contains(name) || self.fields.iter().any(|fields| notes(fields, name))
+    }
+}
+
+/// Whether the fields of a manager have this path. Names with dots are tried as one: a path does not tell them apart.
+fn notes(fields: &Value, path: &str) -> bool {
+    let Some(fields) = fields.as_object() else { return false };
+    fields.iter().any(|(noted, within)| {
+        let Some(rest) = noted.strip_prefix("f:").and_then(|name| path.strip_prefix(name)) else { return false };
+        match rest.chars().next() {
+            None => true,
+            Some('[') => within.as_object().is_none_or(serde_json::Map::is_empty),
+            Some('.') => notes(within, &rest[1..]),
+            Some(_) => false,
+        }
+    })
 }
 
 fn fields<'a>(entry: &'a ManagedFieldsEntry, pointer: &str) -> impl Iterator<Item = String> + use<'a> {
@@ -166,6 +191,26 @@ mod tests {
             let written = WrittenBy::manager("m", &meta);
             assert_eq!(written.data.iter().collect::<Vec<_>>(), keys, "{fields}");
             assert!(written.content && WrittenBy::manager("other", &meta).data.is_empty());
+        }
+    }
+
+    #[test]
+    fn fields_are_known_by_their_paths() {
+        let fields = json!({"f:spec": {"f:db": {".": {}, "f:host": {}}, "f:rules": {}, "f:a.b": {"f:c": {}}, "f:data": {"f:k": {}}}});
+        let meta = json!({"managedFields": [{"manager": "m", "operation": "Update", "fieldsV1": fields}]});
+        let written = WrittenBy::manager("m", &serde_json::from_value(meta).expect("metadata"));
+        for (name, wrote) in [
+            ("spec.db.host", true),
+            ("spec.db.port", false),
+            ("spec.db.hosts", false),
+            ("spec.rules[0].from", true),
+            ("spec.rules[1]", true),
+            ("spec.a.b.c", true),
+            ("spec.a.c", false),
+            ("k", true),
+            ("other", false),
+        ] {
+            assert_eq!(written.wrote(name), wrote, "{name}");
         }
     }
 }

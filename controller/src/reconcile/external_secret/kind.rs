@@ -14,7 +14,7 @@ use crate::{
     engine::ObjectKey,
     error::Error,
     provider::Values,
-    reconcile::managed::{Managed, ManagedObjects},
+    reconcile::managed::{Managed, ManagedObjects, digests::Digests},
 };
 
 /// What a patch does to what is there, beside metadata; by name, never with a value.
@@ -57,6 +57,8 @@ pub trait Kind: Sync {
     fn wanted(&self, desired: &Desired) -> u64;
     /// Whether what is known shows that nothing is to be written.
     fn is_met(&self, desired: &Desired, wanted: u64, known: &Managed) -> bool;
+    /// What is wanted of its content, by name.
+    fn content(&self, desired: &Desired) -> Digests;
     /// The object to create where none exists.
     fn make(&self, desired: &Desired) -> Result<Self::Object, Error>;
     /// The patch that turns `existing` into what is wanted; `None` when it is so already. `prune`: what was wanted

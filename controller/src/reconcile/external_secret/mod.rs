@@ -11,6 +11,7 @@ mod claim;
 mod cleanup;
 mod desired;
 mod fetch;
+mod fights;
 pub mod generic;
 mod kind;
 mod knowledge;
@@ -21,6 +22,7 @@ mod removal;
 mod render;
 mod rewrite;
 mod secret;
+pub mod shares;
 pub mod source;
 pub mod sources;
 mod status;
@@ -31,6 +33,7 @@ mod turn;
 pub mod upcoming;
 pub mod users;
 mod values;
+pub mod wakes;
 mod write;
 
 use std::{
@@ -44,7 +47,7 @@ use api::{
 };
 use async_trait::async_trait;
 
-use self::{missing::Missing, turn::Turn};
+use self::{fights::Fights, missing::Missing, turn::Turn};
 use crate::{
     ctx::Ctx,
     engine::{
@@ -62,15 +65,17 @@ const MISTAKES_TOLD: usize = 5;
 pub struct ExternalSecrets {
     ctx: Arc<Ctx>,
     missing: Missing,
+    fights: Fights,
 }
 
 impl ExternalSecrets {
     pub fn new(ctx: Arc<Ctx>) -> Self {
-        Self { ctx, missing: Missing::default() }
+        Self { ctx, missing: Missing::default(), fights: Fights::default() }
     }
 
     fn turn<'a>(&'a self, work: &'a Work, object: &'a Watched<ExternalSecret>) -> Turn<'a> {
-        Turn { ctx: &self.ctx, missing: &self.missing, key: &work.key, object, since: work.since, lane: work.lane }
+        let Self { ctx, missing, fights } = self;
+        Turn { ctx, missing, fights, key: &work.key, object, since: work.since, lane: work.lane }
     }
 }
 
@@ -79,6 +84,8 @@ impl Reconcile for ExternalSecrets {
     async fn reconcile(&self, work: &Work) -> Result<Next, Error> {
         let Some(object) = self.ctx.external_secrets.find(&work.key) else {
             self.missing.forget(&work.key);
+            self.fights.forget(&work.key);
+            self.ctx.shares.forget(&work.key);
             self.ctx.generic.forget(&work.key);
             self.ctx.awaited.forget(&work.key);
             self.ctx.guard.origins.forget(&work.key);

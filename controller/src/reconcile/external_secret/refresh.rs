@@ -21,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     engine::spread::fraction,
     error::Code,
-    reconcile::{guard::served::says, managed::Managed},
+    reconcile::{external_secret::shares::Part, guard::served::says, managed::Managed},
 };
 
 /// What the decision looks at.
@@ -34,6 +34,12 @@ pub struct Seen<'a> {
     pub status: &'a ExternalSecretStatus,
     /// The target as far as it is managed.
     pub target: Option<&'a Managed>,
+    /// What became of what is this ExternalSecret's in it, where others write to it, too; none if that is not known.
+    pub part: Option<Part>,
+    /// Whether the status names the target once it was written.
+    pub binds: bool,
+    /// How the condition begins when the provider had nothing and the target was left as it was.
+    pub retained: &'a str,
     /// A ConfigMap or Secret with templates changed since they were rendered.
     pub templates_are_newer: bool,
     /// A store may serve other values than when they were fetched.
@@ -88,17 +94,17 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
     }
     let changed = synced_version != seen.version;
     match (refresh.policy, refresh.interval) {
-        (RefreshPolicy::CreatedOnce, _) | (RefreshPolicy::Periodic, None) => resting(seen, None),
+        (RefreshPolicy::CreatedOnce, _) | (RefreshPolicy::Periodic, None) => resting(plan, seen, None),
         (_, _) if changed => Due::Now(Reason::SpecOrMetadataChanged),
         (_, _) if seen.templates_are_newer => templates_changed(synced_at, now),
-        (RefreshPolicy::OnChange, _) => resting(seen, None),
+        (RefreshPolicy::OnChange, _) => resting(plan, seen, None),
         (RefreshPolicy::Periodic, Some(interval)) if seen.stores_are_newer => {
             elapsed(refresh, seen.uid, interval, Reason::StoreChanged, now)
         }
         (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
         (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
             at if at <= now => elapsed(refresh, seen.uid, interval, Reason::IntervalElapsed, now),
-            at => resting(seen, Some(at)),
+            at => resting(plan, seen, Some(at)),
         },
     }
 }
@@ -110,10 +116,13 @@ pub fn awaits_target(plan: &Plan, seen: &Seen<'_>) -> bool {
 }
 
 /// Nothing is due until `at`, and the target is as it was written.
-fn resting(seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
+fn resting(plan: &Plan, seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
+    let was_written = !seen.binds || plan.target.creation != CreationPolicy::Merge || seen.status.binding.is_some();
     match condition::find(&seen.status.conditions, READY) {
         // Also when drift was why it looked, and is repaired by now.
         Some(ready) if !ready.is_true() && says(ready, Code::DeletionsHeld) => Due::Now(Reason::DeletionsHeld),
+        // It was not there when it was synced, and when it appeared it could not be written.
+        Some(ready) if !ready.is_true() && !was_written && seen.target.is_some() => Due::Now(Reason::TargetAppeared),
         Some(ready) if !ready.is_true() => Due::Over(at),
         _ => at.map_or(Due::Never, Due::At),
     }
@@ -149,19 +158,46 @@ pub fn next_after(refresh: &Refresh, uid: &str, synced_at: Timestamp) -> Option<
 
 /// Whether the target is there with the data that was written. Policies differ in what they promise about it.
 fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
-    match (plan.target.creation, seen.target) {
-        (CreationPolicy::Orphan | CreationPolicy::None, _) => None,
-        (CreationPolicy::Merge, None) => (!awaits_target(plan, seen)).then_some(Reason::TargetMissing),
-        (_, None) => (!last_said(seen, [SECRET_DELETED, RESOURCE_DELETED])).then_some(Reason::TargetMissing),
-        (_, Some(target)) if !target.intact => Some(Reason::TargetDrifted),
-        // Without its own owner label, a Secret would stay behind when the target is renamed.
-        (CreationPolicy::Owner, Some(target))
-            if target.owner_uid.as_deref() != Some(seen.uid) || target.created_by.as_deref() != Some(seen.label) =>
-        {
-            Some(Reason::TargetDrifted)
+    let Some(target) = seen.target else { return is_missing(plan, seen).then_some(Reason::TargetMissing) };
+    let is_owned = target.owner_uid.as_deref() == Some(seen.uid);
+    let has_drifted = match plan.target.creation {
+        CreationPolicy::Orphan | CreationPolicy::None => false,
+        // There was nothing to write, and it is another's.
+        _ if !is_owned && was_retained(seen) => false,
+        // Made by another ExternalSecret, or written by this one before it could say so.
+        CreationPolicy::Merge if last_said(seen, [SECRET_MISSING, RESOURCE_MISSING]) => {
+            return Some(Reason::TargetAppeared);
         }
-        _ => None,
+        // Without its own owner label, a Secret would stay behind when the target is renamed.
+        CreationPolicy::Owner => !target.intact || !is_owned || target.created_by.as_deref() != Some(seen.label),
+        CreationPolicy::Merge | CreationPolicy::CreateOrMerge => match seen.part {
+            Some(Part::Whole) => false,
+            // A value that another ExternalSecret has put there stays: both would write it in turns for ever.
+            Some(Part::Changed) | None => !target.intact,
+            Some(Part::Gone) => true,
+        },
+    };
+    has_drifted.then_some(Reason::TargetDrifted)
+}
+
+/// Whether there should be a target.
+fn is_missing(plan: &Plan, seen: &Seen<'_>) -> bool {
+    match plan.target.creation {
+        CreationPolicy::Orphan | CreationPolicy::None => false,
+        _ if was_retained(seen) => false,
+        CreationPolicy::Merge => !awaits_target(plan, seen),
+        CreationPolicy::Owner | CreationPolicy::CreateOrMerge => !last_said(seen, [SECRET_DELETED, RESOURCE_DELETED]),
     }
+}
+
+/// What the Go operator says of a target that it retained.
+const RETAINED_BY_GO: &str = "secret retained due to DeletionPolicy=Retain";
+
+/// Whether the last refresh of this very spec found nothing at the provider, and left the target as it was.
+fn was_retained(seen: &Seen<'_>) -> bool {
+    let says = |message: &str| message.starts_with(seen.retained) || message == RETAINED_BY_GO;
+    seen.status.synced_resource_version.as_deref() == Some(seen.version)
+        && condition::find(&seen.status.conditions, READY).is_some_and(|ready| ready.is_true() && says(&ready.message))
 }
 
 fn last_said(seen: &Seen<'_>, reasons: [&str; 2]) -> bool {

@@ -100,7 +100,7 @@ async fn delete_if<K: Kind>(
         let params = DeleteParams { preconditions: Some(very(&seen)), ..DeleteParams::default() };
         match api.delete(key.name(), &params).await {
             Ok(_) => {
-                kind.objects().forget(key);
+                kind.objects().deleted_by_us(key);
                 return Ok(Removal::Deleted);
             }
             Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(Removal::Absent),

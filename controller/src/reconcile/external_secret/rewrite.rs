@@ -163,6 +163,16 @@ mod tests {
     }
 
     #[test]
+    fn null_is_merged_as_an_object_without_members() {
+        let merge = json!([{"merge": {}}]);
+        let values = [("one", r#"{"k":"1"}"#), ("two", " null\n")];
+        assert_eq!(rewritten(merge.clone(), &values).expect("merged"), pairs(&[("k", "1")]));
+        assert_eq!(rewritten(merge, &[("one", "null")]).expect("merged"), pairs(&[]));
+        let kept = json!([{"merge": {"strategy": "JSON", "into": "all"}}]);
+        assert_eq!(rewritten(kept, &[("one", "null")]).expect("merged")[0], ("all".to_owned(), "{}".to_owned()));
+    }
+
+    #[test]
     fn errors_name_the_operation_and_never_the_value() {
         let operations = json!([{"regexp": {"source": "a", "target": "b"}}, {"merge": {}}]);
         let error = rewritten(operations, &[("x", "canary")]).expect_err("not JSON").to_string();

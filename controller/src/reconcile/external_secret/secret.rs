@@ -32,7 +32,7 @@ use crate::{
     engine::ObjectKey,
     error::{Code, Error},
     provider::Values,
-    reconcile::managed::{Managed, ManagedObjects},
+    reconcile::managed::{Managed, ManagedObjects, digests::Digests},
     secret_bytes::SecretBytes,
 };
 
@@ -95,6 +95,10 @@ impl Kind for Secrets<'_> {
             && known.intact
             && known.settled_as == Some(wanted)
             && known.data_hash == data_hash(&desired.content.data)
+    }
+
+    fn content(&self, desired: &Desired) -> Digests {
+        Digests::new(&desired.content.data)
     }
 
     fn make(&self, desired: &Desired) -> Result<Secret, Error> {

@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::{
     adoption::{Adoption, State},
     desired::{Author, Desired, WrittenBy},
+    fights::Opponents,
     kind::{Changes, Kind},
     knowledge::Knowledge,
 };
@@ -40,6 +41,8 @@ pub enum Written {
         adoption: Option<Adoption>,
         /// Whether anything but the annotation changed that tells what is there.
         repairs: bool,
+        /// Who wrote what was changed.
+        opponents: Opponents,
     },
     Unchanged,
     /// creationPolicy Merge, and there is nothing to merge into.
@@ -83,12 +86,14 @@ pub async fn write<K: Kind>(
     terms: &Terms<'_, impl Permit>,
 ) -> Result<Written, Error> {
     let wanted = kind.wanted(&desired);
+    let user = ObjectKey::new(&desired.author.namespace, &desired.author.name);
     let news = kind.objects().find(&kind.key(&desired.target));
     let known = news.as_deref().or(known);
     if terms.settled && known.is_some_and(|known| kind.is_met(&desired, wanted, known)) {
         return Ok(Written::Unchanged);
     }
     if desired.creation == CreationPolicy::None {
+        kind.ctx().shares.forget(&user);
         kind.claim(&desired.author, &desired.target).await?;
         return Ok(Written::Unchanged);
     }
@@ -127,6 +132,8 @@ pub async fn write<K: Kind>(
                     None => object,
                 };
                 let managed = kind.managed(&object).settled_as(wanted);
+                // First, or what was ours until now would be missed.
+                note_share(kind, &user, &desired, &managed);
                 kind.objects().record(&kind.key(&desired.target), managed);
                 return Ok(written);
             }
@@ -151,6 +158,15 @@ fn meet_obstacle<K: Kind>(kind: &K, desired: &Desired, existing: &ObjectMeta, er
     if stands.contains(&error.code()) {
         let user = ObjectKey::new(&desired.author.namespace, &desired.author.name);
         obstacles.met(&user, &kind.key(&desired.target), existing);
+    }
+}
+
+fn note_share<K: Kind>(kind: &K, user: &ObjectKey, desired: &Desired, written: &Managed) {
+    let shares = &kind.ctx().shares;
+    if desired.is_whole() {
+        shares.forget(user);
+    } else {
+        shares.set(user, &kind.key(&desired.target), written, &kind.content(desired));
     }
 }
 
@@ -215,6 +231,7 @@ async fn apply<K: Kind>(
     } else if !is_as_left(&kind.managed(existing), desired) {
         terms.knowledge.confirm().await?;
     }
+    let opponents = Opponents::of(&desired.manager(), existing.meta(), &changes, added(&patch, &changes));
     let state = State { intact: kind.managed(existing).intact, settled: terms.settled };
     let adoption = Adoption::of(desired, existing.meta(), state, changes);
     if kind.ctx().settings.refuse_adoption
@@ -226,7 +243,7 @@ async fn apply<K: Kind>(
     let patched = send(kind, desired, patch).await?;
     // The API server may make the same of it again, such as the defaults that were taken out.
     let same = patched.meta().resource_version == existing.meta().resource_version;
-    Ok((if same { Written::Unchanged } else { Written::Updated { adoption, repairs } }, patched))
+    Ok((if same { Written::Unchanged } else { Written::Updated { adoption, repairs, opponents } }, patched))
 }
 
 async fn send<K: Kind>(kind: &K, desired: &Desired, patch: Value) -> Result<K::Object, Error> {
@@ -246,6 +263,12 @@ fn repairs(patch: &Value) -> bool {
     holds(Some(patch), &["metadata"])
         || holds(metadata, &["uid", "resourceVersion", "annotations"])
         || holds(metadata.and_then(|metadata| metadata.get("annotations")), &[DATA_HASH_ANNOTATION])
+}
+
+/// Keys of data that are not there yet.
+fn added(patch: &Value, changes: &Changes) -> Vec<String> {
+    let keys = patch.get("data").and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key);
+    keys.filter(|key| !changes.removed.contains(key) && !changes.replaced.contains(key)).cloned().collect()
 }
 
 /// Whether nobody else had a hand in the target since this ExternalSecret wrote it.

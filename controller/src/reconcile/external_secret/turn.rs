@@ -6,7 +6,7 @@ use std::{
 };
 
 use api::{
-    external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
+    external_secret::{CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
     hash::owner_label,
     names::event_reason,
     plan::{Plan, Refresh},
@@ -18,12 +18,14 @@ use super::{
     MISTAKES_TOLD, cleanup,
     desired::Author,
     fetch::{self, Fetched},
+    fights::{Fights, Verdict},
     kind::Kind,
     knowledge::Knowledge,
     missing::Missing,
     refresh::{self, Due, Reason, Seen},
     render::{self, Content},
     secret::Secrets,
+    shares::Part,
     sources,
     status::{self, Told},
     stores,
@@ -33,7 +35,7 @@ use super::{
 };
 use crate::{
     ctx::Ctx,
-    engine::{Lane, ObjectKey, object::Watched, run::Next},
+    engine::{Lane, ObjectKey, cache::Versioned as _, object::Watched, run::Next},
     error::{Class, Code, Error},
     provider::Values,
     reconcile::{guard::wiring as guard, managed::Managed},
@@ -59,6 +61,7 @@ const AWAITED: Duration = Duration::from_mins(10);
 pub struct Turn<'a> {
     pub ctx: &'a Ctx,
     pub missing: &'a Missing,
+    pub fights: &'a Fights,
     pub key: &'a ObjectKey,
     pub object: &'a Watched<ExternalSecret>,
     /// When it was asked for: what was read since is new enough.
@@ -112,10 +115,21 @@ impl Turn<'_> {
             version: &version,
             status: &before,
             target: known.as_deref(),
+            part: known.as_deref().and_then(|known| self.part(kind, plan, known)),
+            binds: K::BINDS,
+            retained: K::RETAINED,
             templates_are_newer: self.ctx.sources.are_newer(self.key),
             stores_are_newer: self.ctx.users.is_outdated(self.key, before.refresh_time.as_ref().map(|time| time.0)),
         };
-        let reason = match self.due(kind, plan, &seen, now).await {
+        let due = self.due(kind, plan, &seen, now).await;
+        if let Some(known) = known.as_deref().filter(|known| !known.intact)
+            && seen.part == Some(Part::Whole)
+            && !matches!(due, Ok(Due::Now(_)) | Err(_))
+            && let Err(error) = self.renew(kind, plan, known).await
+        {
+            return self.fail(error).await;
+        }
+        let reason = match due {
             Ok(Due::Now(reason)) => reason,
             Ok(Due::At(at)) => return Ok(until(at, now)),
             Ok(Due::Never) if refresh::awaits_target(plan, &seen) => return Ok(Next::After(AWAITED)),
@@ -128,6 +142,10 @@ impl Turn<'_> {
             Err(error) => return self.fail(error).await,
         };
         tracing::debug!(key = %self.key, ?reason, "refreshing");
+        let contested = match self.verdict(reason, &seen) {
+            Verdict::Wait(wait) => return Ok(Next::Postponed(wait)),
+            verdict => verdict == Verdict::RepairAndTell,
+        };
         let settled = before.synced_resource_version.as_deref() == Some(&version);
         if !settled {
             self.tell_ignored(spec);
@@ -135,7 +153,7 @@ impl Turn<'_> {
         let Some(place) = self.ctx.templates.place(self.key, !settled) else { return Ok(Next::Postponed(CROWDED)) };
         let (sources, stores) = (self.ctx.sources.seen(self.key), self.ctx.users.seen(self.key));
         let refreshed = match self.check_templates(spec) {
-            Ok(()) => self.refresh(kind, plan, &place, known.as_deref(), settled).await,
+            Ok(()) => self.refresh(kind, plan, &place, known.as_deref(), settled, contested).await,
             Err(error) => Err(error),
         };
         let (told, rendered_from) = match refreshed {
@@ -143,6 +161,7 @@ impl Turn<'_> {
             Err(error) => return self.failed(kind, plan, error).await,
         };
         self.ctx.users.settle(self.key, stores);
+        self.fights.repaired(self.key, contested);
         self.ctx.sources.settle(self.key, sources);
         self.ctx.sources.settle(self.key, rendered_from);
         if settled && reason.is_drift() && matches!(told, Told::Synced { repaired: true, .. }) {
@@ -151,6 +170,28 @@ impl Turn<'_> {
         let after = self.ctx.generic.reasons(&spec.target, status::after(&before, &told, &version, now));
         status::write(self.ctx, self.key, self.uid(), &after).await?;
         Ok(self.next(&plan.refresh, &told, now))
+    }
+
+    /// What became of what is this ExternalSecret's in a target that it shares with others.
+    fn part<K: Kind>(&self, kind: &K, plan: &Plan, known: &Managed) -> Option<Part> {
+        let is_shared = matches!(plan.target.creation, CreationPolicy::Merge | CreationPolicy::CreateOrMerge);
+        let target = kind.key(&plan.target.name);
+        // What others write there is what is rendered.
+        let mut sources =
+            plan.target.template.iter().flat_map(|shape| &shape.template_from).filter_map(|from| {
+                if kind.resource().is_none() { from.secret.as_ref() } else { from.config_map.as_ref() }
+            });
+        let is_source = sources.any(|source| source.name == plan.target.name);
+        (is_shared && !is_source).then(|| self.ctx.shares.part(self.key, &target, known)).flatten()
+    }
+
+    /// Whether drift is to be repaired now.
+    fn verdict(&self, reason: Reason, seen: &Seen<'_>) -> Verdict {
+        if !reason.is_drift() {
+            return Verdict::Repair;
+        }
+        let version = seen.target.map_or(0, Managed::version);
+        self.fights.judge(self.key, seen.version, version, Instant::now())
     }
 
     /// Whether a refresh is due, and whether the stores may be used until then.
@@ -223,11 +264,12 @@ impl Turn<'_> {
         place: &Place,
         known: Option<&Managed>,
         settled: bool,
+        contested: bool,
     ) -> Result<(Told, sources::Seen), Error> {
         let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
         let fetched = fetch::fetch(self.ctx, place, self.key, plan, self.since, self.lane).await?;
         let Fetched { values, missing, gone, searched } = fetched;
-        let before = Before { known, settled, gone: &gone, edited: self.is_edited(), knowledge: &knowledge };
+        let before = Before { known, settled, gone: &gone, edited: self.is_edited(), contested, knowledge: &knowledge };
         let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
         let done = self.put(kind, plan, place, values, &before).await;
         // What is held is not left out.

@@ -3,13 +3,21 @@
 use std::collections::BTreeSet;
 
 use api::{
-    external_secret::{CreationPolicy, DeletionPolicy},
-    names::{event_reason, field_manager},
+    condition,
+    external_secret::{CreationPolicy, DeletionPolicy, ExternalSecretStatus},
+    hash::owner_label,
+    names::{
+        DATA_HASH_ANNOTATION, OWNER_LABEL, condition_reason::RESOURCE_SYNCED, condition_type::READY, event_reason,
+        field_manager,
+    },
     plan::{Fetch, Plan},
 };
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 use super::{
     desired::{Desired, WrittenBy},
+    fights::Opponents,
     kind::Kind,
     knowledge::Knowledge,
     removal::{self, Removal},
@@ -20,6 +28,7 @@ use super::{
     turn::Turn,
 };
 use crate::{
+    engine::cache::Versioned as _,
     error::{Code, Error},
     reconcile::{
         guard::{
@@ -39,6 +48,8 @@ pub struct Before<'a> {
     pub gone: &'a [usize],
     /// Spec or templates have changed since the target was in step.
     pub edited: bool,
+    /// Whether the user is to be told who changes the target again and again.
+    pub contested: bool,
     pub knowledge: &'a Knowledge<'a>,
 }
 
@@ -64,8 +75,16 @@ impl Turn<'_> {
         let written = target::write(kind, desired, before.known, &terms).await?;
         let repaired = matches!(written, Written::Created | Written::Updated { repairs: true, .. });
         match written {
-            Written::Created => self.note(event_reason::CREATED, format!("{what} created")),
-            Written::Updated { adoption, .. } => {
+            Written::Created => {
+                if before.contested {
+                    self.warn(event_reason::CONTESTED, Opponents::default().note(&what));
+                }
+                self.note(event_reason::CREATED, format!("{what} created"));
+            }
+            Written::Updated { adoption, opponents, .. } => {
+                if before.contested {
+                    self.warn(event_reason::CONTESTED, opponents.note(&what));
+                }
                 if let Some(adoption) = adoption {
                     self.warn(event_reason::ADOPTED, adoption.note(&what));
                 }
@@ -99,8 +118,16 @@ impl Turn<'_> {
                 let secrets = Secrets { ctx: self.ctx, namespace: self.key.namespace() };
                 self.delete_others(&secrets, None, plan, &permit, knowledge).await?;
             }
+            let is_unknown = self.was_no_secret() && self.ctx.generic.suspect(self.key);
+            let mut deleted = 0;
             for objects in self.ctx.generic.others(self.ctx, self.key, kind.resource()) {
-                self.delete_others(&objects, None, plan, &permit, knowledge).await?;
+                // What is not listed, or not permitted to be, cannot be told apart.
+                if objects.watch.is_listed().await {
+                    deleted += self.delete_others(&objects, None, plan, &permit, knowledge).await?;
+                }
+            }
+            if is_unknown && deleted == 0 && kind.resource().is_none() {
+                self.warn(event_reason::FORMER_TARGET_UNKNOWN, self.former_unknown());
             }
         }
         self.ctx.generic.settle(self.key);
@@ -114,14 +141,28 @@ impl Turn<'_> {
         plan: &Plan,
         permit: impl Fn() -> Result<(), Error> + Sync,
         knowledge: &Knowledge<'_>,
-    ) -> Result<(), Error> {
-        for name in removal::delete_others(kind, &self.author(), keep, permit, knowledge).await? {
+    ) -> Result<usize, Error> {
+        let deleted = removal::delete_others(kind, &self.author(), keep, permit, knowledge).await?;
+        for name in &deleted {
             let now =
                 plan.target.manifest.as_ref().map_or("secret".to_owned(), |manifest| manifest.kind.to_lowercase());
             let note = format!("{} \"{name}\" deleted: the target is now {now} \"{}\"", kind.noun(), plan.target.name);
             self.note(event_reason::DELETED, note);
         }
-        Ok(())
+        Ok(deleted.len())
+    }
+
+    /// Whether it was last synced to an object of another kind.
+    fn was_no_secret(&self) -> bool {
+        let status: ExternalSecretStatus = self.object.status();
+        condition::find(&status.conditions, READY).is_some_and(|ready| ready.reason == RESOURCE_SYNCED)
+    }
+
+    fn former_unknown(&self) -> String {
+        let label = owner_label(self.key.namespace(), self.key.name());
+        format!(
+            "the target was no Secret before the controller was started, and its kind is not known any more; delete what is              left of it: an object with the label {OWNER_LABEL}={label}"
+        )
     }
 
     /// Nothing is left at the provider, and what that means for the target; `None`: it is written all the same.
@@ -188,6 +229,28 @@ impl Turn<'_> {
     ) -> Result<(), Refusal> {
         let going = Going { gone: before.gone, removed, ours, edited: before.edited };
         guard::permit(self.ctx, self.key, plan, &going)
+    }
+
+    /// Others have changed what is theirs in a target that is shared: only the annotation must follow, that tells what is
+    /// there. One that changed again meanwhile brings the next turn.
+    pub(super) async fn renew<K: Kind>(&self, kind: &K, plan: &Plan, known: &Managed) -> Result<(), Error> {
+        let name = &plan.target.name;
+        let patch = json!({"metadata": {
+            "uid": known.uid(),
+            "resourceVersion": known.version().to_string(),
+            "annotations": {DATA_HASH_ANNOTATION: known.data_hash},
+        }});
+        let params = PatchParams { field_manager: Some(field_manager(self.key.name())), ..PatchParams::default() };
+        match kind.api().patch(name, &params, &Patch::Merge(patch)).await {
+            Ok(object) => {
+                let mut managed = kind.managed(&object);
+                managed.settled_as = known.settled_as;
+                kind.objects().record(&kind.key(name), managed);
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => Ok(()),
+            Err(error) => Err(kind.failed("updating", name, &error)),
+        }
     }
 
     /// Marks a target that was not written. Whatever keeps the mark off keeps nothing else from being told.

@@ -11,7 +11,7 @@ use kube::{
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::Managed;
+use super::{Managed, digests::Digests};
 use crate::{engine::object::Metadata, secret_bytes::SecretBytes};
 
 /// See the module documentation.
@@ -30,8 +30,8 @@ pub trait Content: Debug + 'static {
 
     fn kind(kind: &Self::Kind) -> &<Self::Of as Resource>::DynamicType;
 
-    /// Metadata and the hash of the content.
-    fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Metadata, String), D::Error>;
+    /// Metadata, and what is kept of the content.
+    fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(ObjectMeta, Managed), D::Error>;
 }
 
 /// The data of a Secret.
@@ -48,7 +48,7 @@ impl Content for SecretData {
         kind
     }
 
-    fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Metadata, String), D::Error> {
+    fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(ObjectMeta, Managed), D::Error> {
         #[derive(Deserialize)]
         struct Wire {
             metadata: Metadata,
@@ -59,7 +59,11 @@ impl Content for SecretData {
         // Wrapped so that the decoded values are wiped when they are dropped below.
         let data: BTreeMap<String, SecretBytes> =
             data.unwrap_or_default().into_iter().map(|(key, value)| (key, SecretBytes::new(value.0))).collect();
-        Ok((metadata, data_hash(&data)))
+        let meta = metadata.into_object_meta();
+        let managed = Managed::new(&meta, data_hash(&data), || {
+            Digests::new(data.iter().map(|(key, value)| (key, value.expose())))
+        });
+        Ok((meta, managed))
     }
 }
 
@@ -88,7 +92,7 @@ impl Content for AnyContent {
         &kind.0
     }
 
-    fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Metadata, String), D::Error> {
+    fn decode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(ObjectMeta, Managed), D::Error> {
         #[derive(Deserialize)]
         struct Wire {
             metadata: Metadata,
@@ -98,13 +102,24 @@ impl Content for AnyContent {
             data: Option<Value>,
         }
         let Wire { metadata, spec, data } = Wire::deserialize(deserializer)?;
-        Ok((metadata, hash_of(spec.as_ref(), data.as_ref())))
+        let (meta, spec, data) = (metadata.into_object_meta(), spec.as_ref(), data.as_ref());
+        let managed = Managed::new(&meta, hash_of(spec, data), || digests_of(spec, data));
+        Ok((meta, managed))
     }
 }
 
 /// The hash of an object that is no Secret.
 pub fn hash_of(spec: Option<&Value>, data: Option<&Value>) -> String {
-    content_hash(spec.or(data).unwrap_or(&Value::Null))
+    content_hash(content_of(spec, data))
+}
+
+/// Its values, by their paths.
+pub fn digests_of(spec: Option<&Value>, data: Option<&Value>) -> Digests {
+    Digests::of_tree(content_of(spec, data))
+}
+
+fn content_of<'a>(spec: Option<&'a Value>, data: Option<&'a Value>) -> &'a Value {
+    spec.or(data).unwrap_or(&Value::Null)
 }
 
 impl<C> Clone for Hashed<C> {
@@ -115,9 +130,7 @@ impl<C> Clone for Hashed<C> {
 
 impl<'de, C: Content> Deserialize<'de> for Hashed<C> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (metadata, hash) = C::decode(deserializer)?;
-        let meta = metadata.into_object_meta();
-        let managed = Managed::new(&meta, hash);
+        let (meta, managed) = C::decode(deserializer)?;
         let meta = ObjectMeta {
             name: meta.name,
             namespace: meta.namespace,

@@ -25,7 +25,7 @@ fn applied(secrets: &ManagedObjects, secret: HashedSecret) {
 fn watched() -> (ManagedObjects, Arc<Mutex<Vec<ObjectKey>>>) {
     let woken = Arc::new(Mutex::new(Vec::new()));
     let sink = woken.clone();
-    (ManagedObjects::new(move |key| sink.lock().expect("lock").push(key.clone())), woken)
+    (ManagedObjects::new(move |key, _| sink.lock().expect("lock").push(key.clone())), woken)
 }
 
 #[test]

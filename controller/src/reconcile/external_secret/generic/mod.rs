@@ -14,6 +14,7 @@ use api::{
     external_secret::{ExternalSecretStatus, Manifest, Target as TargetSpec},
     names::{condition_reason, condition_type::READY},
 };
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Client, api::ApiResource};
 
 pub use self::objects::Objects;
@@ -22,6 +23,7 @@ use crate::{
     ctx::Ctx,
     engine::ObjectKey,
     error::{Code, Error},
+    reconcile::managed::Change,
 };
 
 /// What targets that are no Secrets need between reconciles.
@@ -32,14 +34,14 @@ pub struct Generic {
 }
 
 impl Generic {
-    /// `wake` is called with an ExternalSecret whose target is not what it wrote. `namespace`: empty for all.
+    /// `changed` is called with an ExternalSecret, its target, and what became of it. `namespace`: empty for all.
     pub fn new(
         client: Client,
         enabled: bool,
         namespace: &str,
-        wake: impl Fn(&ObjectKey) + Send + Sync + 'static,
+        changed: impl Fn(&ObjectKey, &ObjectKey, Change<'_>) + Send + Sync + 'static,
     ) -> Self {
-        let watches = Watches::new(client.clone(), namespace, wake);
+        let watches = Watches::new(client.clone(), namespace, changed);
         Self { enabled, kinds: Kinds::new(client), watches }
     }
 
@@ -53,9 +55,17 @@ impl Generic {
         self.watches.leave(user);
     }
 
+    /// The ExternalSecret, which was last synced to an object that is no Secret, may have written it before this process began:
+    /// ConfigMaps are looked at then. False if it is known what it wrote.
+    pub fn suspect(&self, user: &ObjectKey) -> bool {
+        self.enabled && self.watches.suspect(user, &ApiResource::erase::<ConfigMap>(&()))
+    }
+
     /// Nothing is left of what the ExternalSecret wrote of other kinds than it writes now, or shall stay.
     pub fn settle(&self, user: &ObjectKey) {
-        self.watches.settle(user);
+        if self.enabled {
+            self.watches.settle(user);
+        }
     }
 
     /// The kind that a manifest names, as a target of `user` with the name of `target`.

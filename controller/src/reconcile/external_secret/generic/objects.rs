@@ -22,7 +22,7 @@ use crate::{
             desired::{Author, Desired},
             kind::{Changes, Kind},
         },
-        managed::{Managed, ManagedObjects},
+        managed::{Managed, ManagedObjects, digests::Digests, hashed::digests_of},
     },
 };
 
@@ -95,6 +95,11 @@ impl Kind for Objects<'_> {
         let owned = !desired.is_owner()
             || (known.owner_uid.as_ref() == Some(&desired.author.uid) && known.created_by.is_some());
         owned && known.intact && known.settled_as == Some(wanted)
+    }
+
+    fn content(&self, desired: &Desired) -> Digests {
+        let object = self.shape(desired).object().unwrap_or_default();
+        digests_of(object.get("spec"), object.get("data"))
     }
 
     fn make(&self, desired: &Desired) -> Result<DynamicObject, Error> {

@@ -22,7 +22,7 @@ use crate::{
         watch::{Scope, Sink, Synced, follow},
     },
     reconcile::managed::{
-        self, ManagedObjects,
+        self, Change, ManagedObjects,
         hashed::{HashedObject, Named},
     },
 };
@@ -30,14 +30,14 @@ use crate::{
 /// How long a reconcile waits for the first list of a kind: longer than a list takes, shorter than anybody's patience.
 const FIRST_LIST: Duration = Duration::from_secs(5);
 
-type Wake = dyn Fn(&ObjectKey) + Send + Sync;
+type Changed = dyn Fn(&ObjectKey, &ObjectKey, Change<'_>) + Send + Sync;
 
 /// See the module documentation.
 pub struct Watches {
     client: Client,
     /// Empty for all.
     namespace: String,
-    wake: Arc<Wake>,
+    changed: Arc<Changed>,
     index: Arc<Mutex<Index>>,
 }
 
@@ -50,6 +50,8 @@ struct Index {
     authors: HashMap<(ApiResource, ObjectKey), HashSet<ObjectKey>>,
     /// ExternalSecret → kinds that it wrote before, of which something may be left.
     former: HashMap<ObjectKey, HashSet<ApiResource>>,
+    /// ExternalSecrets of which this process knows what they wrote before.
+    known: HashSet<ObjectKey>,
 }
 
 /// One kind.
@@ -64,9 +66,13 @@ pub struct Watch {
 }
 
 impl Watches {
-    /// `wake` is called with an ExternalSecret whose target is not what it wrote.
-    pub fn new(client: Client, namespace: &str, wake: impl Fn(&ObjectKey) + Send + Sync + 'static) -> Self {
-        Self { client, namespace: namespace.to_owned(), wake: Arc::new(wake), index: Arc::default() }
+    /// `changed` is called with an ExternalSecret, its target, and what became of it.
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        changed: impl Fn(&ObjectKey, &ObjectKey, Change<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Self { client, namespace: namespace.to_owned(), changed: Arc::new(changed), index: Arc::default() }
     }
 
     /// `user` writes this object, and no other. Returns the watch of its kind, begun if need be.
@@ -89,9 +95,24 @@ impl Watches {
         lock(&self.index).unlink(user, None);
     }
 
+    /// `user` may have written objects of this kind before this process began; false if it is known what it wrote.
+    pub fn suspect(&self, user: &ObjectKey, kind: &ApiResource) -> bool {
+        let mut index = lock(&self.index);
+        if index.known.contains(user) {
+            return false;
+        }
+        if !index.kinds.contains_key(kind) {
+            let watch = self.begin(kind);
+            index.kinds.insert(kind.clone(), watch);
+        }
+        index.former.entry(user.clone()).or_default().insert(kind.clone());
+        true
+    }
+
     /// Nothing is left of what `user` wrote of other kinds, or shall stay.
     pub fn settle(&self, user: &ObjectKey) {
         let mut index = lock(&self.index);
+        index.known.insert(user.clone());
         if index.former.remove(user).is_some() {
             index.end_unused();
         }
@@ -101,6 +122,7 @@ impl Watches {
     pub fn forget(&self, user: &ObjectKey) {
         self.leave(user);
         self.settle(user);
+        lock(&self.index).known.remove(user);
     }
 
     /// Every kind that somebody writes or has written lately, but for one.
@@ -111,11 +133,11 @@ impl Watches {
     }
 
     fn begin(&self, kind: &ApiResource) -> Arc<Watch> {
-        let (index, wake, of) = (Arc::downgrade(&self.index), self.wake.clone(), kind.clone());
-        let drifted = move |object: &ObjectKey| {
+        let (index, changed, of) = (Arc::downgrade(&self.index), self.changed.clone(), kind.clone());
+        let drifted = move |object: &ObjectKey, change: Change<'_>| {
             let Some(index) = index.upgrade() else { return };
             let authors = lock(&index).authors.get(&(of.clone(), object.clone())).cloned();
-            authors.iter().flatten().for_each(|author| wake(author));
+            authors.iter().flatten().for_each(|author| changed(author, object, change));
         };
         let stop = CancellationToken::new();
         let watch = Arc::new(Watch {
@@ -242,7 +264,7 @@ mod tests {
         let woken: Arc<Mutex<Vec<ObjectKey>>> = Arc::default();
         let sink = woken.clone();
         let client = fixture::kube_client(|_| (404, serde_json::json!({})));
-        (Watches::new(client, "", move |user| lock(&sink).push(user.clone())), woken)
+        (Watches::new(client, "", move |user, _, _| lock(&sink).push(user.clone())), woken)
     }
 
     #[tokio::test]

@@ -47,7 +47,18 @@ fn managed(intact: bool, owner: &str) -> Managed {
 const NOW: &str = "2026-01-01T12:00:00Z";
 
 fn seen<'a>(uid: &'a str, status: &'a ExternalSecretStatus, target: Option<&'a Managed>) -> Seen<'a> {
-    Seen { uid, label: LABEL, version: "1-x", status, target, templates_are_newer: false, stores_are_newer: false }
+    Seen {
+        uid,
+        label: LABEL,
+        version: "1-x",
+        status,
+        target,
+        part: None,
+        binds: true,
+        retained: "nothing",
+        templates_are_newer: false,
+        stores_are_newer: false,
+    }
 }
 
 fn verdict(plan: &Plan, status: &ExternalSecretStatus, target: Option<&Managed>) -> Due {
@@ -314,4 +325,69 @@ fn windows_hold_up_nothing_but_the_interval() {
     assert_eq!(due(&plan, &rendered, NOW.parse().expect("time")), Due::Now(Reason::TemplatesChanged));
     let moved = Seen { stores_are_newer: true, ..seen("uid", &synced, Some(&good)) };
     assert_eq!(due(&plan, &moved, NOW.parse().expect("time")), Due::Never, "values may not change now");
+}
+
+#[test]
+fn edits_beside_what_is_ours_are_no_drift_where_others_write_too() {
+    let synced = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
+    for creation in ["Merge", "CreateOrMerge"] {
+        for (intact, part, drifted) in [
+            (false, None, true),
+            (false, Some(Part::Whole), false),
+            (false, Some(Part::Changed), true),
+            (false, Some(Part::Gone), true),
+            (true, None, false),
+            (true, Some(Part::Whole), false),
+            (true, Some(Part::Changed), false),
+            (true, Some(Part::Gone), true),
+        ] {
+            let target = managed(intact, "another");
+            let seen = Seen { part, ..seen("uid", &synced, Some(&target)) };
+            let due = due(&plan("Periodic", creation, "1h"), &seen, NOW.parse().expect("time"));
+            assert_eq!(due == Due::Now(Reason::TargetDrifted), drifted, "{creation} {intact} {part:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_retained_for_want_of_values_is_not_asked_for_again() {
+    let mut retained = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
+    let (ours, theirs) = (managed(false, "uid"), managed(false, "another"));
+    for (message, version, target, expected) in [
+        ("nothing; it is retained", "1-x", None, None),
+        ("nothing; it is retained", "1-x", Some(&theirs), None),
+        ("nothing; it is retained", "1-x", Some(&ours), Some(Reason::TargetDrifted)),
+        (RETAINED_BY_GO, "1-x", None, None),
+        ("secret synced", "1-x", None, Some(Reason::TargetMissing)),
+        ("nothing; it is retained", "0-x", None, Some(Reason::TargetMissing)),
+    ] {
+        retained.conditions[0].message = message.into();
+        retained.synced_resource_version = Some(version.into());
+        let due = verdict(&plan("Periodic", "Owner", "1h"), &retained, target);
+        match expected {
+            Some(reason) => assert_eq!(due, Due::Now(reason), "{message} {version}"),
+            None => assert!(matches!(due, Due::At(_)), "{message} {version}: {due:?}"),
+        }
+    }
+}
+
+#[test]
+fn target_to_merge_into_that_is_there_by_now_is_written_whoever_made_it() {
+    let missing = status("2026-01-01T11:59:00Z", "1-x", "SecretMissing");
+    let another_s = managed(true, "another");
+    for policy in ["Periodic", "OnChange", "CreatedOnce"] {
+        let plan = plan(policy, "Merge", "1h");
+        assert_eq!(verdict(&plan, &missing, Some(&another_s)), Due::Now(Reason::TargetAppeared), "{policy}");
+        assert!(!matches!(verdict(&plan, &missing, None), Due::Now(_)), "{policy}");
+    }
+}
+
+#[test]
+fn failure_to_write_a_target_that_appeared_is_not_over_before_it_is_written() {
+    let mut failed = status("2026-01-01T11:59:00Z", "1-x", "SecretSyncedError");
+    failed.conditions[0].status = "False".into();
+    let (plan, target) = (plan("CreatedOnce", "Merge", "1h"), managed(true, "another"));
+    assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Now(Reason::TargetAppeared));
+    failed.binding = Some(api::external_secret::Binding { name: "es".into() });
+    assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Over(None));
 }
