@@ -6,6 +6,8 @@ use api::template_syntax::Limit;
 use clap::Parser;
 use runtime::flags;
 
+use crate::provider::aws::pace::Rate;
+
 /// Keeps Kubernetes Secrets in step with Vault, AWS and other secret stores.
 ///
 /// The cluster is found as kubectl finds it: KUBECONFIG, else ~/.kube/config, else the Pod's own ServiceAccount.
@@ -76,6 +78,11 @@ pub struct Args {
     /// Longest call of a backend, repeats included (a store's retrySettings). At most 60s: a reconcile makes several.
     #[arg(long, default_value = "30s", value_parser = timeout)]
     pub provider_call_timeout: Duration,
+    /// Calls per second of one store's identity to AWS, such as GetParameter=1000; may be repeated. The names, with what AWS
+    /// grants by default: GetSecretValue=10000, BatchGetSecretValue=100, DescribeSecret=40000, ListSecrets=100, GetParameter=40
+    /// (GetParameters and GetParametersByPath included), DescribeParameters=10, ListTagsForResource=10.
+    #[arg(long, value_name = "NAME=CALLS")]
+    pub aws_rate: Vec<Rate>,
     /// Hold deletions (deletionPolicy Delete and Merge) when a store has lost more than this share, in percent, of at least 10
     /// secrets that it served, within an hour; 0 or 100: never. docs/mass-deletion.md says how they go on.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]

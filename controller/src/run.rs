@@ -41,11 +41,11 @@ use crate::{
     events::Events,
     http::Timeouts,
     metrics::Metrics,
-    provider::{self, pool::Pool, reads::Demand},
+    provider::{self, aws::pace::Rates, pool::Pool, reads::Demand},
     reconcile::{
         external_secret::{
             ExternalSecrets, generic::Generic, obstacles::Obstacles, shares::Shares, source, sources::Sources,
-            wakes::Waker,
+            upcoming::Upcoming, wakes::Waker,
         },
         guard::Guard,
         managed::{self, Change, ManagedObjects, hashed::HashedSecret},
@@ -222,7 +222,10 @@ impl Parts {
             Demand::new(move |started| queue.waits_since(started))
         };
         let timeouts = Timeouts { connect: args.provider_connect_timeout, call: args.provider_call_timeout };
-        let opener = Arc::new(provider::Backends::from_env(metrics.provider.clone(), timeouts, demand));
+        let upcoming = Arc::new(Upcoming::new(external_secrets.clone()));
+        let rates = Rates::with(&args.aws_rate);
+        let opener = provider::Backends::from_env(metrics.provider.clone(), timeouts, demand, upcoming.clone(), rates);
+        let opener = Arc::new(opener);
         let limit = usize::try_from(args.vault_token_cache_size).unwrap_or(usize::MAX);
         let ctx = Ctx {
             settings: Settings {
@@ -251,7 +254,9 @@ impl Parts {
             metrics: metrics.clone(),
             client: client.clone(),
         };
-        Self { ctx: Arc::new(ctx), external_secrets, secret_stores, cluster_secret_stores, targets, wake, credentials }
+        let ctx = Arc::new(ctx);
+        upcoming.connect(&ctx);
+        Self { ctx, external_secrets, secret_stores, cluster_secret_stores, targets, wake, credentials }
     }
 
     /// Starts every watch that the flags ask for.

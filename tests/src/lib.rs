@@ -25,6 +25,7 @@
 
 mod admission;
 mod audit;
+mod aws_gate;
 mod bed;
 mod certificates;
 mod control_plane;
@@ -52,6 +53,7 @@ pub mod wait;
 
 pub use admission::Admission;
 pub use audit::ApiRequest;
+pub use aws_gate::{AwsGate, INSTANCE_KEY};
 pub use bed::{Bed, Output};
 pub use counts::{Mark, Requests};
 pub use failure::{Failure, Result};

@@ -59,7 +59,8 @@ impl Moto {
 
     /// The variables that lead a controller to this server.
     pub fn environment(&self) -> Vec<(String, String)> {
-        ["AWS_SECRETSMANAGER_ENDPOINT", "AWS_STS_ENDPOINT"].map(|name| (name.to_owned(), self.url.clone())).to_vec()
+        let names = ["AWS_SECRETSMANAGER_ENDPOINT", "AWS_SSM_ENDPOINT", "AWS_STS_ENDPOINT"];
+        names.map(|name| (name.to_owned(), self.url.clone())).to_vec()
     }
 
     /// Creates a secret, or gives it a new version that becomes `AWSCURRENT`.
@@ -81,12 +82,21 @@ impl Moto {
 
     /// Any action of Secrets Manager.
     pub async fn secrets_manager(&self, region: &str, action: &str, body: &Value) -> Result<Value> {
-        let credential = format!("Credential=bed/20000101/{region}/secretsmanager/aws4_request");
+        self.act(region, "secretsmanager", &format!("secretsmanager.{action}"), body).await
+    }
+
+    /// Any action of Parameter Store.
+    pub async fn parameter_store(&self, region: &str, action: &str, body: &Value) -> Result<Value> {
+        self.act(region, "ssm", &format!("AmazonSSM.{action}"), body).await
+    }
+
+    async fn act(&self, region: &str, service: &str, target: &str, body: &Value) -> Result<Value> {
+        let credential = format!("Credential=bed/20000101/{region}/{service}/aws4_request");
         let answer = self
             .http
             .post(&self.url)
             .header("User-Agent", OWN_AGENT)
-            .header("X-Amz-Target", format!("secretsmanager.{action}"))
+            .header("X-Amz-Target", target)
             .header("Authorization", format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=none"))
             .header("Content-Type", "application/x-amz-json-1.1")
             .body(body.to_string())
@@ -97,7 +107,7 @@ impl Moto {
         if status.is_success() {
             return Ok(serde_json::from_str(&text)?);
         }
-        Err(Failure::new(format!("moto {action}: {status}: {text}")))
+        Err(Failure::new(format!("moto {target}: {status}: {text}")))
     }
 
     /// This moment in the recording.
@@ -125,6 +135,8 @@ pub struct MotoRequest {
     pub access_key_id: String,
     /// JSON of the request, or the text of a form.
     pub body: Value,
+    /// Whether the SDK made it again because the answer before was a failure: moto has those under load.
+    pub is_repeat: bool,
 }
 
 impl Requests<MotoRequest> {
@@ -178,7 +190,9 @@ impl Recorded {
         let region = scope.nth(1).unwrap_or_default().to_owned();
         let service = scope.next().map_or_else(|| "sts".to_owned(), str::to_owned);
         let action = target.or_else(|| form_field(&text, "Action")).unwrap_or_default();
-        MotoRequest { service, action, region, access_key_id, body }
+        let attempt = self.header("amz-sdk-request");
+        let is_repeat = attempt.starts_with("attempt=") && !attempt.starts_with("attempt=1;");
+        MotoRequest { service, action, region, access_key_id, body, is_repeat }
     }
 
     fn text(&self) -> String {

@@ -110,6 +110,20 @@ impl Queue {
         waits(&state.interactive) || waits(&state.periodic)
     }
 
+    /// Keys that wait for a worker, at most `most` of them, what is taken next first, each with how fresh an answer must be.
+    pub fn next(&self, most: usize) -> Vec<(ObjectKey, Instant)> {
+        let state = self.state();
+        let keys = state.interactive.iter().map(|key| (key, Lane::Interactive));
+        let keys = keys.chain(state.periodic.iter().map(|key| (key, Lane::Periodic)));
+        let waiting = keys.filter_map(|(key, lane)| {
+            let item = state.items.get(key)?;
+            // Left behind by a promotion, or in a worker's hands.
+            let waiting = item.waiting.filter(|waiting| waiting.lane == lane && item.running.is_none())?;
+            Some((key.clone(), waiting.last))
+        });
+        waiting.take(most).collect()
+    }
+
     /// Asks for a key now, because something changed: failures before it do not count any more.
     pub fn add(&self, key: &ObjectKey, lane: Lane) {
         self.add_since(key, lane, Instant::now());

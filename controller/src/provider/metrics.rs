@@ -20,9 +20,18 @@ pub mod names {
     pub const VAULT_REVOKE_SELF: &str = "RevokeSelf";
 
     pub const AWS_SECRETS_MANAGER: &str = "AWS/SecretsManager";
+    pub const AWS_BATCH_GET: &str = "BatchGetSecretValue";
     pub const AWS_DESCRIBE: &str = "DescribeSecret";
     pub const AWS_GET: &str = "GetSecretValue";
     pub const AWS_LIST: &str = "ListSecrets";
+
+    pub const AWS_PARAMETER_STORE: &str = "AWS/ParameterStore";
+    /// In the singular, as the Go operator has it.
+    pub const AWS_DESCRIBE_PARAMETER: &str = "DescribeParameter";
+    pub const AWS_GET_PARAMETER: &str = "GetParameter";
+    pub const AWS_GET_PARAMETERS: &str = "GetParameters";
+    pub const AWS_LIST_TAGS: &str = "ListTagsForResource";
+    pub const AWS_PARAMETERS_BY_PATH: &str = "GetParametersByPath";
 }
 
 /// From what a backend of the same rack takes to the longest call that a flag allows.

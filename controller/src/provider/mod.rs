@@ -18,6 +18,7 @@ use crate::{
     secret_bytes::SecretBytes,
 };
 
+pub mod ahead;
 pub mod aws;
 pub mod breaker;
 pub mod fake;
@@ -33,6 +34,8 @@ pub mod vault;
 pub mod fixture;
 mod referent;
 
+use ahead::{Ahead, Waiting};
+use aws::pace::Rates;
 use identity::StoreHandle;
 use metrics::{BreakerGauge, ProviderMetrics};
 use reads::{Demand, Reads};
@@ -98,13 +101,22 @@ pub struct Backends {
     google: vault::Google,
     metrics: ProviderMetrics,
     demand: Demand,
+    waiting: Arc<dyn Waiting>,
 }
 
 impl Backends {
-    /// With the endpoints and the identity that the environment names. `demand`: who waits for a worker, so that reads are kept for them.
-    pub fn from_env(metrics: ProviderMetrics, timeouts: Timeouts, demand: Demand) -> Self {
+    /// With the endpoints and the identity that the environment names. `demand`: who waits for a worker, so that reads are
+    /// kept for them. `waiting`: what they will ask.
+    pub fn from_env(
+        metrics: ProviderMetrics,
+        timeouts: Timeouts,
+        demand: Demand,
+        waiting: Arc<dyn Waiting>,
+        rates: Rates,
+    ) -> Self {
         let aws = aws::Shared::new(aws::Endpoints::from_env(), aws::Pod::from_env()).with_call_timeout(timeouts.call);
-        Self { http: Clients::new(timeouts), aws, google: vault::Google::from_env(), metrics, demand }
+        let aws = aws.reaching(aws::Reach::from_env()).with_rates(rates);
+        Self { http: Clients::new(timeouts), aws, google: vault::Google::from_env(), metrics, demand, waiting }
     }
 }
 
@@ -125,7 +137,8 @@ impl pool::Opener for Backends {
             }
             ProviderRef::Aws(spec) => {
                 let reads = Reads::new(self.demand.clone());
-                Arc::new(aws::open(spec, store, access, &self.aws, &self.metrics, reads).await?)
+                let ahead = Ahead::new(self.waiting.clone(), store, access.scope());
+                aws::open(spec, store, access, &self.aws, &self.metrics, reads, ahead).await?
             }
             ProviderRef::Fake(spec) => Arc::new(fake::Fake::new(spec.clone())),
         })

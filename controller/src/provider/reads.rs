@@ -53,6 +53,9 @@ impl Demand {
     }
 }
 
+/// A result that is on its way to everybody who waits for it.
+pub type Pending<V> = Shared<BoxFuture<'static, Result<Arc<V>, Error>>>;
+
 /// See the module documentation.
 pub struct Reads<K, V> {
     inner: Arc<Mutex<Inner<K, V>>>,
@@ -69,7 +72,7 @@ struct Inner<K, V> {
 struct Read<V> {
     id: u64,
     started: Instant,
-    result: Shared<BoxFuture<'static, Result<Arc<V>, Error>>>,
+    result: Pending<V>,
 }
 
 impl<K, V> Reads<K, V> {
@@ -89,17 +92,22 @@ where
     where
         F: Future<Output = Result<V, Error>> + Send + 'static,
     {
-        let result = {
-            let mut inner = lock(&self.inner);
-            match inner.reads.get(&key).filter(|read| read.started >= since) {
-                Some(read) => read.result.clone(),
-                None => self.start(&mut inner, key, start()),
-            }
-        };
-        result.await
+        self.join(key, since, start).0.await
     }
 
-    fn start<F>(&self, inner: &mut Inner<K, V>, key: K, work: F) -> Shared<BoxFuture<'static, Result<Arc<V>, Error>>>
+    /// The same, begun at once; also says whether it is a new one.
+    pub fn join<F>(&self, key: K, since: Instant, start: impl FnOnce() -> F) -> (Pending<V>, bool)
+    where
+        F: Future<Output = Result<V, Error>> + Send + 'static,
+    {
+        let mut inner = lock(&self.inner);
+        match inner.reads.get(&key).filter(|read| read.started >= since) {
+            Some(read) => (read.result.clone(), false),
+            None => (self.start(&mut inner, key, start()), true),
+        }
+    }
+
+    fn start<F>(&self, inner: &mut Inner<K, V>, key: K, work: F) -> Pending<V>
     where
         F: Future<Output = Result<V, Error>> + Send + 'static,
     {

@@ -184,14 +184,11 @@ async fn aws_blocks_are_judged() -> Result {
                 Admitted,
             ),
             ("{provider: {aws: {service: SecretsManager, region: eu-nowhere-1}}}", Admitted),
+            ("{provider: {aws: {service: ParameterStore, region: eu-central-1}}}", Admitted),
             ("{provider: {aws: {service: SecretsManager, region: \"\"}}}", Refused(&["spec.provider.aws.region: is empty"])),
             (
                 "{provider: {aws: {service: SecretsManager, region: \"EU (Frankfurt)\"}}}",
                 Refused(&["spec.provider.aws.region: ", "eu-central-1"]),
-            ),
-            (
-                "{provider: {aws: {service: ParameterStore, region: eu-central-1}}}",
-                Refused(&["spec.provider.aws.service: ", "not supported by this build yet"]),
             ),
             ("{provider: {aws: {service: S3, region: eu-central-1}}}", Schema(&["spec.provider.aws.service"])),
             (

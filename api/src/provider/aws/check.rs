@@ -9,7 +9,7 @@ impl Check for Aws {
         let mut problems = self.upstream_problems(scope);
         problems.extend(self.region_problem());
         problems.extend(self.auth_problems());
-        problems.extend(self.not_yet());
+        problems.extend(self.not_possible());
         problems
     }
 
@@ -93,14 +93,13 @@ impl Aws {
         problems
     }
 
-    /// What this build cannot do yet.
-    fn not_yet(&self) -> Option<Problem> {
-        let name = match self.service {
-            AwsService::SecretsManager => return None,
-            AwsService::ParameterStore => "ParameterStore",
-            AwsService::CertificateManager => "CertificateManager",
-        };
-        Some(Problem::new("service", format!("{name} is not supported by this build yet"), "write SecretsManager"))
+    /// What this build cannot do.
+    fn not_possible(&self) -> Option<Problem> {
+        let is_it = self.service == AwsService::CertificateManager;
+        is_it.then(|| {
+            let what = "CertificateManager is not supported by this build";
+            Problem::new("service", what, "write SecretsManager or ParameterStore")
+        })
     }
 }
 

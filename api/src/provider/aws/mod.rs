@@ -1,4 +1,4 @@
-//! AWS: Secrets Manager (and, in the schema, Parameter Store and Certificate Manager).
+//! AWS: Secrets Manager and Parameter Store (and, in the schema, Certificate Manager).
 
 use std::collections::BTreeMap;
 

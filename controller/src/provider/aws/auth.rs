@@ -27,7 +27,7 @@ use aws_sdk_sts::{
 };
 use tokio::sync::Mutex;
 
-use super::{FIELD, fault};
+use super::{FIELD, Shared, fault};
 use crate::{
     error::{Code, Error},
     provider::identity::StoreHandle,
@@ -44,21 +44,13 @@ const DEFAULT_AUDIENCE: &str = "sts.amazonaws.com";
 /// Rest of life at which credentials are obtained anew: longer than any operation takes.
 const SPARE: Duration = Duration::from_mins(5);
 
-/// How old credentials may be that a check of the store calls good.
-const CHECKED: Duration = Duration::from_mins(1);
-
 /// Credentials of one identity, shared by all its clients.
 #[derive(Clone, Debug)]
 pub struct Credentials(Arc<Cached>);
 
 impl Credentials {
-    /// Makes sure that credentials can be had now.
+    /// Makes sure that credentials can be had: those at hand count until AWS refuses them.
     pub async fn check(&self) -> Result<(), Error> {
-        let mut held = self.0.held.lock().await;
-        if held.as_ref().is_some_and(|held| now().saturating_duration_since(held.obtained_at) > CHECKED) {
-            *held = None;
-        }
-        drop(held);
         self.obtain(FIELD).await.map(|_| ())
     }
 
@@ -70,7 +62,7 @@ impl Credentials {
 
     /// Obtains them anew next time: AWS refused them.
     pub async fn forget(&self) {
-        *self.0.held.lock().await = None;
+        self.0.last.lock().await.keys = None;
     }
 
     pub fn provider(&self) -> SharedCredentialsProvider {
@@ -93,22 +85,27 @@ pub async fn credentials(
     store: &StoreHandle,
     access: Arc<Access>,
     config: &SdkConfig,
-    sts_endpoint: Option<&str>,
+    shared: &Shared,
 ) -> Result<Credentials, Error> {
-    let sts = Sts::new(config, sts_endpoint);
+    let sts = Sts::new(config, shared.endpoints.sts.as_deref());
     let tags = session_tags(spec, store, access.scope());
     let account = spec.auth.jwt.as_ref().and_then(|jwt| jwt.service_account_ref.clone());
-    let origin = match (account, &spec.auth.secret_ref) {
-        (Some(account), _) => Origin::Account { field: format!("{FIELD}.auth.jwt.serviceAccountRef"), account },
-        (None, Some(keys)) => Origin::Keys(KeyRefs {
-            field: format!("{FIELD}.auth.secretRef"),
-            id: keys.access_key_id_secret_ref.as_ref(),
-            secret: keys.secret_access_key_secret_ref.as_ref(),
-            session_token: keys.session_token_secret_ref.as_ref(),
-        }),
-        (None, None) => Origin::Surroundings,
+    let mut credentials = match (account, &spec.auth.secret_ref) {
+        (Some(account), _) => {
+            let origin = Origin::Account { field: format!("{FIELD}.auth.jwt.serviceAccountRef"), account };
+            sts.credentials(origin, access, SESSION).await?
+        }
+        (None, Some(keys)) => {
+            let origin = Origin::Keys(KeyRefs {
+                field: format!("{FIELD}.auth.secretRef"),
+                id: keys.access_key_id_secret_ref.as_ref(),
+                secret: keys.secret_access_key_secret_ref.as_ref(),
+                session_token: keys.session_token_secret_ref.as_ref(),
+            });
+            sts.credentials(origin, access, SESSION).await?
+        }
+        (None, None) => shared.default_credentials(config).await?,
     };
-    let mut credentials = sts.credentials(origin, access, SESSION).await?;
     for role in &spec.additional_roles {
         credentials = sts.assumed(&credentials, Hop::new(role, SESSION));
     }
@@ -186,7 +183,7 @@ impl Sts {
                 Source::WebIdentity(WebIdentity { field, account, access, session, sts: self.client(None) })
             }
             Origin::Keys(keys) => Source::Ready(SharedCredentialsProvider::new(static_keys(&keys, &access).await?)),
-            Origin::Surroundings => Source::Ready(default_chain(&self.config).await?),
+            Origin::Surroundings => return surroundings(&self.config).await,
         };
         Ok(Cached::new(source))
     }
@@ -234,13 +231,14 @@ async fn static_keys(keys: &KeyRefs<'_>, access: &Access) -> Result<Keys, Error>
 }
 
 /// What the SDK finds in this process's surroundings: environment, IRSA, Pod Identity, ECS, IMDS, profiles.
-async fn default_chain(config: &SdkConfig) -> Result<SharedCredentialsProvider, Error> {
+pub async fn surroundings(config: &SdkConfig) -> Result<Credentials, Error> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(config.region().cloned());
     if let Some(http) = config.http_client() {
         loader = loader.http_client(http);
     }
     let problem = || Error::bug(Code::AwsCredentialsInvalid, "the AWS SDK has no default credentials provider");
-    loader.load().await.credentials_provider().ok_or_else(problem)
+    let provider = loader.load().await.credentials_provider().ok_or_else(problem)?;
+    Ok(Cached::new(Source::Ready(provider)))
 }
 
 /// The tags of the session in which `role` is assumed.
@@ -265,12 +263,15 @@ fn session_tags(spec: &Spec, store: &StoreHandle, scope: &Scope) -> Vec<(String,
 /// A source of credentials, and what it last brought.
 struct Cached {
     source: Source,
-    held: Mutex<Option<Held>>,
+    last: Mutex<Last>,
 }
 
-struct Held {
-    keys: Keys,
-    obtained_at: Instant,
+/// What the last exchange brought.
+#[derive(Default)]
+struct Last {
+    keys: Option<Keys>,
+    /// If it failed: when it began, and why.
+    failure: Option<(Instant, Error)>,
 }
 
 enum Source {
@@ -283,24 +284,38 @@ enum Source {
 impl Cached {
     #[expect(clippy::new_ret_no_self, reason = "only used behind the handle that is shared")]
     fn new(source: Source) -> Credentials {
-        Credentials(Arc::new(Self { source, held: Mutex::default() }))
+        Credentials(Arc::new(Self { source, last: Mutex::default() }))
     }
 
-    /// Whoever obtains holds the lock meanwhile, so that concurrent calls share one exchange.
+    /// Whoever obtains holds the lock meanwhile, so that concurrent calls share one exchange, its failure included.
     async fn keys(&self) -> provider::Result {
-        let mut held = self.held.lock().await;
-        let lives = |keys: &Keys| keys.expiry().is_none_or(|ends_at| ends_at > SystemTime::now() + SPARE);
-        if let Some(held) = held.as_ref().filter(|held| lives(&held.keys)) {
-            return Ok(held.keys.clone());
+        let asked_at = now();
+        let mut last = self.last.lock().await;
+        let lives = |keys: &&Keys| keys.expiry().is_none_or(|ends_at| ends_at > SystemTime::now() + SPARE);
+        if let Some(keys) = last.keys.as_ref().filter(lives) {
+            return Ok(keys.clone());
         }
-        let obtained_at = now();
-        let keys = match &self.source {
-            Source::Ready(provider) => provider.provide_credentials().await?,
-            Source::WebIdentity(identity) => identity.exchange().await.map_err(wrapped)?,
-            Source::Role(role) => role.assume().await.map_err(wrapped)?,
+        if let Some((_, error)) = last.failure.as_ref().filter(|(began, _)| *began >= asked_at) {
+            return Err(wrapped(error.clone()));
+        }
+        let began = now();
+        let result = match &self.source {
+            Source::Ready(provider) => {
+                provider.provide_credentials().await.map_err(|error| fault::without_credentials(FIELD, &error))
+            }
+            Source::WebIdentity(identity) => identity.exchange().await,
+            Source::Role(role) => role.assume().await,
         };
-        *held = Some(Held { keys: keys.clone(), obtained_at });
-        Ok(keys)
+        match result {
+            Ok(keys) => {
+                *last = Last { keys: Some(keys.clone()), failure: None };
+                Ok(keys)
+            }
+            Err(error) => {
+                *last = Last { keys: None, failure: Some((began, error.clone())) };
+                Err(wrapped(error))
+            }
+        }
     }
 }
 

@@ -47,6 +47,12 @@ where
     }
 }
 
+/// The error that a batch told of one of its entries.
+pub fn partial(act: &str, code: &str, message: &str) -> Error {
+    let status = if code == "InternalServiceError" { 500 } else { 400 };
+    said(act, code, message, status)
+}
+
 /// The error of ours that a credentials provider of ours failed with, if any.
 fn own(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut cause = Some(error);

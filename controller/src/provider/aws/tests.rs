@@ -7,19 +7,26 @@ use api::{
     external_secret::{Find, FindName, MetadataPolicy, RemoteRef},
     provider::{AwsAuth, AwsJwtAuth, AwsSecretAuth, Provider as StoreProvider, SessionTag},
     reference::{SecretKeySelector, ServiceAccountSelector, StoreKind},
-    store::SecretStoreSpec,
+    store::{RetrySettings, SecretStoreSpec},
 };
 
+use std::time::Duration;
+
 use super::*;
-use crate::provider::reads::Demand;
 use crate::{
     provider::{
         Readiness, Store,
+        ahead::{Nothing, Waiting},
         fixture::{Answer, Backend, Received, kube_client},
+        reads::Demand,
     },
     resolve::Scope,
     secret_bytes::SecretBytes,
 };
+
+mod apart;
+mod batches;
+mod parameters;
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
 
@@ -67,9 +74,27 @@ fn jwt_auth(account: &str) -> AwsAuth {
     AwsAuth { secret_ref: None, jwt: Some(AwsJwtAuth { service_account_ref: Some(account) }) }
 }
 
-async fn open_at(backend: &Backend, spec: Spec) -> Result<SecretsManager, Error> {
-    let endpoints = Endpoints { secrets_manager: Some(backend.url.clone()), sts: Some(backend.url.clone()) };
-    let retry = RetrySettings { max_retries: Some(0), retry_interval: None };
+async fn open_at(backend: &Backend, spec: Spec) -> Result<Arc<dyn Store>, Error> {
+    open_with(backend, spec, RetrySettings { max_retries: Some(0), retry_interval: None }).await
+}
+
+async fn open_with(backend: &Backend, spec: Spec, retry: RetrySettings) -> Result<Arc<dyn Store>, Error> {
+    open_full(backend, spec, retry, Arc::new(Nothing), None).await
+}
+
+async fn open_ahead(backend: &Backend, spec: Spec, waiting: Arc<dyn Waiting>) -> Result<Arc<dyn Store>, Error> {
+    open_full(backend, spec, RetrySettings { max_retries: Some(0), retry_interval: None }, waiting, None).await
+}
+
+async fn open_full(
+    backend: &Backend,
+    spec: Spec,
+    retry: RetrySettings,
+    waiting: Arc<dyn Waiting>,
+    authority: Option<&str>,
+) -> Result<Arc<dyn Store>, Error> {
+    let url = || Some(backend.url.clone());
+    let endpoints = Endpoints { secrets_manager: url(), ssm: url(), sts: url() };
     let provider = StoreProvider { aws: Some(spec.clone()), ..StoreProvider::default() };
     let store = StoreHandle {
         kind: StoreKind::SecretStore,
@@ -80,19 +105,22 @@ async fn open_at(backend: &Backend, spec: Spec) -> Result<SecretsManager, Error>
         spec: Arc::new(SecretStoreSpec { provider, retry_settings: Some(retry), ..SecretStoreSpec::default() }),
     };
     let metrics = ProviderMetrics::new(&prometheus::Registry::new()).unwrap();
-    open(&spec, &store, access(), &Shared::new(endpoints, Pod::default()), &metrics, Reads::new(Demand::default()))
-        .await
+    let reach = Reach { authorities: authority.map(|pem| Ok(pem.as_bytes().to_vec())), ..Reach::default() };
+    let (shared, reads) = (Shared::new(endpoints, Pod::default()).reaching(reach), Reads::new(Demand::default()));
+    let access = access();
+    let ahead = Ahead::new(waiting, &store, access.scope());
+    open(&spec, &store, access, &shared, &metrics, reads, ahead).await
 }
 
-async fn store(backend: &Backend) -> SecretsManager {
+async fn store(backend: &Backend) -> Arc<dyn Store> {
     open_at(backend, spec(static_auth())).await.unwrap()
 }
 
-/// The action of a request: of Secrets Manager in a header, of STS in the form.
+/// The action of a request: of the services in a header, of STS in the form.
 fn action(request: &Received) -> String {
     let form = || request.body.split('&').find_map(|pair| pair.strip_prefix("Action=")).map(ToOwned::to_owned);
-    let target = request.header("x-amz-target").and_then(|target| target.strip_prefix("secretsmanager."));
-    target.map(ToOwned::to_owned).or_else(form).unwrap_or_default()
+    let target = request.header("x-amz-target").and_then(|target| target.split_once('.'));
+    target.map(|(_, action)| action.to_owned()).or_else(form).unwrap_or_default()
 }
 
 fn actions(backend: &Backend) -> Vec<String> {
@@ -108,11 +136,28 @@ fn value(text: &str) -> Answer {
     Answer::json(200, serde_json::json!({"Name": "app", "SecretString": text}).to_string())
 }
 
+/// The names that a batch asks for.
+fn asked_for(request: &Received) -> Vec<String> {
+    let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+    serde_json::from_value(body.get("SecretIdList").or_else(|| body.get("Names")).unwrap().clone()).unwrap()
+}
+
+/// A batch of secrets that each hold their own name, but those of which there is an error to tell.
+fn batch(request: &Received, failed: impl Fn(&str) -> Option<&'static str>) -> Answer {
+    let (failing, found): (Vec<_>, Vec<_>) = asked_for(request).into_iter().partition(|name| failed(name).is_some());
+    let values: Vec<_> = found.iter().map(|name| serde_json::json!({"Name": name, "SecretString": name})).collect();
+    let error = |name: &String| serde_json::json!({"SecretId": name, "ErrorCode": failed(name), "Message": "no"});
+    let errors: Vec<_> = failing.iter().map(error).collect();
+    Answer::json(200, serde_json::json!({"SecretValues": values, "Errors": errors}).to_string())
+}
+
 /// STS that hands out keys named after the action, and Secrets Manager with one secret.
 fn aws(request: &Received) -> Answer {
     let action = action(request);
-    if !action.starts_with("AssumeRole") {
-        return value("{}");
+    match &*action {
+        "BatchGetSecretValue" => return batch(request, |_| None),
+        "AssumeRole" | "AssumeRoleWithWebIdentity" => {}
+        _ => return value("{}"),
     }
     let body = format!(
         "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result><Credentials>\
@@ -236,8 +281,10 @@ async fn metadata_is_the_tags() {
 #[tokio::test]
 async fn find_pages_and_matches_names_and_whole_tags() {
     let backend = Backend::start(|request| {
-        if action(request) == "GetSecretValue" {
-            return value("x");
+        match &*action(request) {
+            "GetSecretValue" => return value("x"),
+            "BatchGetSecretValue" => return batch(request, |_| None),
+            _ => {}
         }
         let entry = |name: &str, env: &str| {
             serde_json::json!({"Name": name, "Tags": [{"Key": "env", "Value": env}, {"Key": "x", "Value": "prod"}]})
@@ -274,13 +321,52 @@ async fn service_account_s_token_is_exchanged_once_for_everybody() {
     assert_eq!(store.check().await, Ok(Readiness::Ready));
     let received = backend.received();
     let exchanges: Vec<_> = received.iter().filter(|request| action(request) == "AssumeRoleWithWebIdentity").collect();
-    assert_eq!((exchanges.len(), received.len()), (1, 11));
+    assert_eq!((exchanges.len(), received.len()), (1, 2));
     let form = &exchanges[0].body;
     assert!(form.contains("WebIdentityToken=jwt-0") && form.contains("RoleSessionName=external-secrets-provider-aws"));
     assert!(exchanges[0].header("authorization").is_none());
-    let signed = received.iter().find(|request| action(request) == "GetSecretValue").unwrap();
+    let signed = received.iter().find(|request| action(request) == "BatchGetSecretValue").unwrap();
     assert!(signed.header("authorization").unwrap().contains("Credential=AssumeRoleWithWebIdentity/"));
     assert_eq!(signed.header("x-amz-security-token"), Some("session"));
+}
+
+#[tokio::test]
+async fn credentials_are_obtained_anew_five_minutes_before_they_end() {
+    for (minutes, exchanges) in [(4, 3), (6, 1)] {
+        let backend = Backend::start(move |request| {
+            let ends_at = (jiff::Timestamp::now() + jiff::SignedDuration::from_mins(minutes)).to_string();
+            let answer = aws(request);
+            Answer { body: answer.body.replace("2099-01-01T00:00:00Z", &ends_at), ..answer }
+        })
+        .await;
+        let store = open_at(&backend, spec(jwt_auth("app"))).await.unwrap();
+        for _ in 0..3 {
+            store.check().await.unwrap();
+        }
+        assert_eq!(actions(&backend), vec!["AssumeRoleWithWebIdentity"; exchanges], "{minutes} min of life");
+    }
+}
+
+#[tokio::test]
+async fn only_authorities_of_the_bundle_are_believed() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let (backend, pem) = Backend::start_tls(aws).await;
+    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap().cert.pem();
+    for service in [AwsService::SecretsManager, AwsService::ParameterStore] {
+        let ask = async |authority| {
+            let retry = RetrySettings { max_retries: Some(0), retry_interval: None };
+            let spec = Spec { service, ..spec(static_auth()) };
+            let store = open_full(&backend, spec, retry, Arc::new(Nothing), authority).await.unwrap();
+            store.get(&remote("app", None), now()).await.map_err(|error| error.code())
+        };
+        let asked = backend.received().len();
+        assert_eq!(ask(None).await, Err(Code::AwsUnreachable), "{service:?}");
+        assert_eq!(ask(Some(&other)).await, Err(Code::AwsUnreachable), "{service:?}");
+        assert_eq!(backend.received().len(), asked, "{service:?}");
+        // What this server answers is no parameter, but it is asked for one.
+        let _ = ask(Some(&pem)).await;
+        assert_eq!(backend.received().len(), asked + 1, "{service:?}");
+    }
 }
 
 #[tokio::test]
@@ -342,7 +428,7 @@ async fn refused_keys_do_not_leak_and_bad_regions_are_refused() {
 fn retry_settings_without_a_number_mean_three_repeats_at_their_interval() {
     let config = |max_retries, interval: Option<&str>| {
         let settings = RetrySettings { max_retries, retry_interval: interval.map(Into::into) };
-        let config = retries(Some(&settings)).map_err(|error| error.code())?;
+        let config = connect::retries(Some(&settings)).map_err(|error| error.code())?;
         Ok::<_, Code>((config.max_attempts(), config.initial_backoff(), config.max_backoff()))
     };
     let two = Duration::from_secs(2);

@@ -30,6 +30,7 @@ pub mod stores;
 mod target;
 mod tell;
 mod turn;
+pub mod upcoming;
 pub mod users;
 mod values;
 pub mod wakes;

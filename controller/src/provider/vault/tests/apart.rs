@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    provider::{Backends, identity::StoreHandle, pool::Pool},
+    provider::{Backends, ahead::Nothing, identity::StoreHandle, pool::Pool},
     resolve::{Credentials, Resolver},
 };
 
@@ -208,6 +208,7 @@ fn pool() -> Arc<Pool> {
         google: Google::default(),
         metrics,
         demand: Demand::default(),
+        waiting: Arc::new(Nothing),
     };
     Pool::new(resolver, Arc::new(backends), 1024)
 }

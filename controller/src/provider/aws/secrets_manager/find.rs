@@ -6,11 +6,8 @@ use api::external_secret::Find;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 use regex::Regex;
 
-use super::secrets_manager::Api;
-use crate::{
-    error::{Code, Error},
-    provider::metrics::names,
-};
+use super::{LIST, SecretsManager};
+use crate::error::{Code, Error};
 
 /// Secrets listed per call, the most that AWS allows.
 const PAGE: i32 = 100;
@@ -62,13 +59,13 @@ impl<'a> Wanted<'a> {
 }
 
 /// Names of the secrets that match.
-pub async fn names(api: &Api, query: &Find) -> Result<Vec<String>, Error> {
+pub async fn names(store: &SecretsManager, query: &Find) -> Result<Vec<String>, Error> {
     let wanted = Wanted::new(query)?;
     let filters = Some(wanted.filters()).filter(|filters| !filters.is_empty());
     let (mut found, mut token) = (Vec::new(), None);
     for _ in 0..MAX_PAGES {
-        let request = api.client.list_secrets().max_results(PAGE).set_filters(filters.clone()).set_next_token(token);
-        let page = api.ended(names::AWS_LIST, "listing secrets", request.send().await).await?;
+        let request = store.client.list_secrets().max_results(PAGE).set_filters(filters.clone()).set_next_token(token);
+        let page = store.caller.call(LIST, "listing secrets", request.send()).await?;
         let matching = page.secret_list.unwrap_or_default().into_iter().filter(|entry| wanted.matches(entry));
         found.extend(matching.filter_map(|entry| entry.name));
         token = page.next_token.filter(|token| !token.is_empty());
