@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use kube::{ResourceExt, api::DeleteParams};
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use serde_json::json;
 use tests::{OpenBao, Result, wait};
 
@@ -348,4 +351,56 @@ async fn class_of_each_store_counts_wherever_it_is_named() -> Result {
         wait::object(&scene.secrets(), name, "its values", SOON, |secret| data(secret).len() == keys).await?;
     }
     Ok(())
+}
+
+/// While a store is another's its users stand still, also at times at which they would have looked at something.
+#[tokio::test]
+async fn class_that_is_ours_again_wakes_also_those_who_are_synced() -> Result {
+    let scene = Scene::new("back").await?;
+    let class = |class: serde_json::Value| json!({"spec": {"controller": class}});
+    scene.apply(&secret_store("store", &fake(&[("a", "first")]))).await?;
+    let every = |interval: &str| with(reads("store", &[("a", "a")]), &json!({"refreshInterval": interval}));
+    for (name, interval) in [("often", "5s"), ("seldom", "24h")] {
+        scene.apply(&external_secret(name, &every(interval))).await?;
+        scene.is_synced(name).await?;
+    }
+    let before = [scene.reconciles("often").await?, scene.reconciles("seldom").await?];
+    scene.change("SecretStore", "store", &class(json!("blue"))).await?;
+    // From this look on nobody has a timer.
+    scene.is_looked_at("often", before[0]).await?;
+    scene.is_looked_at("seldom", before[1]).await?;
+    let before = scene.reconciles("seldom").await?;
+    scene.delete_secret("seldom").await?;
+    scene.is_looked_at("seldom", before).await?;
+    scene.change("SecretStore", "store", &json!({"spec": {"provider": fake(&[("a", "second")])}})).await?;
+    assert!(scene.secrets().get_opt("seldom").await?.is_none(), "it is another's");
+
+    scene.change("SecretStore", "store", &class(serde_json::Value::Null)).await?;
+    for name in ["often", "seldom"] {
+        scene.holds(name, &[("a", "second")]).await?;
+        scene.is_synced(name).await?;
+    }
+    Ok(())
+}
+
+/// As another operator leaves it behind: synced long ago, and nobody looked since.
+#[tokio::test]
+async fn store_that_is_handed_over_has_its_users_looked_after() -> Result {
+    let scene = Scene::new("handed").await?;
+    let store = scene.unique("handed");
+    let theirs = json!({"spec": {"controller": "go"}});
+    scene.apply(&with(cluster_secret_store(&store, &fake(&[("a", "kept")])), &theirs)).await?;
+    scene.apply(&external_secret("app", &reads_cluster(&store, &[("a", "a")]))).await?;
+    scene.is_looked_at("app", 0.0).await?;
+    let status = json!({"status": {
+        "refreshTime": "2026-01-02T03:04:05Z", "syncedResourceVersion": "1-0123456789abcdef", "binding": {"name": "app"},
+        "conditions": [{
+            "type": "Ready", "status": "True", "reason": "SecretSynced", "message": "secret synced",
+            "lastTransitionTime": "2026-01-02T03:04:05Z",
+        }],
+    }});
+    scene.ours("ExternalSecret").patch_status("app", &PatchParams::default(), &Patch::Merge(status)).await?;
+    assert!(scene.secrets().get_opt("app").await?.is_none(), "it is another's");
+    scene.change("ClusterSecretStore", &store, &json!({"spec": {"controller": null}})).await?;
+    holds_at_once(&scene, "app").await
 }
