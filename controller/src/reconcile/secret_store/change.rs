@@ -16,8 +16,8 @@ pub struct Change {
     pub values: bool,
     /// It may serve what it did not: whoever is not synced tries again.
     pub hope: bool,
-    /// Whose it is may be another matter than before: whoever uses it looks whether something is to be done. One who stood
-    /// still while the store was another operator's has no timer, and nobody has watched its target.
+    /// Whose it is may be another matter than before, or nothing is known of what it was: whoever uses it looks whether
+    /// something is to be done. One who stood still while the store was another operator's has no timer.
     pub owner: bool,
     /// Who may use it, before and now.
     pub conditions: Option<(Vec<StoreCondition>, Vec<StoreCondition>)>,
@@ -39,13 +39,15 @@ impl Change {
     }
 
     /// Of a store that is new. `before`: what one was that had its name; none if nothing is known of one.
-    pub fn new<K>(before: Option<&Former>, now: &Watched<K>) -> Self {
+    pub fn new<K>(before: Option<Former>, now: &Watched<K>) -> Self {
+        // Of another time, or of another leader: nobody knows what its users were told.
+        let Some(before) = before else { return Self { hope: true, owner: true, ..Self::default() } };
         let now = Former::of(now);
         Self {
-            values: before.is_some_and(|before| before.provider.is_some() && before.provider != now.provider),
+            values: before.provider.is_some() && before.provider != now.provider,
             hope: true,
-            owner: before.is_none_or(|before| before.class != now.class),
-            conditions: None,
+            owner: before.class != now.class,
+            conditions: (before.conditions != now.conditions).then_some((before.conditions, now.conditions)),
         }
     }
 
@@ -59,11 +61,12 @@ impl Change {
 pub struct Former {
     provider: Option<Value>,
     class: Class,
+    conditions: Vec<StoreCondition>,
 }
 
 impl Former {
     pub fn of<K>(store: &Watched<K>) -> Self {
-        Self { provider: provider(store), class: Class::of(store) }
+        Self { provider: provider(store), class: Class::of(store), conditions: conditions(store) }
     }
 }
 
@@ -150,8 +153,23 @@ mod tests {
             (Some(Former::of(&vault("https://a"))), false),
             (Some(Former::of(&vault("https://b"))), true),
         ] {
-            let change = Change::new(before.as_ref(), &vault("https://a"));
-            assert_eq!((change.values, change.hope), (values, true), "{before:?}");
+            let what = format!("{before:?}");
+            let change = Change::new(before, &vault("https://a"));
+            assert_eq!((change.values, change.hope, change.conditions), (values, true, None), "{what}");
+        }
+    }
+
+    #[test]
+    fn permission_of_a_store_made_anew_is_compared_with_that_of_the_former() {
+        let limited = |namespaces: &[&str]| {
+            let spec = json!({"provider": {"fake": {}}, "conditions": [{"namespaces": namespaces}]});
+            store(&spec, &Value::Null)
+        };
+        let open = store(&json!({"provider": {"fake": {}}}), &Value::Null);
+        let now = limited(&["a"]);
+        for (before, turned) in [(limited(&["a"]), false), (limited(&["b"]), true), (open, true)] {
+            let change = Change::new(Some(Former::of(&before)), &now);
+            assert_eq!(change.conditions, turned.then(|| (conditions(&before), conditions(&now))), "{before:?}");
         }
     }
 
@@ -167,7 +185,7 @@ mod tests {
         ] {
             let (before, now) = (of(before), of(now));
             assert_eq!(Change::between(&before, &now).owner, other, "{before:?} {now:?}");
-            assert_eq!(Change::new(Some(&Former::of(&before)), &now).owner, other, "made anew: {before:?} {now:?}");
+            assert_eq!(Change::new(Some(Former::of(&before)), &now).owner, other, "made anew: {before:?} {now:?}");
         }
         assert!(Change::new(None, &of(Value::Null)).owner, "nobody knows what it was");
     }

@@ -97,7 +97,7 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
                 self.queue.add(&key, Lane::Interactive);
                 let former = self.former().remove(&key);
                 if self.listed_once.load(Ordering::Relaxed) {
-                    (self.changed)(&key, &Change::new(former.as_ref(), &object), told_at);
+                    (self.changed)(&key, &Change::new(former, &object), told_at);
                 }
             }
             Before::Older(before) => {
