@@ -2,7 +2,8 @@
 //!
 //! A store that turns ready, changes or recovers, and credentials that change, concern the users of the store that are
 //! not synced: what was synced is still right. A store that is about another backend or another place in it concerns all
-//! users, who fetch anew. Permission, by a namespace's labels or a store's conditions, concerns every user whom it is given
+//! users, who fetch anew. One that turns from one operator's class to another's concerns all users, too, who look whether
+//! something is to be done. Permission, by a namespace's labels or a store's conditions, concerns every user whom it is given
 //! or taken.
 
 use std::{
@@ -80,6 +81,10 @@ impl Wake {
             for user in self.users.outdate(kind, store, Timestamp::now()) {
                 self.queue.add_since(&user, Lane::Periodic, since);
             }
+        }
+        if change.owner {
+            // As above: those who may wait for it are woken by the hope.
+            self.users.of(kind, store).iter().for_each(|user| self.queue.add_since(user, Lane::Periodic, since));
         }
         if change.hope {
             self.users_in(None, kind, store, Whom::Unsynced, since);

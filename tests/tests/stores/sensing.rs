@@ -5,14 +5,17 @@
 
 use std::time::Duration;
 
-use kube::{ResourceExt, api::DeleteParams};
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, Patch, PatchParams},
+};
 use serde_json::json;
 use tests::{OpenBao, Result, wait};
 
 use crate::{
     password,
     support::{
-        SOON, Scene, data,
+        Ready, SOON, Scene, data,
         manifest::{
             cluster_secret_store, external_secret, fake, reads, reads_cluster, secret, secret_store, vault, with,
         },
@@ -348,4 +351,111 @@ async fn class_of_each_store_counts_wherever_it_is_named() -> Result {
         wait::object(&scene.secrets(), name, "its values", SOON, |secret| data(secret).len() == keys).await?;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn cluster_store_made_anew_tells_those_whom_it_forbids_and_lets_them_in_again() -> Result {
+    let (scene, other) = (Scene::new("anew").await?, Scene::new("anew-kept").await?);
+    let store = scene.unique("anew");
+    let limited = |namespaces: &[&str]| {
+        let conditions = json!({"spec": {"conditions": [{"namespaces": namespaces}]}});
+        with(cluster_secret_store(&store, &fake(&[("password", "here")])), &conditions)
+    };
+    let (ours, others) = (scene.namespace.as_str(), other.namespace.as_str());
+    scene.apply(&limited(&[ours, others])).await?;
+    for scene in [&scene, &other] {
+        scene.apply(&external_secret("app", &reads_cluster(&store, &[("password", "password")]))).await?;
+        scene.is_synced("app").await?;
+    }
+    let written = scene.secrets().get("app").await?;
+    let stores = scene.ours("ClusterSecretStore");
+    let bystanders = Bystanders::of(&other, &["app"]).await?;
+    for (namespaces, code) in [(vec![others], Some("StoreNotAllowed")), (vec![ours, others], None)] {
+        stores.delete(&store, &DeleteParams::default()).await?;
+        wait::gone(&stores, &store, SOON).await?;
+        scene.apply(&limited(&namespaces)).await?;
+        match code {
+            Some(code) => drop(scene.fails("app", code).await?),
+            None => drop(scene.is_synced("app").await?),
+        }
+    }
+    bystanders.were_left_alone().await?;
+    scene.is_untouched(&written).await
+}
+
+#[tokio::test]
+async fn list_of_what_is_missing_is_told_again_after_a_failure_that_passed() -> Result {
+    let scene = Scene::new("listed").await?;
+    let store = scene.unique("listed");
+    let limited = |namespace: &str| {
+        let conditions = json!({"spec": {"conditions": [{"namespaces": [namespace]}]}});
+        with(cluster_secret_store(&store, &fake(&[("a", "here")])), &conditions)
+    };
+    scene.apply(&limited(&scene.namespace)).await?;
+    let spec = reads_cluster(&store, &[("a", "a"), ("gone", "gone")]);
+    scene.apply(&external_secret("app", &with(spec, &json!({"target": {"deletionPolicy": "Merge"}})))).await?;
+    let is_listed = |ready: &Ready| ready.status == "True" && ready.message.contains("(gone)");
+    let before = scene.settled("app", is_listed).await?;
+    for _ in 0..2 {
+        scene.apply(&limited("elsewhere")).await?;
+        scene.fails("app", "StoreNotAllowed").await?;
+        scene.apply(&limited(&scene.namespace)).await?;
+        let after = scene.is_synced("app").await?;
+        assert_eq!(Ready::of(&after).map(|ready| ready.message), Ready::of(&before).map(|ready| ready.message));
+        assert_eq!(after.data["status"]["refreshTime"], before.data["status"]["refreshTime"], "nothing was fetched");
+    }
+    Ok(())
+}
+
+/// While a store is another's its users stand still, also at times at which they would have looked at something.
+#[tokio::test]
+async fn class_that_is_ours_again_wakes_also_those_who_are_synced() -> Result {
+    let scene = Scene::new("back").await?;
+    let class = |class: serde_json::Value| json!({"spec": {"controller": class}});
+    scene.apply(&secret_store("store", &fake(&[("a", "first")]))).await?;
+    let every = |interval: &str| with(reads("store", &[("a", "a")]), &json!({"refreshInterval": interval}));
+    for (name, interval) in [("often", "5s"), ("seldom", "24h")] {
+        scene.apply(&external_secret(name, &every(interval))).await?;
+        scene.is_synced(name).await?;
+    }
+    let before = [scene.reconciles("often").await?, scene.reconciles("seldom").await?];
+    scene.change("SecretStore", "store", &class(json!("blue"))).await?;
+    // From this look on nobody has a timer.
+    scene.is_looked_at("often", before[0]).await?;
+    scene.is_looked_at("seldom", before[1]).await?;
+    let before = scene.reconciles("seldom").await?;
+    scene.delete_secret("seldom").await?;
+    scene.is_looked_at("seldom", before).await?;
+    scene.change("SecretStore", "store", &json!({"spec": {"provider": fake(&[("a", "second")])}})).await?;
+    assert!(scene.secrets().get_opt("seldom").await?.is_none(), "it is another's");
+
+    scene.change("SecretStore", "store", &class(serde_json::Value::Null)).await?;
+    for name in ["often", "seldom"] {
+        scene.holds(name, &[("a", "second")]).await?;
+        scene.is_synced(name).await?;
+    }
+    Ok(())
+}
+
+/// As another operator leaves it behind: synced long ago, and nobody looked since.
+#[tokio::test]
+async fn store_that_is_handed_over_has_its_users_looked_after() -> Result {
+    let scene = Scene::new("handed").await?;
+    let store = scene.unique("handed");
+    let theirs = json!({"spec": {"controller": "go"}});
+    scene.apply(&with(cluster_secret_store(&store, &fake(&[("a", "kept")])), &theirs)).await?;
+    scene.apply(&external_secret("app", &reads_cluster(&store, &[("a", "a")]))).await?;
+    scene.is_looked_at("app", 0.0).await?;
+    let status = json!({"status": {
+        "refreshTime": "2026-01-02T03:04:05Z", "syncedResourceVersion": "1-0123456789abcdef", "binding": {"name": "app"},
+        "conditions": [{
+            "type": "Ready", "status": "True", "reason": "SecretSynced", "message": "secret synced",
+            "lastTransitionTime": "2026-01-02T03:04:05Z",
+        }],
+    }});
+    scene.ours("ExternalSecret").patch_status("app", &PatchParams::default(), &Patch::Merge(status)).await?;
+    assert!(scene.secrets().get_opt("app").await?.is_none(), "it is another's");
+    scene.change("ClusterSecretStore", &store, &json!({"spec": {"controller": null}})).await?;
+    // Not at once: the store is checked for the first time, and only those who are not synced are woken by its end.
+    scene.holds("app", &[("a", "kept")]).await.map(drop)
 }

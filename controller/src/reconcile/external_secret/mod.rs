@@ -21,6 +21,7 @@ mod refresh;
 mod removal;
 mod render;
 mod rewrite;
+mod said;
 mod secret;
 pub mod shares;
 pub mod source;
@@ -47,7 +48,7 @@ use api::{
 };
 use async_trait::async_trait;
 
-use self::{fights::Fights, missing::Missing, turn::Turn};
+use self::{fights::Fights, missing::Missing, said::Said, turn::Turn};
 use crate::{
     ctx::Ctx,
     engine::{
@@ -66,16 +67,17 @@ pub struct ExternalSecrets {
     ctx: Arc<Ctx>,
     missing: Missing,
     fights: Fights,
+    said: Said,
 }
 
 impl ExternalSecrets {
     pub fn new(ctx: Arc<Ctx>) -> Self {
-        Self { ctx, missing: Missing::default(), fights: Fights::default() }
+        Self { ctx, missing: Missing::default(), fights: Fights::default(), said: Said::default() }
     }
 
     fn turn<'a>(&'a self, work: &'a Work, object: &'a Watched<ExternalSecret>) -> Turn<'a> {
-        let Self { ctx, missing, fights } = self;
-        Turn { ctx, missing, fights, key: &work.key, object, since: work.since, lane: work.lane }
+        let Self { ctx, missing, fights, said } = self;
+        Turn { ctx, missing, fights, said, key: &work.key, object, since: work.since, lane: work.lane }
     }
 }
 
@@ -85,6 +87,7 @@ impl Reconcile for ExternalSecrets {
         let Some(object) = self.ctx.external_secrets.find(&work.key) else {
             self.missing.forget(&work.key);
             self.fights.forget(&work.key);
+            self.said.forget(&work.key);
             self.ctx.shares.forget(&work.key);
             self.ctx.generic.forget(&work.key);
             self.ctx.awaited.forget(&work.key);

@@ -67,7 +67,7 @@ impl Told {
 pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Timestamp) -> ExternalSecretStatus {
     let mut status = before.clone();
     let ready = match told {
-        Told::Synced { message, .. } => Condition::new(READY, true, condition_reason::SECRET_SYNCED, message.clone()),
+        Told::Synced { message, .. } => synced(message.clone()),
         Told::TargetMissing => Condition::new(
             READY,
             true,
@@ -113,11 +113,16 @@ fn deleted(removal: Removal) -> &'static str {
     }
 }
 
-/// The status when what failed is over and the target is as it was last synced. Pure.
-pub fn over(before: &ExternalSecretStatus, message: &str, now: Timestamp) -> ExternalSecretStatus {
+/// The status when what failed is over and the target is as it was last synced. `said`: the condition of then. Pure.
+pub fn over(before: &ExternalSecretStatus, said: Condition, now: Timestamp) -> ExternalSecretStatus {
     let mut status = before.clone();
-    condition::set(&mut status.conditions, Condition::new(READY, true, condition_reason::SECRET_SYNCED, message), now);
+    condition::set(&mut status.conditions, said, now);
     status
+}
+
+/// The condition of a target in step.
+pub fn synced(message: impl Into<String>) -> Condition {
+    Condition::new(READY, true, condition_reason::SECRET_SYNCED, message)
 }
 
 /// Writes the status if it differs, and remembers the answer ahead of the watch.

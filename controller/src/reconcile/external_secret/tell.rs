@@ -24,6 +24,8 @@ impl Turn<'_> {
     /// The status says the error; an event goes with it when the status did not say it already.
     pub(super) async fn tell_failure(&self, error: &Error) {
         let Some(after) = self.news(error) else { return };
+        let before: ExternalSecretStatus = self.object.status();
+        self.said.note(self.key, api::condition::find(&before.conditions, READY));
         status::publish_failure(self.ctx, self.object, error);
         if let Err(unwritten) = status::write(self.ctx, self.key, self.uid(), &after).await {
             tracing::warn!(key = %self.key, "{unwritten}");

@@ -24,6 +24,7 @@ use super::{
     missing::Missing,
     refresh::{self, Due, Reason, Seen},
     render::{self, Content},
+    said::Said,
     secret::Secrets,
     shares::Part,
     sources,
@@ -62,6 +63,7 @@ pub struct Turn<'a> {
     pub ctx: &'a Ctx,
     pub missing: &'a Missing,
     pub fights: &'a Fights,
+    pub said: &'a Said,
     pub key: &'a ObjectKey,
     pub object: &'a Watched<ExternalSecret>,
     /// When it was asked for: what was read since is new enough.
@@ -135,8 +137,16 @@ impl Turn<'_> {
             Ok(Due::Never) if refresh::awaits_target(plan, &seen) => return Ok(Next::After(AWAITED)),
             Ok(Due::Never) => return Ok(Next::Rest),
             Ok(Due::Over(next)) => {
-                let after = self.ctx.generic.reasons(&spec.target, status::over(&before, K::SYNCED, now));
+                let said = self.said.last(self.key);
+                if said.is_none() && next.is_some() {
+                    // What it said is not known, and no policy forbids to fetch: that tells.
+                    self.ctx.users.outdate_one(self.key, now);
+                    return Ok(Next::After(Duration::ZERO));
+                }
+                let said = said.unwrap_or_else(|| status::synced(K::SYNCED));
+                let after = self.ctx.generic.reasons(&spec.target, status::over(&before, said, now));
                 status::write(self.ctx, self.key, self.uid(), &after).await?;
+                self.said.forget(self.key);
                 return Ok(next.map_or(Next::Rest, |at| until(at, now)));
             }
             Err(error) => return self.fail(error).await,
@@ -169,6 +179,7 @@ impl Turn<'_> {
         }
         let after = self.ctx.generic.reasons(&spec.target, status::after(&before, &told, &version, now));
         status::write(self.ctx, self.key, self.uid(), &after).await?;
+        self.said.forget(self.key);
         Ok(self.next(&plan.refresh, &told, now))
     }
 

@@ -7,7 +7,7 @@ use api::{
 };
 use serde_json::{Map, Value};
 
-use crate::engine::object::Watched;
+use crate::{engine::object::Watched, reconcile::external_secret::stores::Class};
 
 /// See the module documentation.
 #[derive(Debug, Default, PartialEq)]
@@ -16,6 +16,9 @@ pub struct Change {
     pub values: bool,
     /// It may serve what it did not: whoever is not synced tries again.
     pub hope: bool,
+    /// Whose it is may be another matter than before, or nothing is known of what it was: whoever uses it looks whether
+    /// something is to be done. One who stood still while the store was another operator's has no timer.
+    pub owner: bool,
     /// Who may use it, before and now.
     pub conditions: Option<(Vec<StoreCondition>, Vec<StoreCondition>)>,
 }
@@ -30,16 +33,21 @@ impl Change {
         Self {
             values: provider(before) != provider(now),
             hope: spec_before != spec_now || is_ready(before) != is_ready(now),
+            owner: Class::of(before) != Class::of(now),
             conditions: (conditions_before != conditions_now).then_some((conditions_before, conditions_now)),
         }
     }
 
-    /// Of a store that is new. `before`: the part that decides values of one that had its name.
-    pub fn new<K>(before: Option<&Value>, now: &Watched<K>) -> Self {
+    /// Of a store that is new. `before`: what one was that had its name; none if nothing is known of one.
+    pub fn new<K>(before: Option<Former>, now: &Watched<K>) -> Self {
+        // Of another time, or of another leader: nobody knows what its users were told.
+        let Some(before) = before else { return Self { hope: true, owner: true, ..Self::default() } };
+        let now = Former::of(now);
         Self {
-            values: before.is_some_and(|before| Some(before) != provider(now).as_ref()),
+            values: before.provider.is_some() && before.provider != now.provider,
             hope: true,
-            conditions: None,
+            owner: before.class != now.class,
+            conditions: (before.conditions != now.conditions).then_some((before.conditions, now.conditions)),
         }
     }
 
@@ -48,10 +56,24 @@ impl Change {
     }
 }
 
+/// What is remembered of a store that is gone, should it return as something else.
+#[derive(Debug)]
+pub struct Former {
+    provider: Option<Value>,
+    class: Class,
+    conditions: Vec<StoreCondition>,
+}
+
+impl Former {
+    pub fn of<K>(store: &Watched<K>) -> Self {
+        Self { provider: provider(store), class: Class::of(store), conditions: conditions(store) }
+    }
+}
+
 /// The part of a store's spec that decides which values it serves: the backend, the place in it, and as whom it is asked.
 /// Not how often, how patiently and for whom. What a Fake holds are its entries, not its place: as with other backends, they
 /// are fetched when they are due.
-pub fn provider<K>(store: &Watched<K>) -> Option<Value> {
+fn provider<K>(store: &Watched<K>) -> Option<Value> {
     let mut provider = spec(store).remove("provider")?;
     if let Some(fake) = provider.get_mut("fake") {
         *fake = Value::Null;
@@ -117,6 +139,7 @@ mod tests {
             let change = Change::between(&before, &store(&now, &json!(ready)));
             assert_eq!((change.values, change.hope, change.conditions.is_some()), (values, hope, turned), "{what}");
             assert_eq!(change.is_none(), !values && !hope && !turned, "{what}");
+            assert!(!change.owner, "{what}");
         }
         let checked = Change::between(&store(&spec, &Value::Null), &before);
         assert!(checked.hope && !checked.values, "its first check");
@@ -125,12 +148,46 @@ mod tests {
     #[test]
     fn store_made_anew_serves_the_same_unless_its_provider_differs() {
         let vault = |server: &str| store(&json!({"provider": {"vault": {"server": server}}}), &Value::Null);
-        for (before, values) in
-            [(None, false), (provider(&vault("https://a")), false), (provider(&vault("https://b")), true)]
-        {
-            let change = Change::new(before.as_ref(), &vault("https://a"));
-            assert_eq!((change.values, change.hope), (values, true), "{before:?}");
+        for (before, values) in [
+            (None, false),
+            (Some(Former::of(&vault("https://a"))), false),
+            (Some(Former::of(&vault("https://b"))), true),
+        ] {
+            let what = format!("{before:?}");
+            let change = Change::new(before, &vault("https://a"));
+            assert_eq!((change.values, change.hope, change.conditions), (values, true, None), "{what}");
         }
+    }
+
+    #[test]
+    fn permission_of_a_store_made_anew_is_compared_with_that_of_the_former() {
+        let limited = |namespaces: &[&str]| {
+            let spec = json!({"provider": {"fake": {}}, "conditions": [{"namespaces": namespaces}]});
+            store(&spec, &Value::Null)
+        };
+        let open = store(&json!({"provider": {"fake": {}}}), &Value::Null);
+        let now = limited(&["a"]);
+        for (before, turned) in [(limited(&["a"]), false), (limited(&["b"]), true), (open, true)] {
+            let change = Change::new(Some(Former::of(&before)), &now);
+            assert_eq!(change.conditions, turned.then(|| (conditions(&before), conditions(&now))), "{before:?}");
+        }
+    }
+
+    #[test]
+    fn class_that_is_another_is_told_to_all_and_no_class_is_the_empty_one() {
+        let of = |class: Value| store(&json!({"controller": class, "provider": {"fake": {}}}), &json!("True"));
+        for (before, now, other) in [
+            (json!("blue"), Value::Null, true),
+            (Value::Null, json!("blue"), true),
+            (json!("blue"), json!("green"), true),
+            (json!("blue"), json!("blue"), false),
+            (json!(""), Value::Null, false),
+        ] {
+            let (before, now) = (of(before), of(now));
+            assert_eq!(Change::between(&before, &now).owner, other, "{before:?} {now:?}");
+            assert_eq!(Change::new(Some(Former::of(&before)), &now).owner, other, "made anew: {before:?} {now:?}");
+        }
+        assert!(Change::new(None, &of(Value::Null)).owner, "nobody knows what it was");
     }
 
     #[test]

@@ -10,11 +10,9 @@ use std::{
     time::Instant,
 };
 
-use serde_json::Value;
-
 use super::{
     StoreResource,
-    change::{Change, provider},
+    change::{Change, Former},
 };
 use crate::{
     engine::{
@@ -39,8 +37,8 @@ pub struct Source<K> {
     changed: Changed,
     /// Called with key and UID of a store that is gone.
     gone: Gone,
-    /// What stores that are gone were made of, should they return as something else.
-    former: Mutex<HashMap<ObjectKey, Option<Value>>>,
+    /// What stores that are gone were, should they return as something else.
+    former: Mutex<HashMap<ObjectKey, Former>>,
     /// Until the first list is complete a store is no news: every ExternalSecret is looked at anyway.
     listed_once: AtomicBool,
 }
@@ -72,14 +70,14 @@ impl<K: StoreResource> Source<K> {
         if former.len() >= FORMER {
             former.clear();
         }
-        former.insert(key.clone(), provider(last));
+        former.insert(key.clone(), Former::of(last));
         drop(former);
         self.queue.forget(key);
         self.metrics.forget(K::METRICS, key);
         (self.gone)(key, last.uid());
     }
 
-    fn former(&self) -> MutexGuard<'_, HashMap<ObjectKey, Option<Value>>> {
+    fn former(&self) -> MutexGuard<'_, HashMap<ObjectKey, Former>> {
         // Map operations only.
         self.former.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +97,7 @@ impl<K: StoreResource + Debug> Sink<Watched<K>> for Source<K> {
                 self.queue.add(&key, Lane::Interactive);
                 let former = self.former().remove(&key);
                 if self.listed_once.load(Ordering::Relaxed) {
-                    (self.changed)(&key, &Change::new(former.flatten().as_ref(), &object), told_at);
+                    (self.changed)(&key, &Change::new(former, &object), told_at);
                 }
             }
             Before::Older(before) => {
