@@ -234,6 +234,35 @@ async fn events_of_an_external_secret_with_the_longest_name_are_told() -> Result
 }
 
 #[tokio::test]
+async fn value_of_others_is_replaced_with_a_word_where_some_keys_were_merged_before() -> Result {
+    let scene = &stored("merged-more", "first").await?;
+    let merging = |policy: &str, keys: &[&str]| {
+        let entries: Vec<_> = keys.iter().map(|key| (*key, "password")).collect();
+        with(reads("store", &entries), &json!({"target": {"creationPolicy": policy}}))
+    };
+    let rows = ["Merge", "CreateOrMerge", "Orphan"].map(|then| {
+        let row = async move {
+            let name = &format!("to-{}", then.to_lowercase());
+            scene.apply(&secret(name, &[("theirs", "canary")])).await?;
+            scene.apply(&external_secret(name, &merging("Merge", &["password"]))).await?;
+            scene.holds(name, &[("password", "first"), ("theirs", "canary")]).await?;
+            scene.is_synced(name).await?;
+            // An edit of what is ours is drift.
+            scene.edit_secret(name, &json!({"data": {"password": "ZWRpdGVk"}})).await?;
+            scene.holds(name, &[("password", "first"), ("theirs", "canary")]).await?;
+            assert!(notes(scene, name, "Adopted").await?.is_empty(), "{name}");
+            scene.apply(&external_secret(name, &merging(then, &["password", "theirs"]))).await?;
+            let note = told(scene, name, "Adopted").await?;
+            says(&note, &[name, "holds what others wrote", "keys replaced: theirs"]);
+            assert!(!note.contains("canary") && !note.contains("password"), "{note}");
+            scene.holds(name, &[("password", "first"), ("theirs", "first")]).await.map(drop)
+        };
+        (then.to_owned(), Box::pin(row))
+    });
+    all(rows).await
+}
+
+#[tokio::test]
 async fn keys_of_others_go_with_a_word_when_the_policy_becomes_owner() -> Result {
     let scene = &stored("switched", "first").await?;
     let merge = targeting(&json!({"creationPolicy": "CreateOrMerge"}));

@@ -59,16 +59,11 @@ impl Adoption {
             let takes = !removed.is_empty();
             return takes.then(|| Self { whole, known: true, changes: Changes { removed, ..Changes::default() } });
         }
-        let changes = match (whole, known) {
-            (_, false) => changes,
-            // Its keys here are its own to write, whoever edited them since.
-            (false, true) => return None,
-            (true, true) => {
-                let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.wrote(key)).collect();
-                let replaced = if desired.is_owner() { theirs(changes.replaced) } else { Vec::new() };
-                Changes { removed: theirs(changes.removed), replaced }
-            }
-        };
+        // It asks for the same keys as before: whoever edited them since, they are its own to write.
+        if !whole && known && state.settled {
+            return None;
+        }
+        let changes = if known { not_written_by(&mine, changes) } else { changes };
         let takes = changes != Changes::default() || (whole && !known);
         takes.then_some(Self { whole, known, changes })
     }
@@ -131,6 +126,11 @@ fn is_of_some_external_secret(existing: &ObjectMeta) -> bool {
     let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
     let mut others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
     marked && !others.any(|manager| WrittenBy::manager(manager, existing).content)
+}
+
+fn not_written_by(mine: &WrittenBy, changes: Changes) -> Changes {
+    let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.wrote(key)).collect();
+    Changes { removed: theirs(changes.removed), replaced: theirs(changes.replaced) }
 }
 
 /// The keys that other ExternalSecrets wrote.

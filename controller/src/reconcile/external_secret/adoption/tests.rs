@@ -117,10 +117,25 @@ fn who_merged_keys_and_takes_the_whole_adopts_what_it_did_not_write() {
         Adoption::of(&desired(creation), &existing, INTACT, changes).map(|adoption| (adoption.known, adoption.changes))
     };
     assert_eq!(taken(CreationPolicy::Owner), Some((true, changes(&["theirs"], &["edited"]))));
-    assert_eq!(taken(CreationPolicy::Orphan), Some((true, changes(&["theirs"], &[]))), "an edit of ours is drift");
-    assert_eq!(taken(CreationPolicy::CreateOrMerge), None);
+    assert_eq!(taken(CreationPolicy::Orphan), Some((true, changes(&["theirs"], &["edited"]))));
     let refresh = changes(&[], &["mine"]);
     assert_eq!(Adoption::of(&desired(CreationPolicy::Orphan), &existing, INTACT, refresh), None, "a new value of ours");
+}
+
+#[test]
+fn who_merges_more_keys_than_before_adopts_those_that_others_wrote() {
+    let existing = merged("kubectl", &json!({".": {}, "f:theirs": {}}));
+    let taken = |creation, settled| {
+        let changes = changes(&[], &["mine", "theirs"]);
+        Adoption::of(&desired(creation), &existing, State { settled, ..INTACT }, changes)
+    };
+    for creation in [CreationPolicy::Merge, CreationPolicy::CreateOrMerge] {
+        let adoption = taken(creation, false).expect("an adoption");
+        assert_eq!(adoption, Adoption { whole: false, known: true, changes: changes(&[], &["theirs"]) });
+        assert_eq!(adoption.note("t"), "t holds what others wrote and is written to; keys replaced: theirs");
+        assert_eq!(adoption.refusal("t"), None);
+        assert_eq!(taken(creation, true), None, "an edit of ours is drift");
+    }
 }
 
 #[test]
