@@ -286,6 +286,31 @@ async fn keys_of_others_go_with_a_word_when_the_policy_becomes_owner() -> Result
     scene.holds("foreign", &[("password", "first")]).await.map(drop)
 }
 
+#[tokio::test]
+async fn mark_on_a_foreign_secret_makes_it_nobodys_to_take() -> Result {
+    let scene = &Scene::new("marked").await?;
+    let _controller = strict(scene, &["--refuse-adoption"]).await?;
+    let absent = json!({"data": [{"secretKey": "absent", "remoteRef": {"key": "absent"}}]});
+    let absent = &absent;
+    let rows = [("again", "again"), ("first", "second")].map(|(first, second)| {
+        let row = async move {
+            scene.apply(&secret(second, &[("theirs", "precious")])).await?;
+            let merging = json!({"name": second, "creationPolicy": "Merge", "deletionPolicy": "Merge"});
+            scene.apply(&external_secret(first, &with(targeting(&merging), absent))).await?;
+            scene.is_synced(first).await?;
+            if first != second {
+                scene.ours("ExternalSecret").delete(first, &DeleteParams::default()).await?;
+                wait::gone(&scene.ours("ExternalSecret"), first, SOON).await?;
+            }
+            scene.apply(&external_secret(second, &targeting(&json!({"name": second})))).await?;
+            scene.fails(second, "AdoptionRefused").await?;
+            scene.holds(second, &[("theirs", "precious")]).await.map(drop)
+        };
+        (second.to_owned(), Box::pin(row))
+    });
+    all(rows).await
+}
+
 /// With upstream's finalizer, so that the deletion passes through the operator.
 fn finalized(name: &str, target: &Value) -> Value {
     with(external_secret(name, &targeting(target)), &json!({"metadata": {"finalizers": [ES_FINALIZER]}}))

@@ -119,13 +119,21 @@ fn is_ours(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy, intact: b
 }
 
 /// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one, and not edited.
+/// Whoever restores it writes the marks with the data. Where an ExternalSecret put the marks on what somebody else holds,
+/// they tell nothing.
 fn is_of_some_external_secret(existing: &ObjectMeta) -> bool {
     let marked = text(existing.labels.as_ref(), MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE)
         && text(existing.annotations.as_ref(), DATA_HASH_ANNOTATION).is_some()
         && text(existing.labels.as_ref(), OWNER_LABEL).is_none();
     let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
-    let mut others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
-    marked && !others.any(|manager| WrittenBy::manager(manager, existing).content)
+    let (external_secrets, others): (Vec<_>, Vec<_>) =
+        managers.partition(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
+    let written = |managers: &[&str], what: fn(&WrittenBy) -> bool| {
+        managers.iter().any(|manager| what(&WrittenBy::manager(manager, existing)))
+    };
+    let is_restored = !written(&external_secrets, |mark| mark.annotations.contains(DATA_HASH_ANNOTATION))
+        || !written(&others, |other| other.content);
+    marked && !written(&external_secrets, |other| other.content) && is_restored
 }
 
 fn not_written_by(mine: &WrittenBy, changes: Changes) -> Changes {

@@ -99,6 +99,35 @@ fn edited_copy_of_a_managed_secret_is_somebodys() {
     }
 }
 
+#[test]
+fn marks_on_what_somebody_else_holds_do_not_make_it_a_restored_one() {
+    let marks = json!({"f:annotations": {format!("f:{DATA_HASH_ANNOTATION}"): {}}, "f:labels": {format!("f:{MANAGED_LABEL}"): {}}});
+    let data = json!({"f:data": {".": {}, "f:theirs": {}}, "f:type": {}});
+    let restored = with_metadata_fields(data.clone(), &marks);
+    let written =
+        |manager: &str, fields: &Value| json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
+    let [mine, other] = ["es", "other"].map(|name| written(&field_manager(name), &json!({"f:metadata": marks})));
+    let [theirs, backup] = [&data, &restored].map(|fields| written("kubectl", fields));
+    for (what, managers, known, ours) in [
+        ("restored", vec![&backup], false, true),
+        ("marked by another", vec![&theirs, &other], false, false),
+        ("marked by us", vec![&theirs, &mine], true, false),
+        ("marked, and nobody's", vec![&other], false, true),
+    ] {
+        let existing = meta(&json!({
+            "labels": {MANAGED_LABEL: "true"}, "annotations": {DATA_HASH_ANNOTATION: "x"}, "managedFields": managers,
+        }));
+        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &existing, INTACT, changes(&["theirs"], &[]));
+        let expected = Adoption { whole: true, known, changes: changes(&["theirs"], &[]) };
+        assert_eq!(adoption, (!ours).then_some(expected), "{what}");
+    }
+}
+
+fn with_metadata_fields(mut fields: Value, metadata: &Value) -> Value {
+    fields["f:metadata"] = metadata.clone();
+    fields
+}
+
 /// `manager` wrote `data`; the annotation that tells what is there is ours.
 fn merged(manager: &str, data: &Value) -> ObjectMeta {
     let hash =
