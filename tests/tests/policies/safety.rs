@@ -283,7 +283,16 @@ async fn keys_of_others_go_with_a_word_when_the_policy_becomes_owner() -> Result
             &[name, "holds what others wrote", &format!("keys removed: {removed}")],
         );
     }
-    scene.holds("foreign", &[("password", "first")]).await.map(drop)
+    scene.holds("foreign", &[("password", "first")]).await?;
+    // Without data it was somebody else's, too.
+    scene.apply(&secret("empty", &[])).await?;
+    scene.apply(&external_secret("empty", &merge)).await?;
+    scene.holds("empty", &[("password", "first")]).await?;
+    scene.is_synced("empty").await?;
+    scene.edit_secret("empty", &json!({"data": {"theirs": "cHJlY2lvdXM="}})).await?;
+    scene.apply(&external_secret("empty", &targeting(&json!({})))).await?;
+    says(&told(scene, "empty", "Adopted").await?, &["empty", "holds what others wrote", "keys removed: theirs"]);
+    scene.holds("empty", &[("password", "first")]).await.map(drop)
 }
 
 #[tokio::test]

@@ -59,6 +59,7 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
             "controller": controls,
         }]})
     };
+    let first_data = json!({"f:data": {".": {}, "f:a": {}}, "f:immutable": {}});
     let mut of_another = fields(&field_manager("other"), wrote.clone());
     of_another["labels"] = marked["labels"].clone();
     of_another["annotations"] = marked["annotations"].clone();
@@ -73,7 +74,7 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
         ("our UID as an owner that controls nothing", owner("es", "uid-es", false), false),
         ("another as owner", owner("other", "uid-other", true), false),
         ("created by us", fields(&field_manager("es"), json!({"f:type": {}})), true),
-        ("its first data from us", fields(&field_manager("es"), json!({"f:data": {".": {}, "f:a": {}}})), true),
+        ("of no type, its first data from us", fields(&field_manager("es"), first_data), true),
         ("data of kubectl", fields("kubectl", wrote), false),
         ("label and hash, restored from a backup", marked.clone(), true),
         ("label and hash, with another's owner label", with_owner_label(marked, "other"), false),
@@ -87,6 +88,20 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
 fn with_owner_label(mut metadata: Value, label: &str) -> Value {
     metadata["labels"][OWNER_LABEL] = json!(label);
     metadata
+}
+
+#[test]
+fn secret_that_somebody_else_created_is_theirs_even_if_its_first_data_is_ours() {
+    let written = |manager: &str, fields: Value| json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
+    let existing = meta(&json!({"managedFields": [
+        written("kubectl-create", json!({"f:type": {}})),
+        written(&field_manager("es"), json!({"f:data": {".": {}, "f:mine": {}}, "f:immutable": {}})),
+        written("kubectl-patch", json!({"f:data": {"f:theirs": {}}})),
+    ]}));
+    for creation in [CreationPolicy::Owner, CreationPolicy::Orphan] {
+        let adoption = Adoption::of(&desired(creation), &existing, INTACT, changes(&["theirs"], &["mine"]));
+        assert_eq!(adoption, Some(Adoption { whole: true, known: true, changes: changes(&["theirs"], &[]) }));
+    }
 }
 
 #[test]
