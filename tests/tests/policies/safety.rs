@@ -296,6 +296,32 @@ async fn keys_of_others_go_with_a_word_when_the_policy_becomes_owner() -> Result
 }
 
 #[tokio::test]
+async fn keys_in_a_shared_secret_that_it_made_are_not_taken_without_a_word() -> Result {
+    let scene = &Scene::new("made-shared").await?;
+    let _controller = strict(scene, &["--refuse-adoption"]).await?;
+    let rows = ["Owner", "Orphan"].map(|policy| {
+        let row = async move {
+            let name = &policy.to_lowercase();
+            scene.apply(&external_secret(name, &targeting(&json!({"creationPolicy": "CreateOrMerge"})))).await?;
+            scene.is_synced(name).await?;
+            scene.edit_secret(name, &json!({"data": {"theirs": "cHJlY2lvdXM="}})).await?;
+            scene.apply(&external_secret(name, &targeting(&json!({"creationPolicy": policy})))).await?;
+            says(&scene.fails(name, "AdoptionRefused").await?.message, &["holds what others wrote (theirs)"]);
+            scene.holds(name, &[("password", "first"), ("theirs", "precious")]).await?;
+            // Once they have taken it back, all that comes is drift.
+            scene.edit_secret(name, &json!({"data": {"theirs": null}})).await?;
+            scene.force_sync(name).await?;
+            scene.is_synced(name).await?;
+            scene.edit_secret(name, &json!({"data": {"theirs": "cHJlY2lvdXM="}})).await?;
+            scene.force_sync(name).await?;
+            scene.holds(name, &[("password", "first")]).await.map(drop)
+        };
+        (policy.to_owned(), Box::pin(row))
+    });
+    all(rows).await
+}
+
+#[tokio::test]
 async fn mark_on_a_foreign_secret_makes_it_nobodys_to_take() -> Result {
     let scene = &Scene::new("marked").await?;
     let _controller = strict(scene, &["--refuse-adoption"]).await?;

@@ -39,6 +39,8 @@ pub struct State {
     pub intact: bool,
     /// Whether spec and metadata of the ExternalSecret are as they were when the target was last in step.
     pub settled: bool,
+    /// Whether the ExternalSecret was seen to share it with others until now.
+    pub shared: bool,
 }
 
 /// Keys named in one event; an event's note is short.
@@ -53,11 +55,17 @@ impl Adoption {
         // It was in step as a whole, and managed fields go with the object: whatever marks are gone, edits took them off.
         let was_ours = whole && state.settled && known;
         if was_ours || is_ours(desired, existing, &mine, state.intact) {
-            // What others put into a Secret of ours is drift, unless another ExternalSecret was asked to put it there.
-            let others = written_by_others(desired, existing);
-            let removed: Vec<_> = changes.removed.into_iter().filter(|key| others.contains(key)).collect();
-            let takes = !removed.is_empty();
-            return takes.then(|| Self { whole, known: true, changes: Changes { removed, ..Changes::default() } });
+            // What others put into a Secret of ours is drift, unless it was shared, or another ExternalSecret was asked to put
+            // it there.
+            let shares = if whole { state.shared || is_new_owner(desired, existing, &mine) } else { mine.made };
+            let changes = if shares && !state.settled {
+                not_written_by(&mine, changes)
+            } else {
+                let others = written_by_others(desired, existing);
+                let removed = changes.removed.into_iter().filter(|key| others.contains(key)).collect();
+                Changes { removed, ..Changes::default() }
+            };
+            return (changes != Changes::default()).then_some(Self { whole, known: true, changes });
         }
         // It asks for the same keys as before: whoever edited them since, they are its own to write.
         if !whole && known && state.settled {
@@ -111,11 +119,20 @@ fn listed(keys: &[String]) -> String {
 /// The managed label alone says nothing: upstream puts it on every target before it writes to it. Nor do some fields: they
 /// are written by whoever merges keys into somebody else's Secret, too.
 fn is_ours(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy, intact: bool) -> bool {
+    is_owned(desired, existing) || mine.made || (intact && is_of_some_external_secret(existing))
+}
+
+/// Whether it was made with a policy that keeps what others write, or leaves it there: only its owner is marked.
+fn is_new_owner(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy) -> bool {
+    desired.is_owner() && mine.made && !is_owned(desired, existing)
+}
+
+fn is_owned(desired: &Desired, existing: &ObjectMeta) -> bool {
     let author = &desired.author;
     let mut owners = existing.owner_references.iter().flatten();
     let owned = owners.any(|owner| owner.controller == Some(true) && desired.is_me(owner));
     let created = text(existing.labels.as_ref(), OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
-    owned || created || mine.made || (intact && is_of_some_external_secret(existing))
+    owned || created
 }
 
 /// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one, and not edited.

@@ -26,8 +26,8 @@ fn keys(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
-const NEW: State = State { intact: false, settled: false };
-const INTACT: State = State { intact: true, settled: false };
+const NEW: State = State { intact: false, settled: false, shared: false };
+const INTACT: State = State { intact: true, ..NEW };
 
 #[test]
 fn whoever_takes_the_whole_adopts_and_whoever_merges_only_what_changes() {
@@ -101,6 +101,40 @@ fn secret_that_somebody_else_created_is_theirs_even_if_its_first_data_is_ours() 
     for creation in [CreationPolicy::Owner, CreationPolicy::Orphan] {
         let adoption = Adoption::of(&desired(creation), &existing, INTACT, changes(&["theirs"], &["mine"]));
         assert_eq!(adoption, Some(Adoption { whole: true, known: true, changes: changes(&["theirs"], &[]) }));
+    }
+}
+
+#[test]
+fn what_others_wrote_while_it_was_shared_is_no_drift_when_the_policy_takes_the_whole() {
+    let written = |manager: &str, fields: Value| json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
+    let made = json!({"managedFields": [
+        written(&field_manager("es"), json!({"f:data": {".": {}, "f:mine": {}}, "f:type": {}})),
+        written("kubectl-patch", json!({"f:data": {"f:theirs": {}, "f:both": {}}})),
+    ]});
+    let owned = with_owner_label(made.clone(), &owner_label("team", "es"));
+    let [made, owned] = [made, owned].map(|metadata| meta(&metadata));
+    let (settled, shared) = (State { settled: true, ..NEW }, State { shared: true, ..NEW });
+    for (what, existing, creation, state, is_told) in [
+        ("shared until now", &made, CreationPolicy::Owner, shared, true),
+        ("shared until now", &made, CreationPolicy::Orphan, shared, true),
+        (
+            "still shared, with nothing asked anew",
+            &made,
+            CreationPolicy::Merge,
+            State { shared: true, ..settled },
+            false,
+        ),
+        ("shared, with another key asked for", &made, CreationPolicy::CreateOrMerge, NEW, true),
+        ("not owned until now", &made, CreationPolicy::Owner, NEW, true),
+        ("an orphan before", &made, CreationPolicy::Orphan, NEW, false),
+        ("in step", &made, CreationPolicy::Owner, settled, false),
+        ("owned", &owned, CreationPolicy::Owner, NEW, false),
+        ("owned and in step", &owned, CreationPolicy::Owner, settled, false),
+    ] {
+        let adoption = Adoption::of(&desired(creation), existing, state, changes(&["theirs"], &["mine", "both"]));
+        let whole = creation != CreationPolicy::CreateOrMerge;
+        let expected = Adoption { whole, known: true, changes: changes(&["theirs"], &["both"]) };
+        assert_eq!(adoption, is_told.then_some(expected), "{what}: {creation:?}");
     }
 }
 
