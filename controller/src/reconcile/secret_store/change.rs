@@ -162,10 +162,10 @@ mod tests {
     #[test]
     fn permission_of_a_store_made_anew_is_compared_with_that_of_the_former() {
         let limited = |namespaces: &[&str]| {
-            let spec = json!({"provider": {"fake": {}}, "conditions": [{"namespaces": namespaces}]});
+            let spec = json!({"provider": {"fake": {"data": []}}, "conditions": [{"namespaces": namespaces}]});
             store(&spec, &Value::Null)
         };
-        let open = store(&json!({"provider": {"fake": {}}}), &Value::Null);
+        let open = store(&json!({"provider": {"fake": {"data": []}}}), &Value::Null);
         let now = limited(&["a"]);
         for (before, turned) in [(limited(&["a"]), false), (limited(&["b"]), true), (open, true)] {
             let change = Change::new(Some(Former::of(&before)), &now);
