@@ -184,7 +184,7 @@ async fn nothing_is_made_again_in_a_namespace_that_goes() -> Result {
     namespaces.delete(&scene.namespace, &DeleteParams::default()).await?;
     wait::gone(&namespaces, &scene.namespace, SOON).await?;
     let requests = scene.bed.api_requests_since(before).await?.of(Binary::Controller).in_namespace(&scene.namespace);
-    // The end of its store may be told before that of the namespace: then an ExternalSecret says so before it goes.
+    // Limited to one namespace, the controller does not watch namespaces: an ExternalSecret may say that its store went first.
     let is_word = |resource: &str| matches!(resource, "events" | "externalsecrets/status");
     let made = requests.writes().filter(|request| !is_word(&request.resource) && request.status < 300);
     assert!(made.is_empty(), "{made}");
