@@ -73,7 +73,8 @@ impl<T> Cache<T> {
         }
     }
 
-    /// Puts the answer to a write of ours in place of an older version for which `replaces` holds, in one step.
+    /// Puts the answer to a write of ours in place of a version that is no newer and for which `replaces` holds, in one
+    /// step. The answer to a write that lets an object go has the version from before it.
     pub fn put_answer(&self, key: &ObjectKey, object: Arc<T>, replaces: impl FnOnce(&T) -> bool)
     where
         T: Versioned,
@@ -81,7 +82,7 @@ impl<T> Cache<T> {
         let mut state = self.write();
         if let Some(there) = state.objects.get_mut(key)
             && there.uid() == object.uid()
-            && there.version() < object.version()
+            && there.version() <= object.version()
             && replaces(there)
         {
             *there = object;

@@ -3,6 +3,8 @@
 //! An owned Secret is collected by Kubernetes through its owner reference. Only upstream's finalizer, on objects that it
 //! left behind, makes anything wait here: its work is done and it is removed. RBAC: externalsecrets `patch`.
 
+use std::sync::Arc;
+
 use api::{
     external_secret::{DeletionPolicy, ExternalSecret, ExternalSecretSpec, Manifest},
     names::ES_FINALIZER,
@@ -47,7 +49,13 @@ pub async fn run(ctx: &Ctx, key: &ObjectKey, object: &Watched<ExternalSecret>) -
     }});
     let api: Api<Watched<ExternalSecret>> = Api::namespaced(ctx.client.clone(), key.namespace());
     match api.patch(key.name(), &PatchParams::default(), &Patch::Merge(patch)).await {
-        Ok(_) => Ok(Next::Rest),
+        Ok(released) => {
+            // Who looks again before the watch has told must not do it all once more.
+            ctx.external_secrets.put_answer(key, Arc::new(released), |there| {
+                there.meta.resource_version == object.meta.resource_version
+            });
+            Ok(Next::Rest)
+        }
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Next::Rest),
         Err(error) => Err(Error::kube(&format!("removing the finalizer of externalsecret {key}"), &error)),
     }
