@@ -25,14 +25,18 @@ pub struct Condition {
     pub last_transition_time: Option<Time>,
 }
 
+/// Bytes that a message takes at most: the bound that Kubernetes sets to its own conditions. Past it a status grows until it
+/// cannot be written, and the object says nothing at all.
+pub const LONGEST_MESSAGE: usize = 32_768;
+
 impl Condition {
-    /// A condition without a time; [`set`] gives it one.
+    /// A condition without a time; [`set`] gives it one. A message past [`LONGEST_MESSAGE`] ends in an ellipsis.
     pub fn new(type_: &str, status: bool, reason: &str, message: impl Into<String>) -> Self {
         Self {
             type_: type_.to_owned(),
             status: if status { "True" } else { "False" }.to_owned(),
             reason: reason.to_owned(),
-            message: message.into(),
+            message: bounded(message.into()),
             last_transition_time: None,
         }
     }
@@ -41,6 +45,15 @@ impl Condition {
     pub fn is_true(&self) -> bool {
         self.status == "True"
     }
+}
+
+fn bounded(mut message: String) -> String {
+    const ELLIPSIS: char = '…';
+    if message.len() > LONGEST_MESSAGE {
+        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE - ELLIPSIS.len_utf8()));
+        message.push(ELLIPSIS);
+    }
+    message
 }
 
 /// The condition of a type, if there is one.
@@ -65,6 +78,17 @@ pub fn set(conditions: &mut Vec<Condition>, mut new: Condition, now: Timestamp) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn message_that_no_status_takes_is_cut_between_characters() {
+        for (message, bytes) in
+            [("short".to_owned(), 5), ("a".repeat(40_000), LONGEST_MESSAGE), ("ü".repeat(20_000), 32_767)]
+        {
+            let message = Condition::new("Ready", false, "Any", message).message;
+            assert_eq!(message.len(), bytes);
+            assert_eq!(message.ends_with('…'), bytes > 5);
+        }
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

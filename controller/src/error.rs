@@ -150,6 +150,13 @@ impl Error {
         self
     }
 
+    /// Says in which part of the spec the place is that is told so far.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        self.context = Some(self.context.map_or_else(|| outer.to_owned(), |inner| format!("{outer}.{inner}")));
+        self
+    }
+
     /// Whether both say the same of different places.
     pub fn is_same_cause(&self, other: &Self) -> bool {
         self.code == other.code && self.message == other.message
@@ -351,5 +358,13 @@ mod tests {
     fn code_opens_the_message_and_the_innermost_context_wins() {
         let error = Error::fix(Code::RemotePropertyMissing, "no property \"x\"").at("spec.data[1]").at("spec");
         assert_eq!(error.to_string(), "RemotePropertyMissing: spec.data[1]: no property \"x\"");
+    }
+
+    #[test]
+    fn place_within_an_entry_is_told_with_the_entry() {
+        let error = Error::fix(Code::RewriteFailed, "no").at("rewrite[0]").within("spec.dataFrom[1]").at("spec");
+        assert_eq!(error.to_string(), "RewriteFailed: spec.dataFrom[1].rewrite[0]: no");
+        let error = Error::fix(Code::RewriteFailed, "no").within("spec.dataFrom[1]");
+        assert_eq!(error.to_string(), "RewriteFailed: spec.dataFrom[1]: no");
     }
 }

@@ -260,24 +260,48 @@ async fn names_and_values_that_do_not_fit_are_told_apart() -> Result {
     let at = |name: &str| format!("{namespace}/{name}");
     let rewritten = |rewrite: Value| json!({"dataFrom": [{"find": {"path": at("app")}, "rewrite": rewrite}]});
     let rows = [
-        ("path", data(&json!({"k": {"key": at("app/db"), "property": "list.#(n==\"z\").v"}})), "RemotePropertyMissing"),
+        (
+            "path",
+            data(&json!({"k": {"key": at("app/db"), "property": "list.#(n==\"z\").v"}})),
+            "RemotePropertyMissing: spec.data[0]: ",
+        ),
         (
             "base64",
             data(&json!({"k": {"key": at("app/db"), "property": "url", "decodingStrategy": "Base64"}})),
-            "DecodingFailed",
+            "DecodingFailed: spec.data[0]: ",
         ),
-        ("slash", rewritten(json!([{"regexp": {"source": "zzz", "target": ""}}])), "KeyInvalid"),
-        ("conflict", rewritten(json!([{"merge": {}}])), "KeyConflict"),
-        ("priority", rewritten(json!([{"merge": {"priority": ["none"]}}])), "RewriteFailed"),
-        ("text", json!({"dataFrom": [{"extract": {"key": at("app/db"), "property": "user"}}]}), "RemoteValueInvalid"),
-        ("collision", json!({"dataFrom": [{"extract": {"key": at("app/same")}}]}), "KeyConflict"),
-        ("metadata", data(&json!({"k": {"key": at("none"), "metadataPolicy": "Fetch"}})), "RemoteSecretMissing"),
+        (
+            "slash",
+            rewritten(json!([{"regexp": {"source": "zzz", "target": ""}}])),
+            "KeyInvalid: spec.dataFrom[0].find: ",
+        ),
+        ("conflict", rewritten(json!([{"merge": {}}])), "KeyConflict: spec.dataFrom[0].rewrite[0]: "),
+        (
+            "priority",
+            rewritten(json!([{"merge": {"priority": ["none"]}}])),
+            "RewriteFailed: spec.dataFrom[0].rewrite[0]: ",
+        ),
+        (
+            "text",
+            json!({"dataFrom": [{"extract": {"key": at("app/db"), "property": "user"}}]}),
+            "RemoteValueInvalid: spec.dataFrom[0].extract: ",
+        ),
+        (
+            "collision",
+            json!({"dataFrom": [{"extract": {"key": at("app/same")}}]}),
+            "KeyConflict: spec.dataFrom[0].extract: ",
+        ),
+        (
+            "metadata",
+            data(&json!({"k": {"key": at("none"), "metadataPolicy": "Fetch"}})),
+            "RemoteSecretMissing: spec.data[0]: ",
+        ),
     ];
     alone.bao.put(&format!("secret/{}", at("app/same")), &json!({"a b": "1", "a/b": "2"})).await?;
     alone.create(rows.iter().map(|(name, spec, _)| external_secret(name, "vault", spec))).await?;
-    for (name, _, code) in &rows {
+    for (name, _, code_and_place) in &rows {
         let said = failed(alone.bed, namespace, name).await?;
-        assert!(said.message.starts_with(&format!("{code}: ")), "{name}: {}", said.message);
+        assert!(said.message.starts_with(code_and_place), "{name}: {}", said.message);
     }
     Ok(())
 }

@@ -234,6 +234,35 @@ async fn events_of_an_external_secret_with_the_longest_name_are_told() -> Result
 }
 
 #[tokio::test]
+async fn value_of_others_is_replaced_with_a_word_where_some_keys_were_merged_before() -> Result {
+    let scene = &stored("merged-more", "first").await?;
+    let merging = |policy: &str, keys: &[&str]| {
+        let entries: Vec<_> = keys.iter().map(|key| (*key, "password")).collect();
+        with(reads("store", &entries), &json!({"target": {"creationPolicy": policy}}))
+    };
+    let rows = ["Merge", "CreateOrMerge", "Orphan"].map(|then| {
+        let row = async move {
+            let name = &format!("to-{}", then.to_lowercase());
+            scene.apply(&secret(name, &[("theirs", "canary")])).await?;
+            scene.apply(&external_secret(name, &merging("Merge", &["password"]))).await?;
+            scene.holds(name, &[("password", "first"), ("theirs", "canary")]).await?;
+            scene.is_synced(name).await?;
+            // An edit of what is ours is drift.
+            scene.edit_secret(name, &json!({"data": {"password": "ZWRpdGVk"}})).await?;
+            scene.holds(name, &[("password", "first"), ("theirs", "canary")]).await?;
+            assert!(notes(scene, name, "Adopted").await?.is_empty(), "{name}");
+            scene.apply(&external_secret(name, &merging(then, &["password", "theirs"]))).await?;
+            let note = told(scene, name, "Adopted").await?;
+            says(&note, &[name, "holds what others wrote", "keys replaced: theirs"]);
+            assert!(!note.contains("canary") && !note.contains("password"), "{note}");
+            scene.holds(name, &[("password", "first"), ("theirs", "first")]).await.map(drop)
+        };
+        (then.to_owned(), Box::pin(row))
+    });
+    all(rows).await
+}
+
+#[tokio::test]
 async fn keys_of_others_go_with_a_word_when_the_policy_becomes_owner() -> Result {
     let scene = &stored("switched", "first").await?;
     let merge = targeting(&json!({"creationPolicy": "CreateOrMerge"}));
@@ -254,7 +283,67 @@ async fn keys_of_others_go_with_a_word_when_the_policy_becomes_owner() -> Result
             &[name, "holds what others wrote", &format!("keys removed: {removed}")],
         );
     }
-    scene.holds("foreign", &[("password", "first")]).await.map(drop)
+    scene.holds("foreign", &[("password", "first")]).await?;
+    // Without data it was somebody else's, too.
+    scene.apply(&secret("empty", &[])).await?;
+    scene.apply(&external_secret("empty", &merge)).await?;
+    scene.holds("empty", &[("password", "first")]).await?;
+    scene.is_synced("empty").await?;
+    scene.edit_secret("empty", &json!({"data": {"theirs": "cHJlY2lvdXM="}})).await?;
+    scene.apply(&external_secret("empty", &targeting(&json!({})))).await?;
+    says(&told(scene, "empty", "Adopted").await?, &["empty", "holds what others wrote", "keys removed: theirs"]);
+    scene.holds("empty", &[("password", "first")]).await.map(drop)
+}
+
+#[tokio::test]
+async fn keys_in_a_shared_secret_that_it_made_are_not_taken_without_a_word() -> Result {
+    let scene = &Scene::new("made-shared").await?;
+    let _controller = strict(scene, &["--refuse-adoption"]).await?;
+    let rows = ["Owner", "Orphan"].map(|policy| {
+        let row = async move {
+            let name = &policy.to_lowercase();
+            scene.apply(&external_secret(name, &targeting(&json!({"creationPolicy": "CreateOrMerge"})))).await?;
+            scene.is_synced(name).await?;
+            scene.edit_secret(name, &json!({"data": {"theirs": "cHJlY2lvdXM="}})).await?;
+            scene.apply(&external_secret(name, &targeting(&json!({"creationPolicy": policy})))).await?;
+            says(&scene.fails(name, "AdoptionRefused").await?.message, &["holds what others wrote (theirs)"]);
+            scene.holds(name, &[("password", "first"), ("theirs", "precious")]).await?;
+            // Once they have taken it back, all that comes is drift.
+            scene.edit_secret(name, &json!({"data": {"theirs": null}})).await?;
+            scene.force_sync(name).await?;
+            scene.is_synced(name).await?;
+            scene.edit_secret(name, &json!({"data": {"theirs": "cHJlY2lvdXM="}})).await?;
+            scene.force_sync(name).await?;
+            scene.holds(name, &[("password", "first")]).await.map(drop)
+        };
+        (policy.to_owned(), Box::pin(row))
+    });
+    all(rows).await
+}
+
+#[tokio::test]
+async fn mark_on_a_foreign_secret_makes_it_nobodys_to_take() -> Result {
+    let scene = &Scene::new("marked").await?;
+    let _controller = strict(scene, &["--refuse-adoption"]).await?;
+    let absent = json!({"data": [{"secretKey": "absent", "remoteRef": {"key": "absent"}}]});
+    let absent = &absent;
+    let rows = [("again", "again"), ("first", "second")].map(|(first, second)| {
+        let row = async move {
+            scene.apply(&secret(second, &[("theirs", "precious")])).await?;
+            let merging = json!({"name": second, "creationPolicy": "Merge", "deletionPolicy": "Merge"});
+            scene.apply(&external_secret(first, &with(targeting(&merging), absent))).await?;
+            scene.is_synced(first).await?;
+            if first != second {
+                scene.ours("ExternalSecret").delete(first, &DeleteParams::default()).await?;
+                wait::gone(&scene.ours("ExternalSecret"), first, SOON).await?;
+            }
+            scene.apply(&external_secret(second, &targeting(&json!({"name": second})))).await?;
+            scene.fails(second, "AdoptionRefused").await?;
+            scene.holds(second, &[("theirs", "precious")]).await.map(drop)
+        };
+        (second.to_owned(), Box::pin(row))
+    });
+    all(rows).await
 }
 
 /// With upstream's finalizer, so that the deletion passes through the operator.

@@ -39,6 +39,8 @@ pub struct State {
     pub intact: bool,
     /// Whether spec and metadata of the ExternalSecret are as they were when the target was last in step.
     pub settled: bool,
+    /// Whether the ExternalSecret was seen to share it with others until now.
+    pub shared: bool,
 }
 
 /// Keys named in one event; an event's note is short.
@@ -53,22 +55,23 @@ impl Adoption {
         // It was in step as a whole, and managed fields go with the object: whatever marks are gone, edits took them off.
         let was_ours = whole && state.settled && known;
         if was_ours || is_ours(desired, existing, &mine, state.intact) {
-            // What others put into a Secret of ours is drift, unless another ExternalSecret was asked to put it there.
-            let others = written_by_others(desired, existing);
-            let removed: Vec<_> = changes.removed.into_iter().filter(|key| others.contains(key)).collect();
-            let takes = !removed.is_empty();
-            return takes.then(|| Self { whole, known: true, changes: Changes { removed, ..Changes::default() } });
+            // What others put into a Secret of ours is drift, unless it was shared, or another ExternalSecret was asked to put
+            // it there.
+            let shares = if whole { state.shared || is_new_owner(desired, existing, &mine) } else { mine.made };
+            let changes = if shares && !state.settled {
+                not_written_by(&mine, changes)
+            } else {
+                let others = written_by_others(desired, existing);
+                let removed = changes.removed.into_iter().filter(|key| others.contains(key)).collect();
+                Changes { removed, ..Changes::default() }
+            };
+            return (changes != Changes::default()).then_some(Self { whole, known: true, changes });
         }
-        let changes = match (whole, known) {
-            (_, false) => changes,
-            // Its keys here are its own to write, whoever edited them since.
-            (false, true) => return None,
-            (true, true) => {
-                let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.wrote(key)).collect();
-                let replaced = if desired.is_owner() { theirs(changes.replaced) } else { Vec::new() };
-                Changes { removed: theirs(changes.removed), replaced }
-            }
-        };
+        // It asks for the same keys as before: whoever edited them since, they are its own to write.
+        if !whole && known && state.settled {
+            return None;
+        }
+        let changes = if known { not_written_by(&mine, changes) } else { changes };
         let takes = changes != Changes::default() || (whole && !known);
         takes.then_some(Self { whole, known, changes })
     }
@@ -116,21 +119,43 @@ fn listed(keys: &[String]) -> String {
 /// The managed label alone says nothing: upstream puts it on every target before it writes to it. Nor do some fields: they
 /// are written by whoever merges keys into somebody else's Secret, too.
 fn is_ours(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy, intact: bool) -> bool {
+    is_owned(desired, existing) || mine.made || (intact && is_of_some_external_secret(existing))
+}
+
+/// Whether it was made with a policy that keeps what others write, or leaves it there: only its owner is marked.
+fn is_new_owner(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy) -> bool {
+    desired.is_owner() && mine.made && !is_owned(desired, existing)
+}
+
+fn is_owned(desired: &Desired, existing: &ObjectMeta) -> bool {
     let author = &desired.author;
     let mut owners = existing.owner_references.iter().flatten();
     let owned = owners.any(|owner| owner.controller == Some(true) && desired.is_me(owner));
     let created = text(existing.labels.as_ref(), OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
-    owned || created || mine.made || (intact && is_of_some_external_secret(existing))
+    owned || created
 }
 
 /// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one, and not edited.
+/// Whoever restores it writes the marks with the data. Where an ExternalSecret put the marks on what somebody else holds,
+/// they tell nothing.
 fn is_of_some_external_secret(existing: &ObjectMeta) -> bool {
     let marked = text(existing.labels.as_ref(), MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE)
         && text(existing.annotations.as_ref(), DATA_HASH_ANNOTATION).is_some()
         && text(existing.labels.as_ref(), OWNER_LABEL).is_none();
     let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
-    let mut others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
-    marked && !others.any(|manager| WrittenBy::manager(manager, existing).content)
+    let (external_secrets, others): (Vec<_>, Vec<_>) =
+        managers.partition(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
+    let written = |managers: &[&str], what: fn(&WrittenBy) -> bool| {
+        managers.iter().any(|manager| what(&WrittenBy::manager(manager, existing)))
+    };
+    let is_restored = !written(&external_secrets, |mark| mark.annotations.contains(DATA_HASH_ANNOTATION))
+        || !written(&others, |other| other.content);
+    marked && !written(&external_secrets, |other| other.content) && is_restored
+}
+
+fn not_written_by(mine: &WrittenBy, changes: Changes) -> Changes {
+    let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.wrote(key)).collect();
+    Changes { removed: theirs(changes.removed), replaced: theirs(changes.replaced) }
 }
 
 /// The keys that other ExternalSecrets wrote.

@@ -110,7 +110,8 @@ fn is_external_secret(owner: &OwnerReference) -> bool {
 pub struct WrittenBy {
     /// Anything but metadata.
     pub content: bool,
-    /// A part of the object as such, not only something in it: it created the object, or gave it its first data.
+    /// A part of the object as such, not only something in it: of a Secret its type, which comes with the creation; of
+    /// other kinds also their first data.
     pub made: bool,
     /// Keys of the data of a Secret or ConfigMap, or of `spec.data`.
     pub data: BTreeSet<String>,
@@ -120,13 +121,18 @@ pub struct WrittenBy {
     fields: Vec<Value>,
 }
 
+/// The API server gives every Secret a type, in the name of whoever creates it. It cannot be changed.
+const TYPE: &str = "f:type";
+
 impl WrittenBy {
     pub fn manager(manager: &str, meta: &ObjectMeta) -> Self {
         let mut written = Self::default();
         let entries = meta.managed_fields.iter().flatten();
+        let is_typed = entries.clone().flat_map(parts).any(|(name, _)| name == TYPE);
+        let makes = |name: &str| if is_typed { name == TYPE } else { name != "f:metadata" };
         for entry in entries.filter(|entry| entry.manager.as_deref() == Some(manager)) {
             written.content |= fields(entry, "").any(|field| field != "metadata");
-            written.made |= parts(entry).any(|(name, part)| name != "f:metadata" && is_whole(part));
+            written.made |= parts(entry).any(|(name, part)| makes(name) && is_whole(part));
             written.data.extend(fields(entry, "/f:data"));
             written.data.extend(fields(entry, "/f:spec/f:data"));
             written.labels.extend(fields(entry, "/f:metadata/f:labels"));

@@ -238,7 +238,9 @@ async fn apply<K: Kind>(
         terms.knowledge.confirm().await?;
     }
     let opponents = Opponents::of(&desired.manager(), existing.meta(), &changes, added(&patch, &changes));
-    let state = State { intact: kind.managed(existing).intact, settled: terms.settled };
+    let user = ObjectKey::new(&desired.author.namespace, &desired.author.name);
+    let shared = kind.ctx().shares.is_known(&user, &kind.key(&desired.target));
+    let state = State { intact: kind.managed(existing).intact, settled: terms.settled, shared };
     let adoption = Adoption::of(desired, existing.meta(), state, changes);
     if kind.ctx().settings.refuse_adoption
         && let Some(refusal) = adoption.as_ref().and_then(|it| it.refusal(&kind.full(&desired.target)))

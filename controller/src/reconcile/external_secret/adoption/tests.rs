@@ -26,8 +26,8 @@ fn keys(keys: &[&str]) -> Vec<String> {
     keys.iter().map(|key| (*key).to_owned()).collect()
 }
 
-const NEW: State = State { intact: false, settled: false };
-const INTACT: State = State { intact: true, settled: false };
+const NEW: State = State { intact: false, settled: false, shared: false };
+const INTACT: State = State { intact: true, ..NEW };
 
 #[test]
 fn whoever_takes_the_whole_adopts_and_whoever_merges_only_what_changes() {
@@ -59,6 +59,7 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
             "controller": controls,
         }]})
     };
+    let first_data = json!({"f:data": {".": {}, "f:a": {}}, "f:immutable": {}});
     let mut of_another = fields(&field_manager("other"), wrote.clone());
     of_another["labels"] = marked["labels"].clone();
     of_another["annotations"] = marked["annotations"].clone();
@@ -73,7 +74,7 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
         ("our UID as an owner that controls nothing", owner("es", "uid-es", false), false),
         ("another as owner", owner("other", "uid-other", true), false),
         ("created by us", fields(&field_manager("es"), json!({"f:type": {}})), true),
-        ("its first data from us", fields(&field_manager("es"), json!({"f:data": {".": {}, "f:a": {}}})), true),
+        ("of no type, its first data from us", fields(&field_manager("es"), first_data), true),
         ("data of kubectl", fields("kubectl", wrote), false),
         ("label and hash, restored from a backup", marked.clone(), true),
         ("label and hash, with another's owner label", with_owner_label(marked, "other"), false),
@@ -90,6 +91,54 @@ fn with_owner_label(mut metadata: Value, label: &str) -> Value {
 }
 
 #[test]
+fn secret_that_somebody_else_created_is_theirs_even_if_its_first_data_is_ours() {
+    let written = |manager: &str, fields: Value| json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
+    let existing = meta(&json!({"managedFields": [
+        written("kubectl-create", json!({"f:type": {}})),
+        written(&field_manager("es"), json!({"f:data": {".": {}, "f:mine": {}}, "f:immutable": {}})),
+        written("kubectl-patch", json!({"f:data": {"f:theirs": {}}})),
+    ]}));
+    for creation in [CreationPolicy::Owner, CreationPolicy::Orphan] {
+        let adoption = Adoption::of(&desired(creation), &existing, INTACT, changes(&["theirs"], &["mine"]));
+        assert_eq!(adoption, Some(Adoption { whole: true, known: true, changes: changes(&["theirs"], &[]) }));
+    }
+}
+
+#[test]
+fn what_others_wrote_while_it_was_shared_is_no_drift_when_the_policy_takes_the_whole() {
+    let written = |manager: &str, fields: Value| json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
+    let made = json!({"managedFields": [
+        written(&field_manager("es"), json!({"f:data": {".": {}, "f:mine": {}}, "f:type": {}})),
+        written("kubectl-patch", json!({"f:data": {"f:theirs": {}, "f:both": {}}})),
+    ]});
+    let owned = with_owner_label(made.clone(), &owner_label("team", "es"));
+    let [made, owned] = [made, owned].map(|metadata| meta(&metadata));
+    let (settled, shared) = (State { settled: true, ..NEW }, State { shared: true, ..NEW });
+    for (what, existing, creation, state, is_told) in [
+        ("shared until now", &made, CreationPolicy::Owner, shared, true),
+        ("shared until now", &made, CreationPolicy::Orphan, shared, true),
+        (
+            "still shared, with nothing asked anew",
+            &made,
+            CreationPolicy::Merge,
+            State { shared: true, ..settled },
+            false,
+        ),
+        ("shared, with another key asked for", &made, CreationPolicy::CreateOrMerge, NEW, true),
+        ("not owned until now", &made, CreationPolicy::Owner, NEW, true),
+        ("an orphan before", &made, CreationPolicy::Orphan, NEW, false),
+        ("in step", &made, CreationPolicy::Owner, settled, false),
+        ("owned", &owned, CreationPolicy::Owner, NEW, false),
+        ("owned and in step", &owned, CreationPolicy::Owner, settled, false),
+    ] {
+        let adoption = Adoption::of(&desired(creation), existing, state, changes(&["theirs"], &["mine", "both"]));
+        let whole = creation != CreationPolicy::CreateOrMerge;
+        let expected = Adoption { whole, known: true, changes: changes(&["theirs"], &["both"]) };
+        assert_eq!(adoption, is_told.then_some(expected), "{what}: {creation:?}");
+    }
+}
+
+#[test]
 fn edited_copy_of_a_managed_secret_is_somebodys() {
     let marked = json!({"labels": {MANAGED_LABEL: "true"}, "annotations": {DATA_HASH_ANNOTATION: "x"}});
     for (intact, ours) in [(true, true), (false, false)] {
@@ -97,6 +146,35 @@ fn edited_copy_of_a_managed_secret_is_somebodys() {
             Adoption::of(&desired(CreationPolicy::Owner), &meta(&marked), State { intact, ..NEW }, Changes::default());
         assert_eq!(adoption.is_none(), ours);
     }
+}
+
+#[test]
+fn marks_on_what_somebody_else_holds_do_not_make_it_a_restored_one() {
+    let marks = json!({"f:annotations": {format!("f:{DATA_HASH_ANNOTATION}"): {}}, "f:labels": {format!("f:{MANAGED_LABEL}"): {}}});
+    let data = json!({"f:data": {".": {}, "f:theirs": {}}, "f:type": {}});
+    let restored = with_metadata_fields(data.clone(), &marks);
+    let written =
+        |manager: &str, fields: &Value| json!({"manager": manager, "operation": "Update", "fieldsV1": fields});
+    let [mine, other] = ["es", "other"].map(|name| written(&field_manager(name), &json!({"f:metadata": marks})));
+    let [theirs, backup] = [&data, &restored].map(|fields| written("kubectl", fields));
+    for (what, managers, known, ours) in [
+        ("restored", vec![&backup], false, true),
+        ("marked by another", vec![&theirs, &other], false, false),
+        ("marked by us", vec![&theirs, &mine], true, false),
+        ("marked, and nobody's", vec![&other], false, true),
+    ] {
+        let existing = meta(&json!({
+            "labels": {MANAGED_LABEL: "true"}, "annotations": {DATA_HASH_ANNOTATION: "x"}, "managedFields": managers,
+        }));
+        let adoption = Adoption::of(&desired(CreationPolicy::Owner), &existing, INTACT, changes(&["theirs"], &[]));
+        let expected = Adoption { whole: true, known, changes: changes(&["theirs"], &[]) };
+        assert_eq!(adoption, (!ours).then_some(expected), "{what}");
+    }
+}
+
+fn with_metadata_fields(mut fields: Value, metadata: &Value) -> Value {
+    fields["f:metadata"] = metadata.clone();
+    fields
 }
 
 /// `manager` wrote `data`; the annotation that tells what is there is ours.
@@ -117,10 +195,25 @@ fn who_merged_keys_and_takes_the_whole_adopts_what_it_did_not_write() {
         Adoption::of(&desired(creation), &existing, INTACT, changes).map(|adoption| (adoption.known, adoption.changes))
     };
     assert_eq!(taken(CreationPolicy::Owner), Some((true, changes(&["theirs"], &["edited"]))));
-    assert_eq!(taken(CreationPolicy::Orphan), Some((true, changes(&["theirs"], &[]))), "an edit of ours is drift");
-    assert_eq!(taken(CreationPolicy::CreateOrMerge), None);
+    assert_eq!(taken(CreationPolicy::Orphan), Some((true, changes(&["theirs"], &["edited"]))));
     let refresh = changes(&[], &["mine"]);
     assert_eq!(Adoption::of(&desired(CreationPolicy::Orphan), &existing, INTACT, refresh), None, "a new value of ours");
+}
+
+#[test]
+fn who_merges_more_keys_than_before_adopts_those_that_others_wrote() {
+    let existing = merged("kubectl", &json!({".": {}, "f:theirs": {}}));
+    let taken = |creation, settled| {
+        let changes = changes(&[], &["mine", "theirs"]);
+        Adoption::of(&desired(creation), &existing, State { settled, ..INTACT }, changes)
+    };
+    for creation in [CreationPolicy::Merge, CreationPolicy::CreateOrMerge] {
+        let adoption = taken(creation, false).expect("an adoption");
+        assert_eq!(adoption, Adoption { whole: false, known: true, changes: changes(&[], &["theirs"]) });
+        assert_eq!(adoption.note("t"), "t holds what others wrote and is written to; keys replaced: theirs");
+        assert_eq!(adoption.refusal("t"), None);
+        assert_eq!(taken(creation, true), None, "an edit of ours is drift");
+    }
 }
 
 #[test]
