@@ -48,7 +48,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Whom {
     All,
-    /// Those whose last reconcile failed, or who have had none.
+    /// Those whose last reconcile failed or waits for a store, or who have had none.
     Unsynced,
 }
 
@@ -182,7 +182,7 @@ impl Wake {
     fn users_in(&self, namespace: Option<&str>, kind: StoreKind, store: &ObjectKey, whom: Whom, since: Instant) {
         for user in self.users.of(kind, store) {
             let concerns = namespace.is_none_or(|namespace| user.namespace() == namespace);
-            if concerns && (whom == Whom::All || !self.is_synced(&user)) {
+            if concerns && (whom == Whom::All || !self.is_synced(&user) || self.users.awaits_check(&user)) {
                 self.queue.add_since(&user, Lane::Interactive, since);
             }
         }

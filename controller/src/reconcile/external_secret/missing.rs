@@ -19,15 +19,20 @@ pub struct Missing {
 const NAMED: usize = 5;
 
 impl Missing {
-    /// The text to tell if `missing` is not what was told last.
-    pub fn news(&self, key: &ObjectKey, missing: &[String]) -> Option<String> {
+    /// The text to tell if `missing` is not what was told last. `said`: by the condition of the last refresh, which also
+    /// knows what another process has told.
+    pub fn news(&self, key: &ObjectKey, missing: &[String], said: Option<&str>) -> Option<String> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if missing.is_empty() {
             told.remove(key);
             return None;
         }
         let digest = self.digest.hash_one(missing);
-        if told.insert(key.clone(), digest) == Some(digest) {
+        let is_told = match told.insert(key.clone(), digest) {
+            Some(last) => last == digest,
+            None => said.is_some_and(|said| said.ends_with(&left_out(missing))),
+        };
+        if is_told {
             return None;
         }
         Some(format!("{}; their keys are left out", listed(missing, NAMED)))
@@ -47,7 +52,11 @@ pub fn told(message: &str, missing: &[String]) -> String {
     if missing.is_empty() {
         return message.to_owned();
     }
-    format!("{message}; {}, their keys are left out", listed(missing, LISTED))
+    format!("{message}{}", left_out(missing))
+}
+
+fn left_out(missing: &[String]) -> String {
+    format!("; {}, their keys are left out", listed(missing, LISTED))
 }
 
 fn listed(missing: &[String], at_most: usize) -> String {
@@ -71,12 +80,23 @@ mod tests {
     fn the_same_is_told_once_and_again_after_it_was_there() {
         let (missing, key) = (Missing::default(), ObjectKey::new("n", "es"));
         let entries: Vec<String> = (0..7).map(|n| format!("spec.data[{n}] (k)")).collect();
-        let told = missing.news(&key, &entries).expect("news");
+        let told = missing.news(&key, &entries, None).expect("news");
         assert!(told.contains("spec.data[4]") && told.contains("and 2 more") && !told.contains("data[5]"), "{told}");
-        assert_eq!(missing.news(&key, &entries), None);
-        assert!(missing.news(&key, &entries[..1]).is_some());
-        assert_eq!(missing.news(&key, &[]), None);
-        assert!(missing.news(&key, &entries[..1]).is_some());
+        let said = super::told("secret synced", &entries);
+        assert_eq!(missing.news(&key, &entries, Some(&said)), None);
+        assert!(missing.news(&key, &entries[..1], Some(&said)).is_some());
+        assert_eq!(missing.news(&key, &[], None), None);
+        assert!(missing.news(&key, &entries[..1], Some("secret synced")).is_some());
+    }
+
+    #[test]
+    fn what_a_former_process_told_is_known_from_the_condition() {
+        let (entries, key) = ([1, 2].map(|n| format!("spec.data[{n}] (k)")), ObjectKey::new("n", "es"));
+        let said = told("secret synced", &entries);
+        let missing = Missing::default();
+        assert_eq!(missing.news(&key, &entries, Some(&said)), None);
+        assert_eq!(missing.news(&key, &entries, None), None, "and from then on by itself");
+        assert!(Missing::default().news(&key, &entries[..1], Some(&said)).is_some(), "others are missing now");
     }
 
     #[test]

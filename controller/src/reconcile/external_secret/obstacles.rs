@@ -49,6 +49,15 @@ struct Identity {
     claims: u64,
 }
 
+impl Identity {
+    fn of(meta: &ObjectMeta) -> Self {
+        Self {
+            uid: meta.uid.clone(),
+            claims: claims(meta.labels.iter().flatten(), meta.owner_references.iter().flatten()),
+        }
+    }
+}
+
 impl Obstacles {
     pub fn new(wake: impl Fn(&ObjectKey) + Send + Sync + 'static) -> Self {
         Self { index: Mutex::default(), in_use: watch::Sender::new(false), wake: Box::new(wake) }
@@ -59,13 +68,13 @@ impl Obstacles {
         self.in_use.subscribe()
     }
 
-    /// `user` was refused because of the object, as it was found.
-    pub fn met(&self, user: &ObjectKey, object: &ObjectKey, found: &ObjectMeta) {
-        let identity = Identity {
-            uid: found.uid.clone(),
-            claims: claims(found.labels.iter().flatten(), found.owner_references.iter().flatten()),
-        };
+    /// `user` was refused because of the object, as it was found. Returns whether that is news: the caller is then to look
+    /// at the object once more, for [`Obstacles::found`].
+    pub fn met(&self, user: &ObjectKey, object: &ObjectKey, found: &ObjectMeta) -> bool {
+        let identity = Identity::of(found);
         let mut index = self.index();
+        let known = index.objects.get(object);
+        let is_news = known.is_none_or(|known| known.identity != identity || !known.users.contains(user));
         index.unlink(user);
         let obstacle = index.objects.entry(object.clone());
         let obstacle = obstacle.or_insert_with(|| Obstacle { identity: identity.clone(), users: HashSet::new() });
@@ -74,6 +83,16 @@ impl Obstacles {
         index.users.insert(user.clone(), object.clone());
         drop(index);
         self.in_use.send_if_modified(|in_use| !std::mem::replace(in_use, true));
+        is_news
+    }
+
+    /// What is there by the name of the object.
+    pub fn found(&self, object: &ObjectKey, now: Option<&ObjectMeta>) {
+        let now = now.map(Identity::of);
+        let is_same = self.index().objects.get(object).is_none_or(|known| Some(&known.identity) == now.as_ref());
+        if !is_same {
+            self.give_way(object);
+        }
     }
 
     /// `user` is refused no more, or gone.
@@ -176,7 +195,16 @@ mod tests {
         ]});
         let listing = |it: &Obstacles| Sink::<Stamp<Secret>>::listing(it);
         let listed = |it: &Obstacles| Sink::<Stamp<Secret>>::listed(it);
-        let events: [(&str, Event<'_>, u32); 8] = [
+        let app = ObjectKey::new("n", "app");
+        let found: ObjectMeta = serde_json::from_value(json!({"uid": "u", "labels": {"a": "b"}})).expect("metadata");
+        let events: [(&str, Event<'_>, u32); 11] = [
+            ("a look that finds the same", &|it| it.found(&app, Some(&found)), 0),
+            ("a look that finds none", &|it| it.found(&app, None), 1),
+            (
+                "a look that finds another label",
+                &|it| it.found(&app, Some(&ObjectMeta { labels: None, ..found.clone() })),
+                1,
+            ),
             ("a new version of the same", &|it| it.applied(stamp("u", &labelled)), 0),
             ("another label", &|it| it.applied(stamp("u", &json!({}))), 1),
             ("another owner", &|it| it.applied(stamp("u", &owned)), 1),
@@ -212,9 +240,8 @@ mod tests {
             let woken = Arc::new(Mutex::new(0));
             let count = woken.clone();
             let obstacles = Obstacles::new(move |_| *count.lock().expect("lock") += 1);
-            let found: ObjectMeta =
-                serde_json::from_value(json!({"uid": "u", "labels": {"a": "b"}})).expect("metadata");
-            obstacles.met(&ObjectKey::new("n", "es"), &ObjectKey::new("n", "app"), &found);
+            let user = ObjectKey::new("n", "es");
+            assert!(obstacles.met(&user, &app, &found) && !obstacles.met(&user, &app, &found), "news once");
             assert!(*obstacles.in_use().borrow());
             event(&obstacles);
             assert_eq!(*woken.lock().expect("lock"), wakes, "{what}");

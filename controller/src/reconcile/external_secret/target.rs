@@ -122,7 +122,7 @@ pub async fn write<K: Kind>(
             Err(error) if error.code() == Code::ReferenceNotFound && existing.is_some() => {}
             Err(error) => {
                 if let Some(existing) = &existing {
-                    meet_obstacle(kind, &desired, existing.meta(), &error);
+                    meet_obstacle(kind, &desired, existing.meta(), &error).await;
                 }
                 return Err(error);
             }
@@ -146,7 +146,7 @@ pub async fn write<K: Kind>(
 
 /// What stands in the way and carries no managed label is watched for its own sake: whoever takes it away, as the error asks,
 /// shall not have to wait.
-fn meet_obstacle<K: Kind>(kind: &K, desired: &Desired, existing: &ObjectMeta, error: &Error) {
+async fn meet_obstacle<K: Kind>(kind: &K, desired: &Desired, existing: &ObjectMeta, error: &Error) {
     let stands = [Code::AdoptionRefused, Code::TargetImmutable, Code::TargetNotOurs, Code::TargetOwnedByAnother];
     let [secrets, config_maps] = &kind.ctx().obstacles;
     let obstacles = match kind.resource() {
@@ -157,7 +157,13 @@ fn meet_obstacle<K: Kind>(kind: &K, desired: &Desired, existing: &ObjectMeta, er
     };
     if stands.contains(&error.code()) {
         let user = ObjectKey::new(&desired.author.namespace, &desired.author.name);
-        obstacles.met(&user, &kind.key(&desired.target), existing);
+        let object = kind.key(&desired.target);
+        // What happened to it between being read and being known here, the watch told nobody.
+        if obstacles.met(&user, &object, existing)
+            && let Ok(now) = kind.api().get_metadata_opt(&desired.target).await
+        {
+            obstacles.found(&object, now.as_ref().map(|now| &now.metadata));
+        }
     }
 }
 

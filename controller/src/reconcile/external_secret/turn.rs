@@ -6,9 +6,10 @@ use std::{
 };
 
 use api::{
+    condition,
     external_secret::{CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
     hash::owner_label,
-    names::event_reason,
+    names::{condition_type::READY, event_reason},
     plan::{Plan, Refresh},
     template_syntax,
 };
@@ -224,7 +225,10 @@ impl Turn<'_> {
     async fn failed<K: Kind>(&self, kind: &K, plan: &Plan, error: Error) -> Result<Next, Error> {
         match error.code() {
             // Whoever applies a store together with its users shall not read that they failed.
-            Code::StoreNotReady if error.class() == Class::Retry => Ok(Next::After(FIRST_CHECK)),
+            Code::StoreNotReady if error.class() == Class::Retry => {
+                self.ctx.users.await_check(self.key);
+                Ok(Next::After(FIRST_CHECK))
+            }
             // The event of the change is on its way, and brings the next turn.
             Code::Superseded => Ok(Next::After(NEWS)),
             // Known from the refusal of a write, where namespaces are not watched or their watch is late.
@@ -285,7 +289,7 @@ impl Turn<'_> {
         let done = self.put(kind, plan, place, values, &before).await;
         // What is held is not left out.
         if !matches!(&done, Err(error) if error.code() == Code::DeletionsHeld)
-            && let Some(news) = self.missing.news(self.key, &missing)
+            && let Some(news) = self.missing.news(self.key, &missing, self.last_said().as_deref())
         {
             self.note(event_reason::MISSING_PROVIDER_SECRET, news);
         }
@@ -294,6 +298,13 @@ impl Turn<'_> {
             guard::in_step(self.ctx, self.key, plan, &gone, &searched);
         }
         Ok((told.with_missing(&missing), seen))
+    }
+
+    /// The message of the last refresh that came to its end, if it is known.
+    fn last_said(&self) -> Option<String> {
+        let status: ExternalSecretStatus = self.object.status();
+        let ready = condition::find(&status.conditions, READY).filter(|ready| ready.is_true()).cloned();
+        ready.or_else(|| self.said.last(self.key)).map(|ready| ready.message)
     }
 
     /// Brings the target in step with what was fetched.

@@ -28,6 +28,8 @@ struct Index {
     users: HashMap<StoreKey, HashSet<ObjectKey>>,
     /// ExternalSecrets whose values may be others now, and the change that made them so.
     outdated: HashMap<ObjectKey, Change>,
+    /// ExternalSecrets that wait for the first check of a store: see [`StoreUsers::awaits_check`].
+    awaiting: HashSet<ObjectKey>,
     changes: u64,
 }
 
@@ -72,6 +74,16 @@ impl StoreUsers {
         change.is_some_and(|change| refreshed_at.is_none_or(|refreshed_at| refreshed_at <= change.at))
     }
 
+    /// The ExternalSecret is due and waits for the first check of a store, about which its status says nothing.
+    pub fn await_check(&self, user: &ObjectKey) {
+        self.index().awaiting.insert(user.clone());
+    }
+
+    /// Whether it waited so since it last fetched.
+    pub fn awaits_check(&self, user: &ObjectKey) -> bool {
+        self.index().awaiting.contains(user)
+    }
+
     /// To be taken before the stores are looked up.
     pub fn seen(&self, user: &ObjectKey) -> Seen {
         Seen(self.index().outdated.get(user).map(|change| change.number))
@@ -80,6 +92,7 @@ impl StoreUsers {
     /// The ExternalSecret has fetched; a change since it has `seen` still counts.
     pub fn settle(&self, user: &ObjectKey, seen: Seen) {
         let mut index = self.index();
+        index.awaiting.remove(user);
         if index.outdated.get(user).map(|change| change.number) == seen.0 {
             index.outdated.remove(user);
         }
@@ -90,6 +103,7 @@ impl StoreUsers {
         let mut locked = self.index();
         if now.is_empty() {
             locked.outdated.remove(user);
+            locked.awaiting.remove(user);
         }
         let index = &mut locked.users;
         for gone in before.difference(now) {
@@ -209,8 +223,14 @@ mod tests {
         assert!(is_outdated(), "and changed again");
         users.settle(&user, users.seen(&user));
         assert!(!is_outdated());
+        users.await_check(&user);
+        assert!(users.awaits_check(&user));
+        users.settle(&user, users.seen(&user));
+        assert!(!users.awaits_check(&user), "it has fetched");
         users.outdate_one(&user, at(5));
+        users.await_check(&user);
         users.replace(&user, &named, &BTreeSet::new());
-        assert!(users.index().outdated.is_empty(), "who is gone takes no memory");
+        let index = users.index();
+        assert!(index.outdated.is_empty() && index.awaiting.is_empty(), "who is gone takes no memory");
     }
 }
