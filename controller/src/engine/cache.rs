@@ -148,6 +148,23 @@ mod tests {
     }
 
     #[test]
+    fn answer_replaces_what_is_no_newer_and_nothing_else() {
+        let cache = Cache::default();
+        let key = ObjectKey::new("n", "a");
+        cache.put_answer(&key, Arc::new(Thing("u", 5)), |_| true);
+        assert!(cache.find(&key).is_none(), "what is gone does not come back");
+        let there = Arc::new(Thing("u", 5));
+        cache.put(key.clone(), there.clone());
+        for (answer, replaces) in [(Thing("u", 4), true), (Thing("v", 6), true), (Thing("u", 6), false)] {
+            cache.put_answer(&key, Arc::new(answer), |_| replaces);
+            assert!(Arc::ptr_eq(&cache.find(&key).unwrap(), &there));
+        }
+        let let_go = Arc::new(Thing("u", 5));
+        cache.put_answer(&key, let_go.clone(), |_| true);
+        assert!(Arc::ptr_eq(&cache.find(&key).unwrap(), &let_go));
+    }
+
+    #[test]
     fn late_event_does_not_undo_a_newer_write_but_a_new_object_replaces_the_old() {
         let cache = Cache::default();
         let key = ObjectKey::new("n", "a");
