@@ -58,6 +58,7 @@ fn seen<'a>(uid: &'a str, status: &'a ExternalSecretStatus, target: Option<&'a M
         retained: "nothing",
         templates_are_newer: false,
         stores_are_newer: false,
+        is_brought_forward: false,
     }
 }
 
