@@ -25,6 +25,7 @@ use crate::{
 };
 
 /// What the decision looks at.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and they come in all combinations")]
 pub struct Seen<'a> {
     pub uid: &'a str,
     /// The owner label of what it creates.

@@ -422,7 +422,7 @@ fn refresh_is_brought_forward_by_a_quarter_of_its_interval_where_time_alone_will
     // Due at 12:00 at the latest, and by up to three minutes sooner.
     let due = |plan: &Plan, status: &ExternalSecretStatus, version: &str, target: &Managed, minutes: i64| {
         let is_brought_forward = true;
-        let seen = Seen { is_brought_forward, version, ..seen("uid", status, Some(target)) };
+        let seen = Seen { version, is_brought_forward, ..seen("uid", status, Some(target)) };
         due(plan, &seen, now - SignedDuration::from_mins(minutes))
     };
     let (synced, hourly) = (status("2026-01-01T11:00:00Z", "1-x", SECRET_SYNCED), plan("Periodic", "Owner", "1h"));
