@@ -84,7 +84,7 @@ impl Turn<'_> {
             return cleanup::run(self.ctx, self.key, self.object).await;
         }
         // Nothing can be made in a namespace that goes, and what is there goes.
-        if !is_served || self.ctx.namespaces.is_terminating(self.key.namespace()) {
+        if !is_served || self.ctx.namespaces.is_terminating(&self.object.meta) {
             return Ok(Next::Rest);
         }
         let (spec, plan) = match self.plan() {
@@ -233,6 +233,7 @@ impl Turn<'_> {
             Code::Superseded => Ok(Next::After(NEWS)),
             // Known from the refusal of a write, where namespaces are not watched or their watch is late.
             Code::NamespaceTerminating => Ok(Next::Rest),
+            _ if self.goes_with_its_namespace(&error).await => Ok(Next::Rest),
             _ => {
                 // Once: whoever takes the label off again shall not be fought over a target that is not written.
                 if self.news(&error).is_some() {
@@ -241,6 +242,13 @@ impl Turn<'_> {
                 self.fail(error).await
             }
         }
+    }
+
+    /// Whether something named is gone because all of the namespace goes: no news to its users, who go as well.
+    async fn goes_with_its_namespace(&self, error: &Error) -> bool {
+        matches!(error.code(), Code::StoreNotFound | Code::ReferenceNotFound)
+            && self.news(error).is_some()
+            && self.ctx.namespaces.ask(&self.ctx.client, &self.object.meta).await
     }
 
     fn next(&self, refresh: &Refresh, told: &Told, now: Timestamp) -> Next {
