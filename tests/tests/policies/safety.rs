@@ -407,7 +407,7 @@ async fn external_secret_made_again_takes_its_orphaned_secret_back() -> Result {
 async fn renamed_target_leaves_an_old_secret_that_is_not_provably_ours() -> Result {
     let scene = &Scene::new("unprovable").await?;
     let mut controller = strict(scene, &[]).await?;
-    for name in ["unlabelled", "unowned", "ours"] {
+    for name in ["unlabelled", "unowned", "unmarked", "ours"] {
         scene.apply(&external_secret(name, &targeting(&json!({"name": format!("{name}-old")})))).await?;
         scene.is_synced(name).await?;
     }
@@ -416,15 +416,18 @@ async fn renamed_target_leaves_an_old_secret_that_is_not_provably_ours() -> Resu
     let label = json!({"metadata": {"labels": {OWNER_LABEL: null}}});
     scene.edit_secret("unlabelled-old", &label).await?;
     scene.edit_secret("unowned-old", &json!({"metadata": {"ownerReferences": null}})).await?;
-    for name in ["unlabelled", "unowned", "ours"] {
+    // Nobody's watch shows this one any more, but it is ours.
+    scene.edit_secret("unmarked-old", &json!({"metadata": {"labels": {MANAGED_LABEL: null}}})).await?;
+    for name in ["unlabelled", "unowned", "unmarked", "ours"] {
         scene.apply(&external_secret(name, &targeting(&json!({"name": format!("{name}-new")})))).await?;
     }
     controller.restart().await?;
-    for name in ["unlabelled", "unowned", "ours"] {
+    for name in ["unlabelled", "unowned", "unmarked", "ours"] {
         scene.is_synced(name).await?;
         scene.holds(&format!("{name}-new"), &[("password", "first")]).await?;
     }
     wait::gone(&scene.secrets(), "ours-old", SOON).await?;
+    wait::gone(&scene.secrets(), "unmarked-old", SOON).await?;
     for name in ["unlabelled-old", "unowned-old"] {
         scene.holds(name, &[("password", "first")]).await?;
     }

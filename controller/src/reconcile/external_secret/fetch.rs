@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use api::{
+    admission::ours::is_data_key,
     external_secret::{ConversionStrategy, DeletionPolicy, NullBytePolicy},
     plan::{Entry, Fetch, Plan, ResolvedStoreRef},
 };
@@ -34,6 +35,8 @@ pub struct Fetched {
     pub gone: Vec<usize>,
     /// What the searches brought.
     pub searched: Brought,
+    /// Keys that no Secret takes, and the entry that each came from. A template may use them all the same.
+    pub odd: BTreeMap<String, String>,
 }
 
 /// Entries read at the same time for one ExternalSecret: hides latency without flooding a store.
@@ -186,6 +189,8 @@ fn assemble(plan: &Plan, results: Vec<Result<Option<Values>, Error>>) -> Result<
                         fetched.gone.push(index);
                     }
                 }
+                let odd = values.keys().filter(|key| !is_data_key(key));
+                fetched.odd.extend(odd.map(|key| (key.clone(), entry.path.clone())));
                 fetched.values.extend(values);
             }
             Ok(None) if plan.target.deletion != DeletionPolicy::Retain => {

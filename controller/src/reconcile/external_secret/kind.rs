@@ -43,6 +43,11 @@ pub trait Kind: Sync {
     fn ctx(&self) -> &Ctx;
     /// The kind as a manifest names it; none for Secrets.
     fn resource(&self) -> Option<&ApiResource>;
+    /// Whether Kubernetes has rules for the keys of its data.
+    fn has_data_keys(&self) -> bool {
+        self.resource().is_none_or(|kind| kind.api_version == "v1" && kind.kind == "ConfigMap")
+    }
+
     fn namespace(&self) -> &str;
     /// The kind in messages: `secret`.
     fn noun(&self) -> String;

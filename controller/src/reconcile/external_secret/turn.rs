@@ -33,6 +33,7 @@ use super::{
     stores,
     target::Metadata,
     users::Shape,
+    values,
     write::Before,
 };
 use crate::{
@@ -291,10 +292,10 @@ impl Turn<'_> {
     ) -> Result<(Told, sources::Seen), Error> {
         let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
         let fetched = fetch::fetch(self.ctx, place, self.key, plan, self.since, self.lane).await?;
-        let Fetched { values, missing, gone, searched } = fetched;
+        let Fetched { values, missing, gone, searched, odd } = fetched;
         let before = Before { known, settled, gone: &gone, edited: self.is_edited(), contested, knowledge: &knowledge };
         let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
-        let done = self.put(kind, plan, place, values, &before).await;
+        let done = self.put(kind, plan, place, (values, odd), &before).await;
         // What is held is not left out.
         if !matches!(&done, Err(error) if error.code() == Code::DeletionsHeld)
             && let Some(news) = self.missing.news(self.key, &missing, self.last_said().as_deref())
@@ -321,7 +322,7 @@ impl Turn<'_> {
         kind: &K,
         plan: &Plan,
         place: &Place,
-        values: Values,
+        (values, odd): (Values, BTreeMap<String, String>),
         before: &Before<'_>,
     ) -> Result<(Told, sources::Seen), Error> {
         if values.is_empty()
@@ -330,6 +331,9 @@ impl Turn<'_> {
             return Ok((told, sources::Seen::default()));
         }
         let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
+        if kind.has_data_keys() && plan.target.creation != CreationPolicy::None {
+            values::check_written(&content.data, &odd)?;
+        }
         Ok((self.write(kind, plan, (content, metadata), before).await?, seen))
     }
 

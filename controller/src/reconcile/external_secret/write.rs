@@ -99,7 +99,7 @@ impl Turn<'_> {
                 return Err(*error);
             }
         }
-        self.delete_former(kind, plan, || Ok(()), before.knowledge).await?;
+        self.delete_former(kind, plan, || Ok(()), before).await?;
         let binds = K::BINDS && plan.target.creation != CreationPolicy::None;
         Ok(Told::Synced { message: K::SYNCED.into(), binding: binds.then(|| plan.target.name.clone()), repaired })
     }
@@ -110,20 +110,23 @@ impl Turn<'_> {
         kind: &K,
         plan: &Plan,
         permit: impl Fn() -> Result<(), Error> + Sync,
-        knowledge: &Knowledge<'_>,
+        before: &Before<'_>,
     ) -> Result<(), Error> {
         if plan.target.creation == CreationPolicy::Owner {
-            self.delete_others(kind, Some(&plan.target.name), plan, &permit, knowledge).await?;
+            let status: ExternalSecretStatus = self.object.status();
+            let bound = former_secret(&status, before.settled, K::BINDS.then_some(&plan.target.name));
+            let keep = Some(plan.target.name.as_str());
+            self.delete_others(kind, (keep, bound.filter(|_| K::BINDS)), plan, &permit, before.knowledge).await?;
             if kind.resource().is_some() {
                 let secrets = Secrets { ctx: self.ctx, namespace: self.key.namespace() };
-                self.delete_others(&secrets, None, plan, &permit, knowledge).await?;
+                self.delete_others(&secrets, (None, bound), plan, &permit, before.knowledge).await?;
             }
             let is_unknown = self.was_no_secret() && self.ctx.generic.suspect(self.key);
             let mut deleted = 0;
             for objects in self.ctx.generic.others(self.ctx, self.key, kind.resource()) {
                 // What is not listed, or not permitted to be, cannot be told apart.
                 if objects.watch.is_listed().await {
-                    deleted += self.delete_others(&objects, None, plan, &permit, knowledge).await?;
+                    deleted += self.delete_others(&objects, (None, None), plan, &permit, before.knowledge).await?;
                 }
             }
             if is_unknown && deleted == 0 && kind.resource().is_none() {
@@ -137,12 +140,12 @@ impl Turn<'_> {
     async fn delete_others<K: Kind>(
         &self,
         kind: &K,
-        keep: Option<&str>,
+        (keep, former): (Option<&str>, Option<&str>),
         plan: &Plan,
         permit: impl Fn() -> Result<(), Error> + Sync,
         knowledge: &Knowledge<'_>,
     ) -> Result<usize, Error> {
-        let deleted = removal::delete_others(kind, &self.author(), keep, permit, knowledge).await?;
+        let deleted = removal::delete_others(kind, &self.author(), keep, former, permit, knowledge).await?;
         for name in &deleted {
             let now =
                 plan.target.manifest.as_ref().map_or("secret".to_owned(), |manifest| manifest.kind.to_lowercase());
@@ -203,7 +206,7 @@ impl Turn<'_> {
             Removal::Absent | Removal::Going => {}
         }
         // What it made before the target was renamed holds what the provider has no more.
-        self.delete_former(kind, plan, permit, before.knowledge).await?;
+        self.delete_former(kind, plan, permit, before).await?;
         Ok(Told::Deleted(removal))
     }
 
@@ -258,6 +261,35 @@ impl Turn<'_> {
     pub(super) async fn claim<K: Kind>(&self, kind: &K, plan: &Plan) {
         if let Err(error) = kind.claim(&self.author(), &plan.target.name).await {
             tracing::debug!(key = %self.key, "{error}");
+        }
+    }
+}
+
+/// The Secret that was the target until now, where spec or metadata have changed since it was written. What became of its
+/// labels while nobody watched is not known: it must be looked at. `target`: the Secret that is the target now.
+fn former_secret<'a>(status: &'a ExternalSecretStatus, settled: bool, target: Option<&String>) -> Option<&'a str> {
+    let bound = status.binding.as_ref().filter(|_| !settled).map(|binding| &binding.name);
+    bound.filter(|bound| target != Some(bound)).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use api::external_secret::Binding;
+
+    use super::*;
+
+    #[test]
+    fn former_target_is_looked_at_only_once_it_is_another() {
+        let (old, new) = ("old".to_owned(), "new".to_owned());
+        let bound = ExternalSecretStatus { binding: Some(Binding { name: old.clone() }), ..Default::default() };
+        for (status, settled, target, expected) in [
+            (&bound, false, Some(&new), Some("old")),
+            (&bound, false, Some(&old), None),
+            (&bound, false, None, Some("old")),
+            (&bound, true, Some(&new), None),
+            (&ExternalSecretStatus::default(), false, Some(&new), None),
+        ] {
+            assert_eq!(former_secret(status, settled, target), expected, "{settled} {target:?}");
         }
     }
 }
