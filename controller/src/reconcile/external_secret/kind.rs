@@ -33,7 +33,7 @@ pub trait Kind: Sync {
 
     /// What the condition says of a target in step.
     const SYNCED: &'static str;
-    /// What it says of one that is kept although the provider has nothing.
+    /// What it says of one that is kept although there are no values, after the reason for that.
     const RETAINED: &'static str;
     /// Whether `status.binding` names the target: it names Secrets.
     const BINDS: bool;

@@ -139,6 +139,12 @@ impl Turn<'_> {
             Ok(Due::Never) if refresh::awaits_target(plan, &seen) => return Ok(Next::After(AWAITED)),
             Ok(Due::Never) => return Ok(Next::Rest),
             Ok(Due::Over(next)) => {
+                if let Some(held) = self.said.held(self.key) {
+                    // Whether it still holds, the refresh tells that what is said now makes due.
+                    let after = self.ctx.generic.reasons(&spec.target, status::over(&before, held, now));
+                    status::write(self.ctx, self.key, self.uid(), &after).await?;
+                    return Ok(Next::After(Duration::ZERO));
+                }
                 let said = self.said.last(self.key);
                 if said.is_none() && next.is_some() {
                     // What it said is not known, and no policy forbids to fetch: that tells.
@@ -292,8 +298,9 @@ impl Turn<'_> {
     ) -> Result<(Told, sources::Seen), Error> {
         let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
         let fetched = fetch::fetch(self.ctx, place, self.key, plan, self.since, self.lane).await?;
-        let Fetched { values, missing, gone, searched, odd } = fetched;
-        let before = Before { known, settled, gone: &gone, edited: self.is_edited(), contested, knowledge: &knowledge };
+        let Fetched { values, missing, gone, searched, lack, odd } = fetched;
+        let (edited, knowledge) = (self.is_edited(), &knowledge);
+        let before = Before { known, settled, gone: &gone, lack, edited, contested, knowledge };
         let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
         let done = self.put(kind, plan, place, (values, odd), &before).await;
         // What is held is not left out.

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::{
     desired::{Desired, WrittenBy},
+    fetch::Lack,
     fights::Opponents,
     kind::Kind,
     knowledge::Knowledge,
@@ -46,6 +47,8 @@ pub struct Before<'a> {
     pub settled: bool,
     /// Entries that the provider does not have any more, by their index in the plan.
     pub gone: &'a [usize],
+    /// Why there are no values, where there are none.
+    pub lack: Lack,
     /// Spec or templates have changed since the target was in step.
     pub edited: bool,
     /// Whether the user is to be told who changes the target again and again.
@@ -180,7 +183,7 @@ impl Turn<'_> {
             DeletionPolicy::Delete => self.delete(kind, plan, before).await.map(Some),
             DeletionPolicy::Retain => {
                 self.claim(kind, plan).await;
-                Ok(Some(Told::Synced { message: K::RETAINED.into(), binding: None, repaired: false }))
+                Ok(Some(Told::Synced { message: format!("{}; {}", before.lack, K::RETAINED).into(), binding: None, repaired: false }))
             }
             DeletionPolicy::Merge => Ok(None),
         }
@@ -199,7 +202,7 @@ impl Turn<'_> {
         match removal {
             Removal::Deleted => {
                 let what = kind.noun();
-                let note = format!("{what} \"{name}\" deleted: the provider has no data and deletionPolicy=Delete");
+                let note = format!("{what} \"{name}\" deleted: {}, and deletionPolicy=Delete", before.lack);
                 self.note(event_reason::DELETED, note);
             }
             Removal::NotOurs => self.claim(kind, plan).await,
@@ -207,7 +210,7 @@ impl Turn<'_> {
         }
         // What it made before the target was renamed holds what the provider has no more.
         self.delete_former(kind, plan, permit, before).await?;
-        Ok(Told::Deleted(removal))
+        Ok(Told::Deleted(removal, before.lack))
     }
 
     /// The keys of the target that this ExternalSecret wrote. Asked only where a search tells how much is lost: no cheaper

@@ -45,7 +45,7 @@ impl Kind for Objects<'_> {
     type Object = DynamicObject;
 
     const SYNCED: &'static str = "object synced";
-    const RETAINED: &'static str = "the provider has no data; the object is retained as deletionPolicy=Retain says";
+    const RETAINED: &'static str = "the object is retained as deletionPolicy=Retain says";
     const BINDS: bool = false;
     const TAKES_LAST_APPLIED: bool = false;
 
