@@ -263,6 +263,21 @@ async fn value_of_others_is_replaced_with_a_word_where_some_keys_were_merged_bef
 }
 
 #[tokio::test]
+async fn labels_of_others_and_what_they_may_edit_go_with_a_word() -> Result {
+    let scene = stored("besides", "first").await?;
+    let besides = |whose: &str| json!({"labels": {"tier": whose}, "annotations": {"note": whose}});
+    let theirs = with(secret("app", &[("theirs", "x")]), &json!({"metadata": besides("theirs")}));
+    scene.apply(&theirs).await?;
+    let target = json!({"creationPolicy": "Merge", "immutable": true, "template": {"metadata": besides("ours")}});
+    scene.apply(&external_secret("app", &targeting(&target))).await?;
+    let note = told(&scene, "app", "Adopted").await?;
+    says(&note, &["secret \"app\"", "labels replaced: tier", "annotations replaced: note", "made immutable"]);
+    let now = scene.holds("app", &[("password", "first"), ("theirs", "x")]).await?;
+    assert_eq!((now.labels()["tier"].as_str(), now.immutable), ("ours", Some(true)));
+    Ok(())
+}
+
+#[tokio::test]
 async fn keys_of_others_go_with_a_word_when_the_policy_becomes_owner() -> Result {
     let scene = &stored("switched", "first").await?;
     let merge = targeting(&json!({"creationPolicy": "CreateOrMerge"}));

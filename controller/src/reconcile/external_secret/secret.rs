@@ -118,7 +118,7 @@ impl Kind for Secrets<'_> {
                 changes.replaced.push(key.clone());
             }
         }
-        changes
+        changes.with_metadata(&existing.metadata, existing.immutable == Some(true), patch)
     }
 
     fn values(&self, existing: &Secret, keys: &[String]) -> Option<Values> {

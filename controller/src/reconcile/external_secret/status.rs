@@ -104,9 +104,9 @@ pub fn binding_of_failed(error: &Error, target: &Target, own_name: &str) -> Opti
 fn deleted(removal: Removal, lack: Lack) -> String {
     match removal {
         Removal::Deleted | Removal::Absent => format!("target deleted: {lack}, and deletionPolicy=Delete"),
-        Removal::Going => format!(
-            "target deleted: {lack}, and deletionPolicy=Delete; it is there until its finalizers are taken off"
-        ),
+        Removal::Going => {
+            format!("target deleted: {lack}, and deletionPolicy=Delete; it is there until its finalizers are taken off")
+        }
         Removal::NotOurs => format!(
             "{lack}, and deletionPolicy=Delete; the target that is there is not owned by this ExternalSecret and stays"
         ),

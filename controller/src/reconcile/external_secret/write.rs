@@ -183,7 +183,11 @@ impl Turn<'_> {
             DeletionPolicy::Delete => self.delete(kind, plan, before).await.map(Some),
             DeletionPolicy::Retain => {
                 self.claim(kind, plan).await;
-                Ok(Some(Told::Synced { message: format!("{}; {}", before.lack, K::RETAINED).into(), binding: None, repaired: false }))
+                Ok(Some(Told::Synced {
+                    message: format!("{}; {}", before.lack, K::RETAINED).into(),
+                    binding: None,
+                    repaired: false,
+                }))
             }
             DeletionPolicy::Merge => Ok(None),
         }
