@@ -1,6 +1,11 @@
 //! The namespace that a sequence of steps happens in, on real servers, and what is seen in it.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+    time::Duration,
+};
 
 use api::{
     hash::{data_hash, metadata_hash},
@@ -13,9 +18,9 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tests::{Failure, OpenBao, Process, Result, wait};
-use tokio::sync::Mutex;
 
 use crate::{
+    Controller,
     gate::Gate,
     outcomes,
     spec::{Creation, Deletion, Refresh, Spec, Template, WANTED},
@@ -32,6 +37,9 @@ const TOKEN_LIFE: Duration = Duration::from_hours(12);
 
 const STORE: &str = "store";
 
+/// An ExternalSecret beside those of the model.
+const BYSTANDER: &str = "bystander";
+
 /// How long an outage may be in noticing that it is over, with a margin.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -41,11 +49,13 @@ pub struct Stage {
     bao: &'static OpenBao,
     gate: Gate,
     /// The controller of all stages.
-    controller: Arc<Mutex<Process>>,
+    controller: Arc<Controller>,
     /// UIDs of the ExternalSecrets, in the order in which they were created.
     uids: Vec<String>,
     /// Those whose failure the model has known.
     may_fail: Apps,
+    /// Takeovers that were looked for among the events.
+    adoptions: BTreeSet<(u32, &'static str)>,
 }
 
 /// What is there, in a form that can be compared and printed.
@@ -74,12 +84,14 @@ struct SecretView {
 
 impl Stage {
     /// An empty namespace with a token, and the world that it is.
-    pub async fn new(controller: Arc<Mutex<Process>>) -> Result<(Self, Vec<World>)> {
+    pub async fn new(controller: Arc<Controller>) -> Result<(Self, Vec<World>)> {
         let scene = Scene::without_controller("model").await?;
         let bao = scene.bed.bao().await?;
         let gate = Gate::new(&bao.address).await?;
-        let stage = Self { scene, bao, gate, controller, uids: Vec::new(), may_fail: Apps::new() };
+        let stage =
+            Self { scene, bao, gate, controller, uids: Vec::new(), may_fail: Apps::new(), adoptions: BTreeSet::new() };
         stage.permit(true).await?;
+        bao.put(&format!("secret/{}-{BYSTANDER}", stage.scene.namespace), &json!({"any": "thing"})).await?;
         let namespace = stage.scene.namespace.clone();
         let token = bao.token(&[&namespace], TOKEN_LIFE).await?;
         stage.scene.apply(&secret("token", &[("token", &token)])).await?;
@@ -90,6 +102,7 @@ impl Stage {
     /// Does the step, and waits until what is there is what the model says of one of the worlds; those are left.
     pub async fn act(&mut self, step: &Step, worlds: &mut Vec<World>) -> Result {
         let outcomes = outcomes::of(step, worlds);
+        let kills = self.controller.kills();
         self.may_fail.extend(outcomes.may_fail);
         self.perform(step, &worlds[0], &outcomes.worlds[0]).await?;
         *worlds = outcomes.worlds;
@@ -99,6 +112,7 @@ impl Stage {
         })
         .await?;
         worlds.retain(|world| agrees(world, &seen));
+        self.adoptions_are_told(worlds, kills).await?;
         for (name, seen) in &seen.secrets {
             // What the model leaves open.
             for world in worlds.iter_mut() {
@@ -145,17 +159,29 @@ impl Stage {
     async fn perform(&mut self, step: &Step, before: &World, after: &World) -> Result {
         match step {
             Step::Restart => {
-                let mut controller = self.controller.lock().await;
-                controller.kill_9().await?;
-                controller.restart().await
+                let mut process = self.controller.held().await;
+                self.controller.kill_9(&mut process).await?;
+                process.restart().await
             }
             Step::WhileDown(step) => {
                 let controller = self.controller.clone();
-                let mut controller = controller.lock().await;
-                controller.kill_9().await?;
+                let mut process = controller.held().await;
+                controller.kill_9(&mut process).await?;
                 let done = self.change(step, before, after).await;
-                controller.restart().await?;
+                process.restart().await?;
                 done
+            }
+            Step::HandOver { .. } => {
+                let controller = self.controller.clone();
+                // Its counts end with it.
+                let process = controller.held().await;
+                let looks = self.looks_of_bystander(&process).await?;
+                self.change(step, before, after).await?;
+                self.bystander_is_looked_at(&process, looks).await
+            }
+            Step::CreateStore => {
+                self.change(step, before, after).await?;
+                self.bystander_rests().await
             }
             Step::DeleteStore => {
                 self.change(step, before, after).await?;
@@ -170,14 +196,69 @@ impl Stage {
     async fn deletion_of_the_store_is_seen(&self) -> Result {
         let namespace = format!("namespace=\"{}\"", self.scene.namespace);
         wait::until("the controller to see that the store is gone", SOON, || async {
-            let controller = self.controller.lock().await;
-            let series = controller.metric("secretstore_status_condition", &[&namespace]).await;
+            let process = self.controller.held().await;
+            let series = process.metric("secretstore_status_condition", &[&namespace]).await;
             match series.map_err(|failure| failure.to_string())? {
                 None => Ok(()),
                 Some(_) => Err("it has series of the store".to_owned()),
             }
         })
         .await
+    }
+
+    /// A user of the store that has synced once and for all, and writes nothing: of all that can happen only the store's class
+    /// wakes it, which no status tells.
+    async fn bystander_rests(&self) -> Result {
+        let entry = json!({"secretKey": "a", "remoteRef": {"key": format!("{}-{BYSTANDER}", self.scene.namespace)}});
+        let spec = json!({
+            "secretStoreRef": {"name": STORE}, "refreshPolicy": "CreatedOnce", "target": {"creationPolicy": "None"},
+            "data": [entry],
+        });
+        self.scene.apply(&external_secret(BYSTANDER, &spec)).await?;
+        // The first step is the first CreateStore, so the store is not out yet.
+        self.scene.is_synced(BYSTANDER).await.map(drop)
+    }
+
+    async fn looks_of_bystander(&self, process: &Process) -> Result<Option<f64>> {
+        let namespace = format!("namespace=\"{}\"", self.scene.namespace);
+        let name = format!("name=\"{BYSTANDER}\"");
+        process.metric("externalsecret_sync_calls_total", &[&name, &namespace]).await
+    }
+
+    async fn bystander_is_looked_at(&self, process: &Process, before: Option<f64>) -> Result {
+        wait::until("the controller to see whose the store is", SOON, || async {
+            let now = self.looks_of_bystander(process).await.map_err(|failure| failure.to_string())?;
+            if now > before { Ok(()) } else { Err(format!("{before:?} looks before, {now:?} now")) }
+        })
+        .await
+    }
+
+    /// Waits for the events of the takeovers that every world knows. One that was killed before it told its own never will.
+    async fn adoptions_are_told(&mut self, worlds: &[World], kills: usize) -> Result {
+        let everywhere = |adoption: &(u32, &str)| worlds.iter().all(|world| world.adoptions.contains(adoption));
+        let known = worlds.first().map(|world| world.adoptions.clone()).unwrap_or_default();
+        let wanted: Vec<_> = known.into_iter().filter(|it| everywhere(it) && !self.adoptions.contains(it)).collect();
+        for adoption @ (app, target) in wanted {
+            let uid = usize::try_from(app).ok().and_then(|app| self.uids.get(app.checked_sub(1)?));
+            wait::until(&format!("Adopted of {target}"), SOON, || async {
+                let told = self.adopted().await.map_err(|failure| failure.to_string())?;
+                let target = format!("secret \"{target}\" ");
+                let is_told = told.iter().any(|(by, note)| Some(by) == uid && note.starts_with(&target));
+                if is_told || self.controller.kills() > kills { Ok(()) } else { Err(format!("there were {told:?}")) }
+            })
+            .await?;
+            self.adoptions.insert(adoption);
+        }
+        Ok(())
+    }
+
+    /// By whom, and the note.
+    async fn adopted(&self) -> Result<Vec<(String, String)>> {
+        let events: Api<Event> = Api::namespaced(self.scene.client.clone(), &self.scene.namespace);
+        let told = events.list(&ListParams::default()).await?.items.into_iter();
+        let adopted = told.filter(|event| event.reason.as_deref() == Some("Adopted"));
+        let uid = |event: &Event| event.regarding.as_ref().and_then(|object| object.uid.clone()).unwrap_or_default();
+        Ok(adopted.map(|event| (uid(&event), event.note.unwrap_or_default())).collect())
     }
 
     async fn change(&mut self, step: &Step, before: &World, after: &World) -> Result {
@@ -208,6 +289,10 @@ impl Stage {
             Step::DeleteStore => {
                 self.scene.ours("SecretStore").delete(STORE, &DeleteParams::default()).await?;
                 wait::gone(&self.scene.ours("SecretStore"), STORE, SOON).await?;
+            }
+            Step::HandOver { is_ours } => {
+                let class = if *is_ours { Value::Null } else { json!("another") };
+                self.scene.change("SecretStore", STORE, &json!({"spec": {"controller": class}})).await?;
             }
             Step::Permit(permits) => self.permit(*permits).await?,
             Step::Fail(fault) => self.gate.set(Some(*fault)),
@@ -254,7 +339,7 @@ impl Stage {
         let verbs = if permits { r#""read", "list""# } else { r#""deny""# };
         let mut rules = String::new();
         for kind in ["data", "metadata"] {
-            for path in [namespace.clone(), format!("{namespace}/*")] {
+            for path in [namespace.clone(), format!("{namespace}/*"), format!("{namespace}-{BYSTANDER}")] {
                 // Writing to a String cannot fail.
                 let _ = writeln!(rules, r#"path "secret/{kind}/{path}" {{ capabilities = [{verbs}] }}"#);
             }

@@ -43,6 +43,8 @@ pub struct Secret {
     pub creator: Option<&'static str>,
     /// The data when the operator last wrote its hash.
     pub written: Option<Data>,
+    /// Somebody else created it, and no ExternalSecret has written to it.
+    pub is_foreign: bool,
     /// The keys that the operator wrote last for each ExternalSecret.
     pub ours: BTreeMap<&'static str, BTreeSet<String>>,
 }
@@ -53,6 +55,13 @@ impl Secret {
         for keys in self.ours.values_mut() {
             keys.remove(key);
         }
+    }
+
+    /// Whether writing this takes from others what must be told. What some ExternalSecret has written to is left open: how much
+    /// of it is whose depends on the ways of managed fields.
+    fn takes_over(&self, keeps: bool, content: &Data) -> bool {
+        let replaces = |(key, value): (&String, &String)| self.data.get(key).is_some_and(|theirs| theirs != value);
+        self.is_foreign && (!keeps || content.iter().any(replaces))
     }
 
     fn is_intact(&self) -> bool {
@@ -94,6 +103,8 @@ pub struct World {
     pub entries: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
     pub store_exists: bool,
     pub store_permits: bool,
+    /// The store is of another operator's class.
+    pub store_is_another_s: bool,
     /// The store's backend does not answer, or is sealed.
     pub is_out: bool,
     pub objects: BTreeMap<&'static str, Object>,
@@ -102,6 +113,9 @@ pub struct World {
     pub secrets: BTreeMap<&'static str, Secret>,
     /// The prefix of what `find` brings.
     pub namespace: String,
+    /// Of which ExternalSecret, by the count, and of which Secret must have been told that it was taken over, or that values of
+    /// others were replaced in it.
+    pub adoptions: BTreeSet<(u32, &'static str)>,
 }
 
 /// What came of looking at an ExternalSecret.
@@ -180,6 +194,10 @@ impl World {
     /// The operator looks at the ExternalSecret; what can come of it.
     pub fn wake(&self, app: &'static str) -> Vec<Woken> {
         let Some(object) = self.objects.get(app) else { return vec![self.clone().woken(app, self)] };
+        // It is another operator's to look after, were it refused or drifted.
+        if self.store_exists && self.store_is_another_s {
+            return vec![self.clone().woken(app, self)];
+        }
         if object.spec.is_refused() {
             let mut world = self.clone();
             world.set(app, |object| (object.ready, object.awaits_target) = (Some(FAILED), false));
@@ -395,6 +413,10 @@ impl World {
         let mut share = None;
         if spec.creation != Creation::None {
             let keeps = matches!(spec.creation, Creation::Merge | Creation::CreateOrMerge);
+            if secret.takes_over(keeps, &content) {
+                self.adoptions.insert((object.uid, spec.target));
+            }
+            secret.is_foreign = false;
             share = keeps.then(|| content.clone());
             let mine = secret.ours.get(app).cloned().unwrap_or_default();
             let before = std::mem::take(&mut secret.data);
