@@ -51,8 +51,7 @@ pub async fn run(parsed: Parsed<Args>) -> Result<(), Error> {
     let files = Files::new(&args.cert_dir, &args.dns_name, provider, current.clone());
     let watching = tokio::spawn(files.watch(args.check_interval.clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY)));
 
-    let listener =
-        listen(args.bind_address, args.port).await.map_err(|source| Error::Listen { port: args.port, source })?;
+    let listener = listen(args.bind_address, args.port).map_err(|source| Error::Listen { port: args.port, source })?;
     let _admin = Admin::new()
         .metrics(&args.metrics_addr, registry)
         .health(&args.healthz_addr, health(current, token.clone()))
@@ -66,14 +65,12 @@ pub async fn run(parsed: Parsed<Args>) -> Result<(), Error> {
 }
 
 /// Without an address every interface: IPv6's wildcard, which takes IPv4 too, where there is one.
-async fn listen(address: Option<IpAddr>, port: u16) -> std::io::Result<TcpListener> {
+fn listen(address: Option<IpAddr>, port: u16) -> std::io::Result<TcpListener> {
     if let Some(address) = address {
-        return TcpListener::bind(SocketAddr::from((address, port))).await;
+        return server::bind(SocketAddr::from((address, port)));
     }
-    match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await,
-    }
+    server::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
+        .or_else(|_| server::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))))
 }
 
 /// Ready: not stopping, and a certificate that is good for the next hour.

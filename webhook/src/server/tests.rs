@@ -159,24 +159,61 @@ async fn broken_pair_leaves_the_server_as_it_was() {
     served.connected(&next).await;
 }
 
-#[tokio::test]
-async fn silent_clients_do_not_block_others() {
+/// Silent from the start, stuck in a head, stuck in a body: more of them than there are places, and they go on coming.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_strangers_do_not_hold_up_the_api_server() {
+    const SILENT: usize = 9_000;
+    const STUCK: usize = 500;
+    rlimit::increase_nofile_limit(12_000).unwrap();
     let served = Served::start().await;
     let trusted = served.certify();
-    served.connected(&trusted).await;
-    let mut silent = Vec::new();
-    for _ in 0..HANDSHAKES / 2 {
-        silent.push(TcpStream::connect(served.address).await.unwrap());
-    }
-    let mut half = served.connect(&trusted).await.unwrap();
-    half.write_all(b"POST /validate HTTP/1.1\r\nhost: ").await.unwrap();
-    let asked = async {
-        let mut stream = served.connect(&trusted).await.unwrap();
-        post_to(&mut stream, PATH, &good()).await
+    let mut kept = served.connected(&trusted).await;
+    assert_eq!(post_to(&mut kept, PATH, &good()).await.0, 200);
+
+    let head = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n");
+    let in_a_head = strangers(STUCK, async || {
+        let mut stream = served.connect(&trusted).await?;
+        stream.write_all(head.as_bytes()).await.map(|()| Some(stream))
+    });
+    let in_a_body = strangers(STUCK, async || {
+        let mut stream = served.connect(&trusted).await?;
+        stream.write_all(format!("{head}\r\n{{").as_bytes()).await.map(|()| Some(stream))
+    });
+    let mut open = Vec::with_capacity(SILENT);
+    let silent = async {
+        for _ in 0..SILENT {
+            open.push(TcpStream::connect(served.address).await.unwrap());
+        }
     };
-    let (code, answer) =
-        tokio::time::timeout(HANDSHAKE_TIMEOUT / 2, asked).await.expect("answered beside silent clients");
-    assert_eq!((code, &answer["response"]["allowed"]), (200, &true.into()));
+    let asked = async {
+        for _ in 0..20 {
+            assert_eq!(within_its_patience(post_to(&mut kept, PATH, &good())).await.0, 200, "on an open connection");
+            let mut new =
+                within_its_patience(served.connect(&trusted)).await.expect("a handshake beside the strangers");
+            assert_eq!(within_its_patience(post_to(&mut new, PATH, &good())).await.0, 200, "on a new connection");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (in_a_head, in_a_body, (), ()) = futures::join!(in_a_head, in_a_body, silent, asked);
+    assert_eq!((in_a_head.len(), in_a_body.len(), open.len()), (STUCK, STUCK, SILENT));
+    assert_eq!(within_its_patience(post_to(&mut kept, PATH, &good())).await.0, 200, "with all of them there");
+}
+
+/// So many clients, each with what it holds open, or `None` where the server closed it before it was done.
+async fn strangers(
+    number: usize,
+    connect: impl AsyncFn() -> io::Result<Option<TlsStream<TcpStream>>>,
+) -> Vec<Option<TlsStream<TcpStream>>> {
+    let mut open = Vec::with_capacity(number);
+    for _ in 0..number {
+        open.push(connect().await.unwrap_or_default());
+    }
+    open
+}
+
+/// As long as an API server waits.
+async fn within_its_patience<T>(answer: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BODY_TIMEOUT, answer).await.expect("an answer while the API server waits")
 }
 
 #[tokio::test]
@@ -227,23 +264,44 @@ async fn http2_without_being_asked_for_is_refused() {
 }
 
 #[tokio::test]
-async fn review_without_a_place_is_shed_and_the_next_one_served() {
+async fn slow_bodies_take_no_place_of_a_review() {
     let served = Served::start().await;
     let trusted = served.certify();
     let mut slow = Vec::new();
-    for _ in 0..REVIEWS {
+    for _ in 0..=REVIEWS {
         let mut stream = served.connected(&trusted).await;
         let head = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{");
         stream.write_all(head.as_bytes()).await.unwrap();
         slow.push(stream);
     }
-    while in_flight(&served.registry) < i64::try_from(REVIEWS).unwrap() {
+    while in_flight(&served.registry) <= i64::try_from(REVIEWS).unwrap() {
         tokio::task::yield_now().await;
     }
     let mut stream = served.connected(&trusted).await;
-    assert_eq!(post_to(&mut stream, PATH, &good()).await.0, 503);
-    drop(slow);
     assert_eq!(post_to(&mut stream, PATH, &good()).await.0, 200);
+    assert_eq!(read_answer(&mut slow[0]).await.1["response"]["status"]["code"], 408);
+}
+
+#[tokio::test(start_paused = true)]
+async fn review_without_a_place_is_shed_and_the_next_one_served() {
+    let judge = Judge {
+        path: PATH,
+        kind: "ExternalSecret",
+        syntax: Arc::default(),
+        reviews: Arc::new(Semaphore::new(1)),
+        arrivals: Arc::default(),
+        metrics: Metrics::new(&Registry::new()).unwrap(),
+    };
+    let place = Arc::new(Connections::new(1).enter(Instant::now()).ok().unwrap());
+    let ask = async || {
+        let request = Request::builder().body(axum::body::Body::from(good())).unwrap();
+        judge_request(State(judge.clone()), Extension(place.clone()), request).await
+    };
+    let taken = judge.reviews.acquire().await.unwrap();
+    let shed = ask().await;
+    assert_eq!((shed.status().as_u16(), &shed.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    drop(taken);
+    assert_eq!(ask().await.status().as_u16(), 200);
 }
 
 #[tokio::test]
