@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     spec::{Creation, Deletion, Refresh, Spec, Template, WANTED},
-    world::{APPS, Apps, Data, ENTRIES, PROPERTIES, Secret, TARGETS, World},
+    world::{APPS, Apps, Data, ENTRIES, PROPERTIES, Secret, Store, TARGETS, World},
 };
 
 /// A small source of chance, so that a failure repeats itself.
@@ -134,10 +134,10 @@ impl Step {
                 world.entries.get(entry).is_some_and(|entry| entry.len() > 1 && entry.contains_key(property))
             }
             Self::RemoveEntry(entry) => world.entries.contains_key(entry),
-            Self::CreateStore => !world.store_exists,
+            Self::CreateStore => world.store == Store::Absent,
             // Nobody is told that another operator's store is gone: who uses it stays as it was until something else happens.
-            Self::DeleteStore => world.store_exists && !world.store_is_another_s,
-            Self::HandOver { is_ours } => world.store_exists && world.store_is_another_s == *is_ours,
+            Self::DeleteStore => world.store == Store::Ours,
+            Self::HandOver { is_ours } => world.store == if *is_ours { Store::Another } else { Store::Ours },
             Self::Permit(permits) => world.store_permits != *permits,
             Self::CreateSecret(name, _) => !world.secrets.contains_key(name),
             Self::EditSecret(name, ..) | Self::DeleteSecret(name) => world.secrets.contains_key(name),
@@ -171,7 +171,7 @@ impl Step {
                 world.apps()
             }
             Self::HandOver { is_ours } => {
-                world.store_is_another_s = !is_ours;
+                world.store = if *is_ours { Store::Ours } else { Store::Another };
                 world.apps()
             }
             Self::CreateStore | Self::Recover => {
@@ -216,8 +216,8 @@ impl Step {
             }
             Self::RemoveEntry(entry) => drop(world.entries.remove(entry)),
             Self::Permit(permits) => world.store_permits = *permits,
-            Self::CreateStore => world.store_exists = true,
-            Self::DeleteStore => world.store_exists = false,
+            Self::CreateStore => world.store = Store::Ours,
+            Self::DeleteStore => world.store = Store::Absent,
             Self::Fail(_) => world.is_out = true,
             Self::Recover => world.is_out = false,
             _ => {}

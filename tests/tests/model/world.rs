@@ -96,15 +96,22 @@ pub struct Object {
     has_changed: bool,
 }
 
+/// Whether there is a store, and whose it is by its class.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Store {
+    #[default]
+    Absent,
+    Ours,
+    Another,
+}
+
 /// See the module documentation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     /// By entry and property.
     pub entries: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
-    pub store_exists: bool,
+    pub store: Store,
     pub store_permits: bool,
-    /// The store is of another operator's class.
-    pub store_is_another_s: bool,
     /// The store's backend does not answer, or is sealed.
     pub is_out: bool,
     pub objects: BTreeMap<&'static str, Object>,
@@ -195,7 +202,7 @@ impl World {
     pub fn wake(&self, app: &'static str) -> Vec<Woken> {
         let Some(object) = self.objects.get(app) else { return vec![self.clone().woken(app, self)] };
         // It is another operator's to look after, were it refused or drifted.
-        if self.store_exists && self.store_is_another_s {
+        if self.store == Store::Another {
             return vec![self.clone().woken(app, self)];
         }
         if object.spec.is_refused() {
@@ -339,7 +346,7 @@ impl World {
 
     /// What the store has for the spec; none if that is a failure.
     fn fetch(&self, spec: &Spec) -> Option<Data> {
-        if !self.store_exists || !self.store_permits || self.is_out {
+        if self.store != Store::Ours || !self.store_permits || self.is_out {
             return None;
         }
         let passes = spec.deletion != Deletion::Retain;
