@@ -1,24 +1,23 @@
 //! The namespace that a sequence of steps happens in, on real servers, and what is seen in it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    sync::Arc,
-    time::Duration,
-};
+mod bystander;
+mod told;
+mod view;
 
-use api::{
-    hash::{data_hash, metadata_hash},
-    names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL},
-};
-use k8s_openapi::api::events::v1::Event;
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Duration};
+
+use api::names::MANAGED_LABEL;
 use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, PostParams},
+    ResourceExt,
+    api::{DeleteParams, PostParams},
 };
 use serde_json::{Value, json};
-use tests::{Failure, OpenBao, Process, Result, wait};
+use tests::{Failure, OpenBao, Result, wait};
 
+use self::{
+    bystander::BYSTANDER,
+    view::{agrees, difference},
+};
 use crate::{
     Controller,
     gate::Gate,
@@ -26,19 +25,16 @@ use crate::{
     spec::{Creation, Deletion, Refresh, Spec, Template, WANTED},
     steps::Step,
     support::{
-        SOON, Scene, data,
+        SOON, Scene,
         manifest::{external_secret, secret, secret_store, vault},
     },
-    world::{APPS, Apps, Data, TARGETS, World},
+    world::{Apps, World},
 };
 
 /// Longer than any run.
 const TOKEN_LIFE: Duration = Duration::from_hours(12);
 
 const STORE: &str = "store";
-
-/// An ExternalSecret beside those of the model.
-const BYSTANDER: &str = "bystander";
 
 /// How long an outage may be in noticing that it is over, with a margin.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -56,30 +52,6 @@ pub struct Stage {
     may_fail: Apps,
     /// Takeovers that were looked for among the events.
     adoptions: BTreeSet<(u32, &'static str)>,
-}
-
-/// What is there, in a form that can be compared and printed.
-#[derive(Debug, Eq, PartialEq)]
-struct View {
-    secrets: BTreeMap<&'static str, SecretView>,
-    apps: BTreeMap<&'static str, AppView>,
-}
-
-#[derive(Debug, Eq, PartialEq)]
-struct AppView {
-    ready: Option<(String, String)>,
-    /// Whether the status says the present version.
-    is_taken_up: bool,
-}
-
-#[derive(Debug, Eq, PartialEq)]
-struct SecretView {
-    data: Data,
-    is_managed: bool,
-    owner: Option<u32>,
-    has_creator: bool,
-    /// The operator's hash of the data.
-    hash: Option<String>,
 }
 
 impl Stage {
@@ -108,6 +80,15 @@ impl Stage {
         *worlds = outcomes.worlds;
         let seen = wait::until("the namespace to be as the model says", PATIENCE, || async {
             let seen = self.view().await.map_err(|failure| failure.to_string())?;
+            if worlds.iter().all(|world| agrees(world, &seen)) {
+                return Ok(seen);
+            }
+            if !worlds.iter().any(|world| agrees(world, &seen)) {
+                return Err(difference(worlds, &seen));
+            }
+            // What is seen may be a step on the way to another of the worlds.
+            self.controller_is_idle().await?;
+            let seen = self.view().await.map_err(|failure| failure.to_string())?;
             if worlds.iter().any(|world| agrees(world, &seen)) { Ok(seen) } else { Err(difference(worlds, &seen)) }
         })
         .await?;
@@ -124,6 +105,19 @@ impl Stage {
         Ok(())
     }
 
+    /// Fails while the controller looks at any ExternalSecret, or is about to.
+    async fn controller_is_idle(&self) -> std::result::Result<(), String> {
+        let process = self.controller.held().await;
+        for metric in ["workqueue_depth", "controller_runtime_active_workers"] {
+            let busy = process.metric(metric, &["controller=\"externalsecret\""]).await;
+            let busy = busy.map_err(|failure| failure.to_string())?;
+            if busy != Some(0.0) {
+                return Err(format!("{metric} is {busy:?}"));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the namespace is still as the model says, and what was told in it is what may be told.
     pub async fn ends(&self, worlds: &[World]) -> Result {
         let seen = self.view().await?;
@@ -132,28 +126,7 @@ impl Stage {
         if !later.iter().chain(worlds).any(|world| agrees(world, &seen)) {
             return Err(Failure::new(difference(worlds, &seen)));
         }
-        let events: Api<Event> = Api::namespaced(self.scene.client.clone(), &self.scene.namespace);
-        for event in events.list(&ListParams::default()).await?.items {
-            let note = event.note.clone().unwrap_or_default();
-            let object = event.regarding.unwrap_or_default();
-            let (kind, name) = (object.kind.unwrap_or_default(), object.name.unwrap_or_default());
-            let reason = event.reason.unwrap_or_default();
-            let what = format!("{kind} {name}: {reason}: {note}");
-            if note.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_value) {
-                return Err(Failure::new(format!("an event tells a value: {what}")));
-            }
-            let is_warning = event.type_.as_deref() == Some("Warning") && kind == "ExternalSecret";
-            let is_expected = match reason.as_str() {
-                "UpdateFailed" => self.may_fail.contains(name.as_str()),
-                // Others write to the Secrets all the time.
-                "Adopted" | "Contested" => true,
-                _ => false,
-            };
-            if is_warning && !is_expected {
-                return Err(Failure::new(format!("an event warns of what did not happen: {what}")));
-            }
-        }
-        Ok(())
+        self.nothing_else_is_told().await
     }
 
     async fn perform(&mut self, step: &Step, before: &World, after: &World) -> Result {
@@ -204,61 +177,6 @@ impl Stage {
             }
         })
         .await
-    }
-
-    /// A user of the store that has synced once and for all, and writes nothing: of all that can happen only the store's class
-    /// wakes it, which no status tells.
-    async fn bystander_rests(&self) -> Result {
-        let entry = json!({"secretKey": "a", "remoteRef": {"key": format!("{}-{BYSTANDER}", self.scene.namespace)}});
-        let spec = json!({
-            "secretStoreRef": {"name": STORE}, "refreshPolicy": "CreatedOnce", "target": {"creationPolicy": "None"},
-            "data": [entry],
-        });
-        self.scene.apply(&external_secret(BYSTANDER, &spec)).await?;
-        // The first step is the first CreateStore, so the store is not out yet.
-        self.scene.is_synced(BYSTANDER).await.map(drop)
-    }
-
-    async fn looks_of_bystander(&self, process: &Process) -> Result<Option<f64>> {
-        let namespace = format!("namespace=\"{}\"", self.scene.namespace);
-        let name = format!("name=\"{BYSTANDER}\"");
-        process.metric("externalsecret_sync_calls_total", &[&name, &namespace]).await
-    }
-
-    async fn bystander_is_looked_at(&self, process: &Process, before: Option<f64>) -> Result {
-        wait::until("the controller to see whose the store is", SOON, || async {
-            let now = self.looks_of_bystander(process).await.map_err(|failure| failure.to_string())?;
-            if now > before { Ok(()) } else { Err(format!("{before:?} looks before, {now:?} now")) }
-        })
-        .await
-    }
-
-    /// Waits for the events of the takeovers that every world knows. One that was killed before it told its own never will.
-    async fn adoptions_are_told(&mut self, worlds: &[World], kills: usize) -> Result {
-        let everywhere = |adoption: &(u32, &str)| worlds.iter().all(|world| world.adoptions.contains(adoption));
-        let known = worlds.first().map(|world| world.adoptions.clone()).unwrap_or_default();
-        let wanted: Vec<_> = known.into_iter().filter(|it| everywhere(it) && !self.adoptions.contains(it)).collect();
-        for adoption @ (app, target) in wanted {
-            let uid = usize::try_from(app).ok().and_then(|app| self.uids.get(app.checked_sub(1)?));
-            wait::until(&format!("Adopted of {target}"), SOON, || async {
-                let told = self.adopted().await.map_err(|failure| failure.to_string())?;
-                let target = format!("secret \"{target}\" ");
-                let is_told = told.iter().any(|(by, note)| Some(by) == uid && note.starts_with(&target));
-                if is_told || self.controller.kills() > kills { Ok(()) } else { Err(format!("there were {told:?}")) }
-            })
-            .await?;
-            self.adoptions.insert(adoption);
-        }
-        Ok(())
-    }
-
-    /// By whom, and the note.
-    async fn adopted(&self) -> Result<Vec<(String, String)>> {
-        let events: Api<Event> = Api::namespaced(self.scene.client.clone(), &self.scene.namespace);
-        let told = events.list(&ListParams::default()).await?.items.into_iter();
-        let adopted = told.filter(|event| event.reason.as_deref() == Some("Adopted"));
-        let uid = |event: &Event| event.regarding.as_ref().and_then(|object| object.uid.clone()).unwrap_or_default();
-        Ok(adopted.map(|event| (uid(&event), event.note.unwrap_or_default())).collect())
     }
 
     async fn change(&mut self, step: &Step, before: &World, after: &World) -> Result {
@@ -378,79 +296,6 @@ impl Stage {
         });
         external_secret(app, &spec)
     }
-
-    async fn view(&self) -> Result<View> {
-        let mut secrets = BTreeMap::new();
-        for name in TARGETS {
-            if let Some(secret) = self.scene.secrets().get_opt(name).await? {
-                secrets.insert(name, self.secret_view(&secret));
-            }
-        }
-        let mut apps = BTreeMap::new();
-        for app in APPS {
-            if let Some(object) = self.scene.ours("ExternalSecret").get_opt(app).await? {
-                let ready = crate::support::Ready::of(&object).map(|ready| (ready.status, ready.reason));
-                apps.insert(app, AppView { ready, is_taken_up: is_taken_up(&object) });
-            }
-        }
-        Ok(View { secrets, apps })
-    }
-
-    fn secret_view(&self, secret: &k8s_openapi::api::core::v1::Secret) -> SecretView {
-        let owner = secret.owner_references().first().map(|owner| {
-            let position = self.uids.iter().position(|uid| *uid == owner.uid);
-            position.and_then(|position| u32::try_from(position + 1).ok()).unwrap_or(u32::MAX)
-        });
-        SecretView {
-            data: data(secret),
-            is_managed: secret.labels().get(MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE),
-            owner,
-            has_creator: secret.labels().contains_key(OWNER_LABEL),
-            hash: secret.annotations().get(DATA_HASH_ANNOTATION).cloned(),
-        }
-    }
-}
-
-fn agrees(world: &World, seen: &View) -> bool {
-    wanted(world, seen) == *seen
-}
-
-fn wanted(world: &World, seen: &View) -> View {
-    let secrets = world.secrets.iter().map(|(name, secret)| {
-        let seen = seen.secrets.get(name).filter(|_| secret.label_is_open);
-        let view = SecretView {
-            data: secret.data.clone(),
-            is_managed: seen.map_or(secret.is_managed, |seen| seen.is_managed),
-            owner: secret.owner.map(|(uid, _)| uid),
-            has_creator: secret.creator.is_some(),
-            hash: secret.written.as_ref().map(data_hash),
-        };
-        (*name, view)
-    });
-    let apps = world.objects.iter().map(|(app, object)| {
-        let ready = object.ready.map(|(status, reason)| (status.to_owned(), reason.to_owned()));
-        let is_open = !world.is_taken_up(app) && seen.apps.get(app).is_some_and(|seen| !seen.is_taken_up);
-        (*app, AppView { ready, is_taken_up: !is_open })
-    });
-    View { secrets: secrets.collect(), apps: apps.collect() }
-}
-
-/// Whether a word is a value that some step has written.
-fn is_value(word: &str) -> bool {
-    word == "begin"
-        || (word.len() == 9 && word.starts_with('v') && word[1..].bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// Whether the status says generation and metadata as they are.
-fn is_taken_up(object: &DynamicObject) -> bool {
-    let hash = metadata_hash(object.labels(), object.annotations());
-    let version = format!("{}-{hash}", object.metadata.generation.unwrap_or_default());
-    object.data.pointer("/status/syncedResourceVersion").and_then(Value::as_str) == Some(&version)
-}
-
-fn difference(worlds: &[World], seen: &View) -> String {
-    let wanted: Vec<_> = worlds.iter().map(|world| wanted(world, seen)).collect();
-    format!("\none of these is wanted: {wanted:#?}\nseen: {seen:#?}")
 }
 
 fn creation(policy: Creation) -> &'static str {
