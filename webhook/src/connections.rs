@@ -82,9 +82,9 @@ impl State {
     fn make_room(&mut self, now: Instant) -> Result<(), Duration> {
         let leaving = match self.strangers.first_entry() {
             Some(oldest) => {
-                let there = now.saturating_duration_since(oldest.get().0);
-                if there < GRACE {
-                    return Err(GRACE - there);
+                let wait = GRACE.saturating_sub(now.saturating_duration_since(oldest.get().0));
+                if !wait.is_zero() {
+                    return Err(wait);
                 }
                 Some(oldest.remove().1)
             }
@@ -207,7 +207,7 @@ mod tests {
     fn stranger_has_the_time_that_an_api_server_needs() {
         let now = Instant::now();
         let (connections, places) = full(now);
-        assert_eq!(connections.enter(now + GRACE / 4).err(), Some(GRACE - GRACE / 4));
+        assert_eq!(connections.enter(now + GRACE / 4).err(), Some(GRACE * 3 / 4));
         assert!(places.iter().all(|place| !gone(place)));
     }
 
