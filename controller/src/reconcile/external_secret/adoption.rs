@@ -1,23 +1,18 @@
-//! A target that somebody else made: whether it is one, and which of its keys go when this ExternalSecret writes to it.
+//! A target that somebody else made: whether it is one, and what of it goes when this ExternalSecret writes to it.
 //! Pure.
 //!
 //! Upstream takes such a target over without a word. Here it is told by name what is lost, or refused where the operator
-//! runs with `--refuse-adoption`. Names of keys only: never a value.
+//! runs with `--refuse-adoption`. Names only: never a value.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::{collections::BTreeSet, fmt::Write as _};
 
-use api::{
-    hash::owner_label,
-    names::{DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL},
-};
+use api::names::{DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     desired::{Desired, WrittenBy},
     kind::Changes,
+    ours::{is_new_owner, is_ours},
 };
 use crate::error::{Code, Error};
 
@@ -81,12 +76,12 @@ impl Adoption {
         let fate = if self.whole { "taken over" } else { "written to" };
         let whose = if self.known { "holds what others wrote" } else { "was not made by this ExternalSecret" };
         let mut note = format!("{what} {whose} and is {fate}");
-        let Changes { removed, replaced } = &self.changes;
-        for (what, keys) in [("keys removed", removed), ("keys replaced", replaced)] {
-            if !keys.is_empty() {
-                // Writing to a String cannot fail.
-                let _ = write!(note, "; {what}: {}", listed(keys));
-            }
+        for (what, names) in self.lost() {
+            // Writing to a String cannot fail.
+            let _ = write!(note, "; {what}: {}", listed(names));
+        }
+        if self.changes.freezes {
+            note.push_str("; made immutable");
         }
         note
     }
@@ -94,16 +89,30 @@ impl Adoption {
     /// The error in its place where nothing may be taken over; `None` where the policy asks for writing to it.
     /// `what`: `secret team/db`.
     pub fn refusal(&self, what: &str) -> Option<Error> {
-        let Changes { removed, replaced } = &self.changes;
-        let whose = match [removed.as_slice(), replaced].concat() {
-            keys if self.known => format!("holds what others wrote ({})", listed(&keys)),
-            _ => "was not made by this ExternalSecret".to_owned(),
+        let whose = if self.known {
+            let mut names: Vec<_> = self.lost().flat_map(|(_, names)| names).cloned().collect();
+            names.extend(self.changes.freezes.then(|| "immutable".to_owned()));
+            format!("holds what others wrote ({})", listed(&names))
+        } else {
+            "was not made by this ExternalSecret".to_owned()
         };
         let message = format!(
             "{what} {whose}, and --refuse-adoption leaves it as it is; \
              delete it, choose another spec.target.name, or creationPolicy=CreateOrMerge to add keys to it"
         );
         self.whole.then(|| Error::wait(Code::AdoptionRefused, message))
+    }
+
+    /// What goes, by what it is.
+    fn lost(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        let Changes { removed, replaced, labels, annotations, freezes: _ } = &self.changes;
+        let kinds = [
+            ("keys removed", removed),
+            ("keys replaced", replaced),
+            ("labels replaced", labels),
+            ("annotations replaced", annotations),
+        ];
+        kinds.into_iter().map(|(what, names)| (what, names.as_slice())).filter(|(_, names)| !names.is_empty())
     }
 }
 
@@ -115,47 +124,19 @@ fn listed(keys: &[String]) -> String {
     }
 }
 
-/// Whether all of it is this ExternalSecret's: by its controlling owner, its label, or because it was created under its name.
-/// The managed label alone says nothing: upstream puts it on every target before it writes to it. Nor do some fields: they
-/// are written by whoever merges keys into somebody else's Secret, too.
-fn is_ours(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy, intact: bool) -> bool {
-    is_owned(desired, existing) || mine.made || (intact && is_of_some_external_secret(existing))
-}
-
-/// Whether it was made with a policy that keeps what others write, or leaves it there: only its owner is marked.
-fn is_new_owner(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy) -> bool {
-    desired.is_owner() && mine.made && !is_owned(desired, existing)
-}
-
-fn is_owned(desired: &Desired, existing: &ObjectMeta) -> bool {
-    let author = &desired.author;
-    let mut owners = existing.owner_references.iter().flatten();
-    let owned = owners.any(|owner| owner.controller == Some(true) && desired.is_me(owner));
-    let created = text(existing.labels.as_ref(), OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
-    owned || created
-}
-
-/// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one, and not edited.
-/// Whoever restores it writes the marks with the data. Where an ExternalSecret put the marks on what somebody else holds,
-/// they tell nothing.
-fn is_of_some_external_secret(existing: &ObjectMeta) -> bool {
-    let marked = text(existing.labels.as_ref(), MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE)
-        && text(existing.annotations.as_ref(), DATA_HASH_ANNOTATION).is_some()
-        && text(existing.labels.as_ref(), OWNER_LABEL).is_none();
-    let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
-    let (external_secrets, others): (Vec<_>, Vec<_>) =
-        managers.partition(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
-    let written = |managers: &[&str], what: fn(&WrittenBy) -> bool| {
-        managers.iter().any(|manager| what(&WrittenBy::manager(manager, existing)))
-    };
-    let is_restored = !written(&external_secrets, |mark| mark.annotations.contains(DATA_HASH_ANNOTATION))
-        || !written(&others, |other| other.content);
-    marked && !written(&external_secrets, |other| other.content) && is_restored
-}
-
 fn not_written_by(mine: &WrittenBy, changes: Changes) -> Changes {
     let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.wrote(key)).collect();
-    Changes { removed: theirs(changes.removed), replaced: theirs(changes.replaced) }
+    let besides = |names: Vec<String>, mine: &BTreeSet<String>| -> Vec<String> {
+        names.into_iter().filter(|name| !mine.contains(name)).collect()
+    };
+    Changes {
+        removed: theirs(changes.removed),
+        replaced: theirs(changes.replaced),
+        labels: besides(changes.labels, &mine.labels),
+        annotations: besides(changes.annotations, &mine.annotations),
+        // Whoever wrote some of it has a say in all of it only where it made it.
+        freezes: changes.freezes && !mine.made,
+    }
 }
 
 /// The keys that other ExternalSecrets wrote.
@@ -164,10 +145,6 @@ fn written_by_others(desired: &Desired, existing: &ObjectMeta) -> BTreeSet<Strin
     let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
     let others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX) && *manager != own);
     others.flat_map(|manager| WrittenBy::manager(manager, existing).data).collect()
-}
-
-fn text<'a>(texts: Option<&'a BTreeMap<String, String>>, key: &str) -> Option<&'a String> {
-    texts.and_then(|texts| texts.get(key))
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn due(ctx: &Ctx, key: &ObjectKey, now: Timestamp) -> Option<Plan> {
 
 fn planned(ctx: &Ctx, key: &ObjectKey) -> Option<(Arc<Watched<ExternalSecret>>, Plan)> {
     let object = ctx.external_secrets.find(key)?;
-    if object.is_being_deleted() || ctx.namespaces.is_terminating(key.namespace()) {
+    if object.is_being_deleted() || ctx.namespaces.is_terminating(&object.meta) {
         return None;
     }
     let spec: ExternalSecretSpec = object.spec().ok()?;
