@@ -1,7 +1,7 @@
 //! The CustomResourceDefinitions, as `manifests/crds` holds them.
 //!
 //! The schema of v1 comes from the types; `tidy` removes what their derives write and Kubernetes does not need. The
-//! schema of v1beta1 is the one of v1 with the differences listed in `v1beta1`. Both versions are served and v1 is
+//! schema of v1beta1 is the one of v1 with the differences listed in `v1beta1`; `rules` adds to each what the webhook would refuse, too. Both versions are served and v1 is
 //! stored. There is no conversion, because the JSON of both is the same.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -14,6 +14,7 @@ use crate::external_secret::ExternalSecret;
 use crate::names::{OLD_VERSION, STORED_VERSION};
 use crate::store::SecretStore;
 
+mod rules;
 mod tidy;
 mod v1beta1;
 
@@ -33,17 +34,22 @@ pub enum CrdError {
 
 /// Every definition, in the order of their names.
 pub fn all() -> Result<Vec<CustomResourceDefinition>, CrdError> {
-    let secret_store = complete("SecretStore", SecretStore::crd(), v1beta1::STORE)?;
+    let store = |rules| complete("SecretStore", SecretStore::crd(), v1beta1::STORE, rules);
     Ok(vec![
-        for_the_cluster(secret_store.clone()),
-        complete("ExternalSecret", ExternalSecret::crd(), v1beta1::EXTERNAL_SECRET)?,
-        secret_store,
+        for_the_cluster(store(&[rules::STORE, rules::CLUSTER_STORE])?),
+        complete("ExternalSecret", ExternalSecret::crd(), v1beta1::EXTERNAL_SECRET, &[rules::EXTERNAL_SECRET])?,
+        store(&[rules::STORE])?,
     ])
 }
 
 /// The files of `manifests/crds`: name and content.
 pub fn files() -> Result<Vec<(String, String)>, CrdError> {
     all()?.into_iter().map(|crd| file(&crd)).collect()
+}
+
+/// The CEL expressions of the rules that the definitions share with the webhook.
+pub fn webhook_rules() -> impl Iterator<Item = &'static str> {
+    [rules::EXTERNAL_SECRET, rules::STORE, rules::CLUSTER_STORE].into_iter().flatten().map(|rule| rule.cel)
 }
 
 fn file(crd: &CustomResourceDefinition) -> Result<(String, String), CrdError> {
@@ -60,6 +66,7 @@ fn complete(
     kind: &'static str,
     mut crd: CustomResourceDefinition,
     differences: &[v1beta1::Difference],
+    rules: &[&[rules::Rule]],
 ) -> Result<CustomResourceDefinition, CrdError> {
     let mut versions = Vec::with_capacity(2);
     for mut version in std::mem::take(&mut crd.spec.versions) {
@@ -70,10 +77,13 @@ fn complete(
             tidy::limit_condition_types(&mut schema, &["Ready", "Deleted"]);
             tidy::allow_null(&mut schema, "refreshTime");
         }
-        set_schema(&mut version, &schema).map_err(|error| CrdError::Schema(kind, error))?;
-        v1beta1::apply(&mut schema, differences).map_err(|path| CrdError::NoField(kind, path))?;
+        let mut old_schema = schema.clone();
+        v1beta1::apply(&mut old_schema, differences).map_err(|path| CrdError::NoField(kind, path))?;
         let mut old = older(kind, &version);
-        set_schema(&mut old, &schema).map_err(|error| CrdError::Schema(kind, error))?;
+        for (version, schema, is_old) in [(&mut version, &mut schema, false), (&mut old, &mut old_schema, true)] {
+            rules::apply(schema, rules, is_old).map_err(|path| CrdError::NoField(kind, path))?;
+            set_schema(version, schema).map_err(|error| CrdError::Schema(kind, error))?;
+        }
         versions.extend([version, old]);
     }
     crd.spec.versions = versions;
@@ -125,4 +135,16 @@ fn schema_of(version: &CustomResourceDefinitionVersion) -> Result<Value, serde_j
 fn set_schema(version: &mut CustomResourceDefinitionVersion, schema: &Value) -> Result<(), serde_json::Error> {
     version.schema = serde_json::from_value(json!({ "openAPIV3Schema": schema }))?;
     Ok(())
+}
+
+/// The schema of the field at a path; `[]` stands for the items of a list.
+fn field_of<'a>(schema: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    path.split('.').try_fold(schema, child)
+}
+
+/// The schema of a field; of its items when the segment ends in `[]`.
+fn child<'a>(schema: &'a mut Value, segment: &str) -> Option<&'a mut Value> {
+    let name = segment.strip_suffix("[]");
+    let field = schema.get_mut("properties")?.get_mut(name.unwrap_or(segment))?;
+    if name.is_some() { field.get_mut("items") } else { Some(field) }
 }
