@@ -1,8 +1,9 @@
 //! The CustomResourceDefinitions, as `manifests/crds` holds them.
 //!
 //! The schema of v1 comes from the types; `tidy` removes what their derives write and Kubernetes does not need. The
-//! schema of v1beta1 is the one of v1 with the differences listed in `v1beta1`; `rules` adds to each what the webhook would refuse, too. Both versions are served and v1 is
-//! stored. There is no conversion, because the JSON of both is the same.
+//! schema of v1beta1 is the one of v1 with the differences listed in `v1beta1`; [`rules`] adds to each what the webhook
+//! would refuse, too. Both versions are served and v1 is stored. There is no conversion, because the JSON of both is the
+//! same.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceConversion, CustomResourceDefinition, CustomResourceDefinitionVersion,
@@ -14,7 +15,7 @@ use crate::external_secret::ExternalSecret;
 use crate::names::{OLD_VERSION, STORED_VERSION};
 use crate::store::SecretStore;
 
-mod rules;
+pub mod rules;
 mod tidy;
 mod v1beta1;
 
@@ -34,11 +35,11 @@ pub enum CrdError {
 
 /// Every definition, in the order of their names.
 pub fn all() -> Result<Vec<CustomResourceDefinition>, CrdError> {
-    let store = |rules| complete("SecretStore", SecretStore::crd(), v1beta1::STORE, rules);
+    let secret_store = complete("SecretStore", SecretStore::crd(), v1beta1::STORE, rules::STORE)?;
     Ok(vec![
-        for_the_cluster(store(&[rules::STORE, rules::CLUSTER_STORE])?),
-        complete("ExternalSecret", ExternalSecret::crd(), v1beta1::EXTERNAL_SECRET, &[rules::EXTERNAL_SECRET])?,
-        store(&[rules::STORE])?,
+        for_the_cluster(secret_store.clone()),
+        complete("ExternalSecret", ExternalSecret::crd(), v1beta1::EXTERNAL_SECRET, rules::EXTERNAL_SECRET)?,
+        secret_store,
     ])
 }
 
@@ -47,9 +48,9 @@ pub fn files() -> Result<Vec<(String, String)>, CrdError> {
     all()?.into_iter().map(|crd| file(&crd)).collect()
 }
 
-/// The CEL expressions of the rules that the definitions share with the webhook.
-pub fn webhook_rules() -> impl Iterator<Item = &'static str> {
-    [rules::EXTERNAL_SECRET, rules::STORE, rules::CLUSTER_STORE].into_iter().flatten().map(|rule| rule.cel)
+/// The rules that the definitions share with the webhook.
+pub fn shared_rules() -> impl Iterator<Item = &'static rules::Rule> {
+    [rules::EXTERNAL_SECRET, rules::STORE].into_iter().flatten()
 }
 
 fn file(crd: &CustomResourceDefinition) -> Result<(String, String), CrdError> {
@@ -66,7 +67,7 @@ fn complete(
     kind: &'static str,
     mut crd: CustomResourceDefinition,
     differences: &[v1beta1::Difference],
-    rules: &[&[rules::Rule]],
+    rules: &[rules::Rule],
 ) -> Result<CustomResourceDefinition, CrdError> {
     let mut versions = Vec::with_capacity(2);
     for mut version in std::mem::take(&mut crd.spec.versions) {
