@@ -201,6 +201,18 @@ impl Bed {
         Box::pin(self.installed.get_or_try_init(install)).await.copied()
     }
 
+    /// Takes the rules that our definitions share with the webhook out of them, as definitions that are older or the Go operator's
+    /// lack them, so that what breaks the rules can be stored. Only without the webhook.
+    pub async fn remove_rules(&self) -> Result {
+        self.install().await?;
+        Box::pin(install::definitions(self, false)).await
+    }
+
+    /// Puts them back. What was stored meanwhile stays.
+    pub async fn restore_rules(&self) -> Result {
+        Box::pin(install::definitions(self, true)).await
+    }
+
     /// Applies the webhook configurations of `manifests/deploy`, once per bed, so that the API server calls the webhook process of
     /// [`Bed::operator`]. The Service form stays as shipped: the Service becomes an `ExternalName` for 127.0.0.1, and only the port
     /// of the configuration is the process's own, so names in certificates are those of a real cluster.
