@@ -81,8 +81,8 @@ fn complete(
         let mut old_schema = schema.clone();
         v1beta1::apply(&mut old_schema, differences).map_err(|path| CrdError::NoField(kind, path))?;
         let mut old = older(kind, &version);
-        for (version, schema, is_old) in [(&mut version, &mut schema, false), (&mut old, &mut old_schema, true)] {
-            rules::apply(schema, rules, is_old).map_err(|path| CrdError::NoField(kind, path))?;
+        for (version, schema) in [(&mut version, &mut schema), (&mut old, &mut old_schema)] {
+            rules::apply(schema, rules, &version.name).map_err(|path| CrdError::NoField(kind, path))?;
             set_schema(version, schema).map_err(|error| CrdError::Schema(kind, error))?;
         }
         versions.extend([version, old]);

@@ -13,6 +13,7 @@
 use serde_json::{Value, json};
 
 use super::field_of;
+use crate::names::{OLD_VERSION, STORED_VERSION};
 use crate::problem::Problem;
 
 /// A rule: where it stands, what must hold there, and what is said when it does not.
@@ -51,12 +52,31 @@ impl Rule {
         Self { versions, ..self }
     }
 
+    /// Whether a version of the API has the rule.
+    pub fn is_in(&self, version: &str) -> bool {
+        match self.versions {
+            Versions::Both => true,
+            Versions::V1 => version == STORED_VERSION,
+            Versions::V1Beta1 => version == OLD_VERSION,
+        }
+    }
+
+    /// Whether it is this rule by which the API server has refused a field, with this message.
+    pub fn is_told_of(&self, field: &str, message: &str) -> bool {
+        without_indices(field) == format!("{}{}", self.path, self.field) && message.ends_with(self.message)
+    }
+
     /// Whether the webhook has found what this rule finds.
     pub fn is_told_by(&self, problem: &Problem) -> bool {
-        let text = problem.to_string();
-        let path: String = problem.path.chars().filter(|c| !c.is_ascii_digit()).collect();
-        path.starts_with(self.path) && text.contains(self.words)
+        without_indices(&problem.path).starts_with(self.path) && problem.to_string().contains(self.words)
     }
+}
+
+/// `spec.data[1].remoteRef` as `spec.data[].remoteRef`.
+fn without_indices(path: &str) -> String {
+    let mut parts = path.split('[');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |path, part| path + "[" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// Numbers with units, as Go reads them; how long they are is left to the webhook.
@@ -267,9 +287,8 @@ pub const STORE: &[Rule] = &[
 ];
 
 /// Adds the rules to the schema of a version. Fails with the path of a rule that names no field.
-pub fn apply(schema: &mut Value, rules: &[Rule], is_old: bool) -> Result<(), String> {
-    let unfit = if is_old { Versions::V1 } else { Versions::V1Beta1 };
-    for rule in rules.iter().filter(|rule| rule.versions != unfit) {
+pub fn apply(schema: &mut Value, rules: &[Rule], version: &str) -> Result<(), String> {
+    for rule in rules.iter().filter(|rule| rule.is_in(version)) {
         let field = field_of(schema, rule.path).ok_or_else(|| rule.path.to_owned())?;
         let mut validation = json!({"rule": rule.cel, "message": rule.message});
         if !rule.field.is_empty() {

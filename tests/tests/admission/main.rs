@@ -43,7 +43,7 @@ const OLD: [&str; 2] = ["old-to-change", "old-to-delete"];
 
 impl Scene {
     async fn start(bed: &'static Bed) -> Result<Self> {
-        bed.remove_rules().await?;
+        bed.install_without_rules().await?;
         let namespace = bed.namespace("admission").await?;
         let external_secrets = api(bed.admin()?, "v1", "ExternalSecret", &namespace);
         for name in OLD {
