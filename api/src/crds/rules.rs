@@ -82,7 +82,7 @@ fn without_indices(path: &str) -> String {
 /// Numbers with units, as Go reads them; how long they are is left to the webhook.
 macro_rules! is_duration {
     () => {
-        r"self.matches('^[-+]?(0|([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+$')"
+        r"self.matches('^[-+]?(0|(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$')"
     };
 }
 

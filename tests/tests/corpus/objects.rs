@@ -182,7 +182,9 @@ fn bad_external_secrets() -> Vec<Value> {
             {"secretKey": "a", "remoteRef": {"key": "k"}}, {"secretKey": "a", "remoteRef": {"key": "l"}},
         ]})),
     ];
-    for interval in ["1d", "1", "h", "1 h", "1h ", "1h-5m", "--1s", "1.2.3s", ".", "+", "1e3s", "one hour", "1h\n"] {
+    for interval in
+        ["1d", "1", "h", "1 h", "1h ", "1h-5m", "--1s", "1.2.3s", ".", "+", "1e3s", "one hour", "1h\n", "00", "1h0"]
+    {
         specs.push(reads(json!({"refreshInterval": interval})));
     }
     for (creation, deletion) in [("Merge", "Delete"), ("None", "Delete"), ("None", "Merge")] {
