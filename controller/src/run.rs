@@ -197,10 +197,11 @@ impl Parts {
         };
         let namespaces = {
             let (wake, credentials) = (wake.clone(), credentials.clone());
-            Namespaces::new(
+            let namespaces = Namespaces::new(
                 move |name, before, now| wake.namespace(name, before, now),
                 move |name| credentials.forget_namespace(name),
-            )
+            );
+            if args.namespace.is_empty() { namespaces } else { namespaces.unwatched() }
         };
         let awaited = {
             let queue = external_secrets.clone();

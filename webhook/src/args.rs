@@ -51,6 +51,15 @@ pub struct Args {
     #[arg(long, default_value = "1.2")]
     pub tls_min_version: String,
 
+    /// PEM file with the authorities of clients: whoever shows no certificate of theirs is refused [default: everybody may ask]
+    #[arg(long, value_name = "FILE")]
+    pub client_ca_file: Option<PathBuf>,
+
+    /// Comma-separated common names or DNS names: clients whose certificate has none of them are refused; empty: every
+    /// name may ask
+    #[arg(long, default_value = "", requires = "client_ca_file")]
+    pub client_allowed_names: String,
+
     /// Offer HTTP/2
     #[arg(long)]
     pub enable_http2: bool,

@@ -47,7 +47,7 @@ impl Pair {
         let (_, leaf) = X509Certificate::from_der(&leaf).map_err(|error| format!("tls.crt: {error}"))?;
         let validity = leaf.validity();
         let (not_before, not_after) = (time(validity.not_before.timestamp()), time(validity.not_after.timestamp()));
-        let names = names(&leaf);
+        let names = dns_names(&leaf);
         let key = CertifiedKey::from_der(chain, key, provider)
             .map_err(|error| format!("tls.key does not belong to tls.crt: {error}"))?;
         Ok(Self { key: Arc::new(key), not_before, not_after, names })
@@ -67,8 +67,9 @@ impl Pair {
     }
 }
 
-fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
-    let Ok(Some(extension)) = leaf.subject_alternative_name() else { return Vec::new() };
+/// The DNS names of a certificate.
+pub fn dns_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
     let dns = extension.value.general_names.iter().filter_map(|name| match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
         _ => None,
@@ -190,7 +191,8 @@ impl Files {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// The content of a file, as far as certificates go.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(FILE_MAX).read_to_end(&mut bytes))

@@ -1,11 +1,14 @@
 #![forbid(unsafe_code)]
 //! Judges ExternalSecrets and stores on apply, so that whoever writes one learns at once what is wrong with it.
 //!
-//! `tls` (a certificate that may change at any time) → `server` (bounds on everything a client can do) → `review` (the
-//! envelope) → `api::admission::judge` (the verdict). The process needs no access to the Kubernetes API.
+//! `tls`, `certificate`, `clients` (files that may change at any time) → `server`, `connections`, `arrivals` (bounds on everything a client
+//! can do) → `review` (the envelope) → `api::admission::judge` (the verdict). The process needs no access to the Kubernetes API.
 
 mod args;
+mod arrivals;
 mod certificate;
+mod clients;
+mod connections;
 mod metrics;
 mod review;
 mod run;

@@ -177,4 +177,6 @@ fn encode(version: &str, response: Response<'_>) -> Vec<u8> {
 }
 
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod tests;

@@ -9,10 +9,12 @@ use prometheus::Registry;
 use runtime::admin::{Admin, Health};
 use runtime::flags::Parsed;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::certificate::{Current, Files};
+use crate::clients::Clients;
 use crate::metrics::Metrics;
 use crate::{server, tls};
 
@@ -47,39 +49,46 @@ pub async fn run(parsed: Parsed<Args>) -> Result<(), Error> {
     let provider = Arc::new(tls::provider(&args.tls_ciphers));
     let current = Arc::new(Current::default());
     let options = tls::Options { min_version: &args.tls_min_version, http2: args.enable_http2 };
-    let acceptor = tls::acceptor(&options, provider.clone(), current.clone()).map_err(Error::Flag)?;
+    let clients = args.client_ca_file.map(|file| Clients::new(file, &args.client_allowed_names, provider.clone()));
+    let clients = clients.map(Arc::new);
+    let acceptor = tls::acceptor(&options, provider.clone(), current.clone(), clients.clone()).map_err(Error::Flag)?;
     let files = Files::new(&args.cert_dir, &args.dns_name, provider, current.clone());
-    let watching = tokio::spawn(files.watch(args.check_interval.clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY)));
+    let interval = args.check_interval.clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY);
+    let mut watching = JoinSet::new();
+    watching.spawn(files.watch(interval));
+    if let Some(clients) = &clients {
+        watching.spawn(clients.clone().watch(interval));
+    }
 
-    let listener =
-        listen(args.bind_address, args.port).await.map_err(|source| Error::Listen { port: args.port, source })?;
+    let listener = listen(args.bind_address, args.port).map_err(|source| Error::Listen { port: args.port, source })?;
     let _admin = Admin::new()
         .metrics(&args.metrics_addr, registry)
-        .health(&args.healthz_addr, health(current, token.clone()))
+        .health(&args.healthz_addr, health(current, clients, token.clone()))
         .start()
         .await?;
     tracing::info!(port = args.port, version = env!("CARGO_PKG_VERSION"), "webhook serves");
     server::serve(listener, acceptor, args.enable_http2, server::router(&metrics, syntax), token).await;
-    watching.abort();
+    watching.abort_all();
     tracing::info!("stopped");
     Ok(())
 }
 
 /// Without an address every interface: IPv6's wildcard, which takes IPv4 too, where there is one.
-async fn listen(address: Option<IpAddr>, port: u16) -> std::io::Result<TcpListener> {
+fn listen(address: Option<IpAddr>, port: u16) -> std::io::Result<TcpListener> {
     if let Some(address) = address {
-        return TcpListener::bind(SocketAddr::from((address, port))).await;
+        return server::bind(SocketAddr::from((address, port)));
     }
-    match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).await,
-    }
+    server::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)))
+        .or_else(|_| server::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))))
 }
 
-/// Ready: not stopping, and a certificate that is good for the next hour.
-fn health(current: Arc<Current>, token: CancellationToken) -> Arc<Health> {
+/// Ready: not stopping, a certificate that is good for the next hour, and authorities of clients if those are asked for.
+fn health(current: Arc<Current>, clients: Option<Arc<Clients>>, token: CancellationToken) -> Arc<Health> {
     let health = Health::new();
     health.check("certs", move || current.ready(SystemTime::now()));
+    if let Some(clients) = clients {
+        health.check("client-ca", move || clients.ready());
+    }
     health.check("shutdown", move || if token.is_cancelled() { Err("stopping".to_owned()) } else { Ok(()) });
     Arc::new(health)
 }

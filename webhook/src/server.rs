@@ -1,8 +1,9 @@
 //! The admission server: HTTP over TLS with a bound on everything that a client can do.
 //!
-//! Handshakes run beside each other, off the accept path, each within five seconds. Connections, reviews at a time, the
-//! size of a body and the time to send it are bounded; a review that finds no free place in time is shed with 503.
-//! Every other answer of the judging paths is a 200 with an AdmissionReview, also when the request was none.
+//! Handshakes run beside each other, off the accept path, each within five seconds. A client always finds a
+//! [place](crate::connections), and a body [arrives](crate::arrivals) before it takes one of the places for judging; a
+//! review that finds none in time is shed with 503. Every other answer of the judging paths is a 200 with an
+//! AdmissionReview, also when the request was none.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,21 +11,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::template_syntax::Syntax;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::arrivals::{Arrivals, BODY_MAX, BODY_TIMEOUT, Loss};
+use crate::connections::{Connections, PLACES, Place};
 use crate::metrics::Metrics;
 use crate::review;
 
@@ -35,19 +37,13 @@ pub const PATHS: [(&str, &str); 3] = [
     ("/validate-external-secrets-io-v1-clustersecretstore", "ClusterSecretStore"),
 ];
 
-/// An update carries two objects of at most 1.5 MiB (what etcd takes), and the envelope.
-const BODY_MAX: usize = 3 * 1024 * 1024 + 128 * 1024;
-/// The API server waits `timeoutSeconds: 5`; a body that takes longer has nobody waiting for the verdict.
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Reviews in memory at once: 32 of the largest are 100 MiB, and 32 usual ones are done in a millisecond each.
+/// Reviews being judged at once: each is work for a core, and usual ones are done in a millisecond.
 const REVIEWS: usize = 32;
 /// Leaves the API server time to hear that the request was shed.
 const SHED_AFTER: Duration = Duration::from_secs(2);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Handshakes at once. A full house waits in the kernel's queue for at most the handshake timeout.
-const HANDSHAKES: usize = 128;
-/// Open connections. An API server opens one per concurrent request and keeps them for 90 s.
-const CONNECTIONS: usize = 1024;
+/// Connections that the kernel keeps until they are accepted: what Linux grants by default.
+const QUEUE: u32 = 4096;
 /// How long a connection may be silent between requests; longer than an API server keeps it, so that it closes first.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long requests in flight may take to end after SIGTERM; the kubelet kills after 30 s.
@@ -57,24 +53,22 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Accepts until `token` is cancelled, then lets the requests in flight end.
 pub async fn serve(listener: TcpListener, tls: TlsAcceptor, http2: bool, router: Router, token: CancellationToken) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Connections::new(PLACES);
     let graceful = GracefulShutdown::new();
     let http = http(http2);
     loop {
-        let accept = accept(&listener, &handshakes);
-        let (stream, handshake) = tokio::select! {
-            accepted = accept => accepted,
+        let (stream, place) = tokio::select! {
+            accepted = accept(&listener, &connections) => accepted,
             () = token.cancelled() => break,
         };
-        let connection = Connection {
-            tls: tls.clone(),
-            http: http.clone(),
-            router: router.clone(),
-            connections: connections.clone(),
-            watcher: graceful.watcher(),
-        };
-        tokio::spawn(connection.run(stream, handshake));
+        let (router, watcher) = (router.clone().layer(Extension(place.clone())), graceful.watcher());
+        let connection = Connection { tls: tls.clone(), http: http.clone(), router, watcher };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = connection.run(stream) => {}
+                () = place.has_to_go() => tracing::debug!("connection closed to make room"),
+            }
+        });
     }
     drop(listener);
     tracing::info!(connections = graceful.count(), "draining");
@@ -83,18 +77,24 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, http2: bool, router:
     }
 }
 
+/// A listener for [`serve`], in whose queue a burst of strangers leaves room.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    // As every server: a restart need not wait for the connections of the process before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
 /// The judging paths.
 pub fn router(metrics: &Metrics, syntax: Syntax) -> Router {
-    let reviews = Arc::new(Semaphore::new(REVIEWS));
+    let (reviews, arrivals) = (Arc::new(Semaphore::new(REVIEWS)), Arc::new(Arrivals::default()));
     let syntax = Arc::new(syntax);
-    PATHS
-        .iter()
-        .fold(Router::new(), |router, (path, kind)| {
-            let judge =
-                Judge { path, kind, syntax: syntax.clone(), reviews: reviews.clone(), metrics: metrics.clone() };
-            router.route(path, post(judge_request).with_state(judge))
-        })
-        .layer(DefaultBodyLimit::max(BODY_MAX))
+    PATHS.iter().fold(Router::new(), |router, (path, kind)| {
+        let (syntax, reviews, arrivals) = (syntax.clone(), reviews.clone(), arrivals.clone());
+        let judge = Judge { path, kind, syntax, reviews, arrivals, metrics: metrics.clone() };
+        router.route(path, post(judge_request).with_state(judge))
+    })
 }
 
 fn http(http2: bool) -> Builder<TokioExecutor> {
@@ -107,19 +107,22 @@ fn http(http2: bool) -> Builder<TokioExecutor> {
     http
 }
 
-/// The next connection, once there is room for its handshake.
-async fn accept(listener: &TcpListener, handshakes: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
-    loop {
-        let Ok(room) = handshakes.clone().acquire_owned().await else {
-            return std::future::pending().await; // the semaphore is never closed
-        };
+/// The next connection and its place.
+async fn accept(listener: &TcpListener, connections: &Arc<Connections>) -> (TcpStream, Arc<Place>) {
+    let stream = loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, room),
+            Ok((stream, _)) => break stream,
             Err(error) if is_of_the_client(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "accepting a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+        }
+    };
+    loop {
+        match connections.enter(Instant::now()) {
+            Ok(place) => return (stream, Arc::new(place)),
+            Err(wait) => tokio::time::sleep(wait).await,
         }
     }
 }
@@ -134,22 +137,17 @@ struct Connection {
     tls: TlsAcceptor,
     http: Builder<TokioExecutor>,
     router: Router,
-    connections: Arc<Semaphore>,
     watcher: Watcher,
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, handshake: OwnedSemaphorePermit) {
+    async fn run(self, stream: TcpStream) {
         let peer = stream.peer_addr();
         let _ = stream.set_nodelay(true); // answers are one small write
         let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.tls.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return report(&peer, &error.to_string()),
             Err(_) => return report(&peer, "no handshake within five seconds"),
-        };
-        drop(handshake);
-        let Ok(_open) = self.connections.try_acquire() else {
-            return report(&peer, "too many open connections");
         };
         let service = TowerToHyperService::new(self.router);
         let connection = self.http.serve_connection(TokioIo::new(stream), service).into_owned();
@@ -172,15 +170,20 @@ struct Judge {
     kind: &'static str,
     syntax: Arc<Syntax>,
     reviews: Arc<Semaphore>,
+    arrivals: Arc<Arrivals>,
     metrics: Metrics,
 }
 
-async fn judge_request(State(judge): State<Judge>, request: Request) -> Response {
+async fn judge_request(
+    State(judge): State<Judge>,
+    Extension(place): Extension<Arc<Place>>,
+    request: Request,
+) -> Response {
     let began = Instant::now();
     let in_flight = judge.metrics.in_flight.with_label_values(&[judge.path]);
     in_flight.inc();
     let _leaving = Leaving(in_flight);
-    let response = judge.answer(request).await;
+    let response = judge.answer(&place, request).await;
     judge.metrics.latency.with_label_values(&[judge.path]).observe(began.elapsed().as_secs_f64());
     judge.metrics.requests.with_label_values(&[judge.path, response.status().as_str()]).inc();
     response
@@ -196,21 +199,26 @@ impl Drop for Leaving {
 }
 
 impl Judge {
-    async fn answer(&self, request: Request) -> Response {
-        let Ok(Ok(_place)) = tokio::time::timeout(SHED_AFTER, self.reviews.acquire()).await else {
-            return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "too many reviews at once\n")
-                .into_response();
-        };
-        let answer = match tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &())).await {
-            Ok(Ok(body)) => review::answer(&body, self.kind, &self.syntax),
-            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                review::refuse(413, format!("the review is larger than {BODY_MAX} bytes"))
+    async fn answer(&self, place: &Arc<Place>, request: Request) -> Response {
+        let answer = match self.arrivals.receive(request.into_body()).await {
+            Ok(arrived) => {
+                let _judging = place.judging();
+                let Ok(Ok(_turn)) = tokio::time::timeout(SHED_AFTER, self.reviews.acquire()).await else {
+                    return shed();
+                };
+                review::answer(&arrived.bytes, self.kind, &self.syntax)
             }
-            Ok(Err(_)) => review::refuse(400, "the body ended early".to_owned()),
-            Err(_) => review::refuse(408, format!("the body did not arrive within {BODY_TIMEOUT:?}")),
+            Err(Loss::NoRoom) => return shed(),
+            Err(Loss::TooLarge) => review::refuse(413, format!("the review is larger than {BODY_MAX} bytes")),
+            Err(Loss::EndedEarly) => review::refuse(400, "the body ended early".to_owned()),
+            Err(Loss::TooSlow) => review::refuse(408, format!("the body did not arrive within {BODY_TIMEOUT:?}")),
         };
         ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
     }
+}
+
+fn shed() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "too many reviews at once\n").into_response()
 }
 
 #[cfg(test)]

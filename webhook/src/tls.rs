@@ -8,6 +8,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::Current;
+use crate::clients::Clients;
 
 static ONLY_13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 
@@ -42,16 +43,22 @@ fn is_named(suite: rustls::CipherSuite, name: &str) -> bool {
     suite.as_str().is_some_and(|own| own == name || own.strip_suffix("_SHA256") == Some(name))
 }
 
-/// An acceptor that serves whatever certificate `current` holds when a client connects.
+/// An acceptor that serves whatever certificate `current` holds when a client connects, to all or to those `clients`
+/// lets in.
 pub fn acceptor(
     options: &Options<'_>,
     provider: Arc<CryptoProvider>,
     current: Arc<Current>,
+    clients: Option<Arc<Clients>>,
 ) -> Result<TlsAcceptor, String> {
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions(options.min_version)?)
         .map_err(|error| format!("--tls-ciphers and --tls-min-version leave nothing to offer: {error}"))?;
-    let mut config = builder.with_no_client_auth().with_cert_resolver(current);
+    let builder = match clients {
+        Some(clients) => builder.with_client_cert_verifier(clients),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(current);
     config.alpn_protocols =
         if options.http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
     // API servers keep connections open and do not resume sessions: storage and tickets would only cost.
@@ -87,7 +94,7 @@ mod tests {
     #[test]
     fn unknown_version_is_refused_by_name() {
         let options = Options { min_version: "2", ..Options::default() };
-        let error = acceptor(&options, Arc::new(provider("")), Arc::default()).err().unwrap();
+        let error = acceptor(&options, Arc::new(provider("")), Arc::default(), None).err().unwrap();
         assert!(error.contains("\"2\""), "{error}");
     }
 }

@@ -143,6 +143,8 @@ pub struct Metadata {
     #[serde(default)]
     generation: Option<i64>,
     #[serde(default)]
+    creation_timestamp: Option<Time>,
+    #[serde(default)]
     deletion_timestamp: Option<Time>,
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -163,6 +165,7 @@ impl Metadata {
             uid: self.uid,
             resource_version: self.resource_version,
             generation: self.generation,
+            creation_timestamp: self.creation_timestamp,
             deletion_timestamp: self.deletion_timestamp,
             labels: (!self.labels.is_empty()).then_some(self.labels),
             annotations: (!self.annotations.is_empty()).then_some(self.annotations),

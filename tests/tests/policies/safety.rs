@@ -263,6 +263,21 @@ async fn value_of_others_is_replaced_with_a_word_where_some_keys_were_merged_bef
 }
 
 #[tokio::test]
+async fn labels_of_others_and_what_they_may_edit_go_with_a_word() -> Result {
+    let scene = stored("besides", "first").await?;
+    let besides = |whose: &str| json!({"labels": {"tier": whose}, "annotations": {"note": whose}});
+    let theirs = with(secret("app", &[("theirs", "x")]), &json!({"metadata": besides("theirs")}));
+    scene.apply(&theirs).await?;
+    let target = json!({"creationPolicy": "Merge", "immutable": true, "template": {"metadata": besides("ours")}});
+    scene.apply(&external_secret("app", &targeting(&target))).await?;
+    let note = told(&scene, "app", "Adopted").await?;
+    says(&note, &["secret \"app\"", "labels replaced: tier", "annotations replaced: note", "made immutable"]);
+    let now = scene.holds("app", &[("password", "first"), ("theirs", "x")]).await?;
+    assert_eq!((now.labels()["tier"].as_str(), now.immutable), ("ours", Some(true)));
+    Ok(())
+}
+
+#[tokio::test]
 async fn keys_of_others_go_with_a_word_when_the_policy_becomes_owner() -> Result {
     let scene = &stored("switched", "first").await?;
     let merge = targeting(&json!({"creationPolicy": "CreateOrMerge"}));
@@ -407,7 +422,7 @@ async fn external_secret_made_again_takes_its_orphaned_secret_back() -> Result {
 async fn renamed_target_leaves_an_old_secret_that_is_not_provably_ours() -> Result {
     let scene = &Scene::new("unprovable").await?;
     let mut controller = strict(scene, &[]).await?;
-    for name in ["unlabelled", "unowned", "ours"] {
+    for name in ["unlabelled", "unowned", "unmarked", "ours"] {
         scene.apply(&external_secret(name, &targeting(&json!({"name": format!("{name}-old")})))).await?;
         scene.is_synced(name).await?;
     }
@@ -416,15 +431,18 @@ async fn renamed_target_leaves_an_old_secret_that_is_not_provably_ours() -> Resu
     let label = json!({"metadata": {"labels": {OWNER_LABEL: null}}});
     scene.edit_secret("unlabelled-old", &label).await?;
     scene.edit_secret("unowned-old", &json!({"metadata": {"ownerReferences": null}})).await?;
-    for name in ["unlabelled", "unowned", "ours"] {
+    // Nobody's watch shows this one any more, but it is ours.
+    scene.edit_secret("unmarked-old", &json!({"metadata": {"labels": {MANAGED_LABEL: null}}})).await?;
+    for name in ["unlabelled", "unowned", "unmarked", "ours"] {
         scene.apply(&external_secret(name, &targeting(&json!({"name": format!("{name}-new")})))).await?;
     }
     controller.restart().await?;
-    for name in ["unlabelled", "unowned", "ours"] {
+    for name in ["unlabelled", "unowned", "unmarked", "ours"] {
         scene.is_synced(name).await?;
         scene.holds(&format!("{name}-new"), &[("password", "first")]).await?;
     }
     wait::gone(&scene.secrets(), "ours-old", SOON).await?;
+    wait::gone(&scene.secrets(), "unmarked-old", SOON).await?;
     for name in ["unlabelled-old", "unowned-old"] {
         scene.holds(name, &[("password", "first")]).await?;
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tests::{Result, wait};
 
 use crate::support::{
-    SOON, Scene, data,
+    Ready, SOON, Scene, data,
     manifest::{external_secret, fake, secret, secret_store, with},
     says,
 };
@@ -273,5 +273,39 @@ async fn target_becomes_immutable_with_the_values_of_the_provider_and_is_then_re
     scene.delete_secret("app").await?;
     let anew = scene.holds("app", &[("password", "third")]).await?;
     assert_eq!(anew.immutable, None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn key_that_no_secret_takes_is_named_with_its_entry_and_may_be_used_in_a_template() -> Result {
+    let scene = &stored("odd-keys", "first").await?;
+    let entries = |key: &str| json!({"data": [{"secretKey": key, "remoteRef": {"key": "password"}}]});
+    for key in [".", "..", "..x"] {
+        let name = &format!("odd-{}", key.len());
+        scene.apply(&external_secret(name, &with(targeting(&json!({})), &entries(key)))).await?;
+        let ready = scene.fails(name, "KeyInvalid").await?;
+        says(&ready.message, &["spec.data[0]", &format!("\"{key}\"")]);
+        assert!(scene.secrets().get_opt(name).await?.is_none(), "{key}");
+    }
+    let template = json!({"template": {"data": {"fine": "{{ index . \"..x\" }}"}}});
+    scene.apply(&external_secret("fine", &with(targeting(&template), &entries("..x")))).await?;
+    scene.holds("fine", &[("fine", "first")]).await.map(drop)
+}
+
+#[tokio::test]
+async fn data_without_a_key_left_is_not_said_to_be_missing() -> Result {
+    let scene = &Scene::new("keyless").await?;
+    scene.apply(&secret_store("store", &fake(&[("db", r#"{"password":"first"}"#)]))).await?;
+    for (policy, reason) in [("Retain", "SecretSynced"), ("Delete", "SecretDeleted")] {
+        let rewrite = json!([{"regexp": {"source": ".*", "target": ""}}]);
+        let name = &policy.to_lowercase();
+        let spec = json!({
+            "secretStoreRef": {"name": "store"}, "target": {"deletionPolicy": policy},
+            "dataFrom": [{"extract": {"key": "db"}, "rewrite": rewrite}],
+        });
+        scene.apply(&external_secret(name, &spec)).await?;
+        let told = |ready: &Ready| ready.reason == reason && ready.message.contains("rewriting leaves no key");
+        scene.settled(name, told).await?;
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use prometheus::Registry;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
@@ -11,6 +11,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::certificate::tests::{Folder, pem, provider};
 use crate::certificate::{Current, Files};
+use crate::clients::Clients;
 use crate::tls;
 
 use super::*;
@@ -26,13 +27,17 @@ struct Served {
 }
 
 impl Served {
-    async fn start() -> Self {
+    fn start() -> Self {
+        Self::start_for(None)
+    }
+
+    fn start_for(clients: Option<Arc<Clients>>) -> Self {
         let folder = Folder::new();
         let current = Arc::new(Current::default());
-        let acceptor = tls::acceptor(&tls::Options::default(), provider(), current.clone()).unwrap();
+        let acceptor = tls::acceptor(&tls::Options::default(), provider(), current.clone(), clients).unwrap();
         let files = Files::new(&folder.0, "localhost", provider(), current.clone());
         tokio::spawn(files.watch(Duration::from_millis(20)));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let registry = Registry::new();
         let router = router(&Metrics::new(&registry).unwrap(), Syntax::default());
@@ -54,10 +59,22 @@ impl Served {
     }
 
     async fn connect(&self, trusted: &str) -> io::Result<TlsStream<TcpStream>> {
+        self.connect_as(trusted, None).await
+    }
+
+    /// With a certificate of the client's own.
+    async fn connect_as(&self, trusted: &str, own: Option<&(String, String)>) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(trusted.as_bytes()).unwrap()).unwrap();
         let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
-        let config = builder.with_root_certificates(roots).with_no_client_auth();
+        let builder = builder.with_root_certificates(roots);
+        let config = match own {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()];
+                builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap()).unwrap()
+            }
+        };
         let stream = TcpStream::connect(self.address).await?;
         TlsConnector::from(Arc::new(config)).connect(ServerName::try_from("localhost").unwrap(), stream).await
     }
@@ -129,7 +146,7 @@ const PATH: &str = PATHS[0].0;
 
 #[tokio::test]
 async fn certificate_is_swapped_while_an_old_connection_goes_on() {
-    let served = Served::start().await;
+    let served = Served::start();
     assert!(served.connect(&pem("localhost", 90).0).await.is_err(), "no certificate yet");
     let first = served.certify();
     let mut old = served.connected(&first).await;
@@ -145,7 +162,7 @@ async fn certificate_is_swapped_while_an_old_connection_goes_on() {
 
 #[tokio::test]
 async fn broken_pair_leaves_the_server_as_it_was() {
-    let served = Served::start().await;
+    let served = Served::start();
     let first = served.certify();
     served.connected(&first).await;
     served.folder.write("garbage", "garbage");
@@ -159,29 +176,90 @@ async fn broken_pair_leaves_the_server_as_it_was() {
     served.connected(&next).await;
 }
 
-#[tokio::test]
-async fn silent_clients_do_not_block_others() {
-    let served = Served::start().await;
+/// Silent from the start, stuck in a head, stuck in a body: more of them than there are places, and they go on coming.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_strangers_do_not_hold_up_the_api_server() {
+    const SILENT: usize = 9_000;
+    const STUCK: usize = 500;
+    rlimit::increase_nofile_limit(12_000).unwrap();
+    let served = Served::start();
     let trusted = served.certify();
-    served.connected(&trusted).await;
-    let mut silent = Vec::new();
-    for _ in 0..HANDSHAKES / 2 {
-        silent.push(TcpStream::connect(served.address).await.unwrap());
-    }
-    let mut half = served.connect(&trusted).await.unwrap();
-    half.write_all(b"POST /validate HTTP/1.1\r\nhost: ").await.unwrap();
-    let asked = async {
-        let mut stream = served.connect(&trusted).await.unwrap();
-        post_to(&mut stream, PATH, &good()).await
+    let mut kept = served.connected(&trusted).await;
+    assert_eq!(post_to(&mut kept, PATH, &good()).await.0, 200);
+
+    let head = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n");
+    let in_a_head = strangers(STUCK, async || {
+        let mut stream = served.connect(&trusted).await?;
+        stream.write_all(head.as_bytes()).await.map(|()| Some(stream))
+    });
+    let in_a_body = strangers(STUCK, async || {
+        let mut stream = served.connect(&trusted).await?;
+        stream.write_all(format!("{head}\r\n{{").as_bytes()).await.map(|()| Some(stream))
+    });
+    let mut open = Vec::with_capacity(SILENT);
+    let silent = async {
+        for _ in 0..SILENT {
+            open.push(TcpStream::connect(served.address).await.unwrap());
+        }
     };
-    let (code, answer) =
-        tokio::time::timeout(HANDSHAKE_TIMEOUT / 2, asked).await.expect("answered beside silent clients");
-    assert_eq!((code, &answer["response"]["allowed"]), (200, &true.into()));
+    let asked = async {
+        for _ in 0..20 {
+            assert_eq!(within_its_patience(post_to(&mut kept, PATH, &good())).await.0, 200, "on an open connection");
+            let mut new =
+                within_its_patience(served.connect(&trusted)).await.expect("a handshake beside the strangers");
+            assert_eq!(within_its_patience(post_to(&mut new, PATH, &good())).await.0, 200, "on a new connection");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (in_a_head, in_a_body, (), ()) = futures::join!(in_a_head, in_a_body, silent, asked);
+    assert_eq!((in_a_head.len(), in_a_body.len(), open.len()), (STUCK, STUCK, SILENT));
+    assert_eq!(within_its_patience(post_to(&mut kept, PATH, &good())).await.0, 200, "with all of them there");
+}
+
+/// So many clients, each with what it holds open, or `None` where the server closed it before it was done.
+async fn strangers(
+    number: usize,
+    connect: impl AsyncFn() -> io::Result<Option<TlsStream<TcpStream>>>,
+) -> Vec<Option<TlsStream<TcpStream>>> {
+    let mut open = Vec::with_capacity(number);
+    for _ in 0..number {
+        open.push(connect().await.unwrap_or_default());
+    }
+    open
+}
+
+/// As long as an API server waits.
+async fn within_its_patience<T>(answer: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BODY_TIMEOUT, answer).await.expect("an answer while the API server waits")
+}
+
+#[tokio::test]
+async fn with_an_authority_of_clients_only_its_own_are_answered() {
+    let (own, other) = (pem("front-proxy-client", 90), pem("front-proxy-client", 90));
+    let folder = Folder::new();
+    folder.write(&own.0, "");
+    let clients = Arc::new(Clients::new(folder.0.join("tls.crt"), "front-proxy-client", provider()));
+    clients.look().unwrap();
+    let served = Served::start_for(Some(clients));
+    let trusted = served.certify();
+    while served.current.ready(std::time::SystemTime::now()).is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut stream = served.connect_as(&trusted, Some(&own)).await.unwrap();
+    assert_eq!(post_to(&mut stream, PATH, &good()).await.0, 200);
+    for stranger in [None, Some(&other)] {
+        // In TLS 1.3 a client may write before it learns that it was refused.
+        let Ok(mut stream) = served.connect_as(&trusted, stranger).await else { continue };
+        let _ = stream.write_all(format!("POST {PATH} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+    }
 }
 
 #[tokio::test]
 async fn every_answer_is_a_review() {
-    let served = Served::start().await;
+    let served = Served::start();
     let trusted = served.certify();
     let mut stream = served.connected(&trusted).await;
     let (code, denied) = post_to(&mut stream, PATH, &review("{\"spec\":{}}")).await;
@@ -204,7 +282,7 @@ async fn every_answer_is_a_review() {
 
 #[tokio::test]
 async fn largest_object_is_judged_and_a_larger_body_refused() {
-    let served = Served::start().await;
+    let served = Served::start();
     let trusted = served.certify();
     let mut stream = served.connected(&trusted).await;
     let padded =
@@ -217,7 +295,7 @@ async fn largest_object_is_judged_and_a_larger_body_refused() {
 
 #[tokio::test]
 async fn http2_without_being_asked_for_is_refused() {
-    let served = Served::start().await;
+    let served = Served::start();
     let trusted = served.certify();
     let mut stream = served.connected(&trusted).await;
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
@@ -227,28 +305,49 @@ async fn http2_without_being_asked_for_is_refused() {
 }
 
 #[tokio::test]
-async fn review_without_a_place_is_shed_and_the_next_one_served() {
-    let served = Served::start().await;
+async fn slow_bodies_take_no_place_of_a_review() {
+    let served = Served::start();
     let trusted = served.certify();
     let mut slow = Vec::new();
-    for _ in 0..REVIEWS {
+    for _ in 0..=REVIEWS {
         let mut stream = served.connected(&trusted).await;
         let head = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{");
         stream.write_all(head.as_bytes()).await.unwrap();
         slow.push(stream);
     }
-    while in_flight(&served.registry) < i64::try_from(REVIEWS).unwrap() {
+    while in_flight(&served.registry) <= i64::try_from(REVIEWS).unwrap() {
         tokio::task::yield_now().await;
     }
     let mut stream = served.connected(&trusted).await;
-    assert_eq!(post_to(&mut stream, PATH, &good()).await.0, 503);
-    drop(slow);
     assert_eq!(post_to(&mut stream, PATH, &good()).await.0, 200);
+    assert_eq!(read_answer(&mut slow[0]).await.1["response"]["status"]["code"], 408);
+}
+
+#[tokio::test(start_paused = true)]
+async fn review_without_a_place_is_shed_and_the_next_one_served() {
+    let judge = Judge {
+        path: PATH,
+        kind: "ExternalSecret",
+        syntax: Arc::default(),
+        reviews: Arc::new(Semaphore::new(1)),
+        arrivals: Arc::default(),
+        metrics: Metrics::new(&Registry::new()).unwrap(),
+    };
+    let place = Arc::new(Connections::new(1).enter(Instant::now()).ok().unwrap());
+    let ask = async || {
+        let request = Request::builder().body(axum::body::Body::from(good())).unwrap();
+        judge_request(State(judge.clone()), Extension(place.clone()), request).await
+    };
+    let taken = judge.reviews.acquire().await.unwrap();
+    let shed = ask().await;
+    assert_eq!((shed.status().as_u16(), &shed.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    drop(taken);
+    assert_eq!(ask().await.status().as_u16(), 200);
 }
 
 #[tokio::test]
 async fn request_in_flight_is_answered_while_draining() {
-    let served = Served::start().await;
+    let served = Served::start();
     let trusted = served.certify();
     let mut stream = served.connected(&trusted).await;
     let body = good();

@@ -1,8 +1,8 @@
-//! A target that somebody else made: whether it is one, and which of its keys go when this ExternalSecret writes to it.
+//! A target that somebody else made: whether it is one, and what of it goes when this ExternalSecret writes to it.
 //! Pure.
 //!
 //! Upstream takes such a target over without a word. Here it is told by name what is lost, or refused where the operator
-//! runs with `--refuse-adoption`. Names of keys only: never a value.
+//! runs with `--refuse-adoption`. Names only: never a value.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -81,12 +81,12 @@ impl Adoption {
         let fate = if self.whole { "taken over" } else { "written to" };
         let whose = if self.known { "holds what others wrote" } else { "was not made by this ExternalSecret" };
         let mut note = format!("{what} {whose} and is {fate}");
-        let Changes { removed, replaced } = &self.changes;
-        for (what, keys) in [("keys removed", removed), ("keys replaced", replaced)] {
-            if !keys.is_empty() {
-                // Writing to a String cannot fail.
-                let _ = write!(note, "; {what}: {}", listed(keys));
-            }
+        for (what, names) in self.lost() {
+            // Writing to a String cannot fail.
+            let _ = write!(note, "; {what}: {}", listed(names));
+        }
+        if self.changes.freezes {
+            note.push_str("; made immutable");
         }
         note
     }
@@ -94,16 +94,30 @@ impl Adoption {
     /// The error in its place where nothing may be taken over; `None` where the policy asks for writing to it.
     /// `what`: `secret team/db`.
     pub fn refusal(&self, what: &str) -> Option<Error> {
-        let Changes { removed, replaced } = &self.changes;
-        let whose = match [removed.as_slice(), replaced].concat() {
-            keys if self.known => format!("holds what others wrote ({})", listed(&keys)),
-            _ => "was not made by this ExternalSecret".to_owned(),
+        let whose = if self.known {
+            let mut names: Vec<_> = self.lost().flat_map(|(_, names)| names).cloned().collect();
+            names.extend(self.changes.freezes.then(|| "immutable".to_owned()));
+            format!("holds what others wrote ({})", listed(&names))
+        } else {
+            "was not made by this ExternalSecret".to_owned()
         };
         let message = format!(
             "{what} {whose}, and --refuse-adoption leaves it as it is; \
              delete it, choose another spec.target.name, or creationPolicy=CreateOrMerge to add keys to it"
         );
         self.whole.then(|| Error::wait(Code::AdoptionRefused, message))
+    }
+
+    /// What goes, by what it is.
+    fn lost(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        let Changes { removed, replaced, labels, annotations, freezes: _ } = &self.changes;
+        let kinds = [
+            ("keys removed", removed),
+            ("keys replaced", replaced),
+            ("labels replaced", labels),
+            ("annotations replaced", annotations),
+        ];
+        kinds.into_iter().map(|(what, names)| (what, names.as_slice())).filter(|(_, names)| !names.is_empty())
     }
 }
 
@@ -155,7 +169,17 @@ fn is_of_some_external_secret(existing: &ObjectMeta) -> bool {
 
 fn not_written_by(mine: &WrittenBy, changes: Changes) -> Changes {
     let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.wrote(key)).collect();
-    Changes { removed: theirs(changes.removed), replaced: theirs(changes.replaced) }
+    let besides = |names: Vec<String>, mine: &BTreeSet<String>| -> Vec<String> {
+        names.into_iter().filter(|name| !mine.contains(name)).collect()
+    };
+    Changes {
+        removed: theirs(changes.removed),
+        replaced: theirs(changes.replaced),
+        labels: besides(changes.labels, &mine.labels),
+        annotations: besides(changes.annotations, &mine.annotations),
+        // Whoever wrote some of it has a say in all of it only where it made it.
+        freezes: changes.freezes && !mine.made,
+    }
 }
 
 /// The keys that other ExternalSecrets wrote.

@@ -31,7 +31,7 @@ pub async fn run(ctx: &Ctx, key: &ObjectKey, object: &Watched<ExternalSecret>) -
     // A spec that cannot be read promises nothing: the object must be able to go all the same.
     let spec: ExternalSecretSpec = object.spec().unwrap_or_default();
     // With its namespace everything in it goes by itself.
-    let goes_alone = !ctx.namespaces.is_terminating(key.namespace());
+    let goes_alone = !ctx.namespaces.is_terminating(&object.meta);
     let writes_secrets = spec.target.manifest.as_ref().is_none_or(Manifest::is_secret);
     if goes_alone && writes_secrets && spec.target.deletion_policy == DeletionPolicy::Delete {
         let author = Author {

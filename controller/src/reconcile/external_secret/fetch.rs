@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use api::{
+    admission::ours::is_data_key,
     external_secret::{ConversionStrategy, DeletionPolicy, NullBytePolicy},
     plan::{Entry, Fetch, Plan, ResolvedStoreRef},
 };
@@ -34,6 +35,28 @@ pub struct Fetched {
     pub gone: Vec<usize>,
     /// What the searches brought.
     pub searched: Brought,
+    /// Why there are no values, where there are none.
+    pub lack: Lack,
+    /// Keys that no Secret takes, and the entry that each came from. A template may use them all the same.
+    pub odd: BTreeMap<String, String>,
+}
+
+/// Why a target would hold nothing.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Lack {
+    #[default]
+    Data,
+    /// There is data, and every name that it got is empty.
+    Keys,
+}
+
+impl std::fmt::Display for Lack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Data => "the provider has no data",
+            Self::Keys => "the provider has data, but rewriting leaves no key of it",
+        })
+    }
 }
 
 /// Entries read at the same time for one ExternalSecret: hides latency without flooding a store.
@@ -60,18 +83,18 @@ pub async fn fetch(
         let store = opened.get(&entry.store).cloned();
         reads.push(read(store, &names, entry, since));
     }
-    let results: Vec<Result<Option<Values>, Error>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
+    let results: Vec<Result<Option<Found>, Error>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
     let (found, missing) = answers(plan, &results);
     guard::answered(ctx, key, plan, &found, &missing);
     assemble(plan, results)
 }
 
 /// Indexes of the entries that are there, and of those that are not; where nothing is, also of searches without a match.
-fn answers(plan: &Plan, results: &[Result<Option<Values>, Error>]) -> (Vec<usize>, Vec<usize>) {
+fn answers(plan: &Plan, results: &[Result<Option<Found>, Error>]) -> (Vec<usize>, Vec<usize>) {
     let (mut found, mut missing, mut empty) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (entry, result)) in plan.entries.iter().zip(results).enumerate() {
         match result {
-            Ok(Some(values)) if values.is_empty() && matches!(entry.fetch, Fetch::Find(_)) => empty.push(index),
+            Ok(Some(there)) if there.values.is_empty() && matches!(entry.fetch, Fetch::Find(_)) => empty.push(index),
             Ok(Some(_)) => found.push(index),
             Ok(None) => missing.push(index),
             Err(_) => {}
@@ -119,29 +142,39 @@ async fn read(
     names: &Names<'_>,
     entry: &Entry,
     since: Instant,
-) -> Result<Option<Values>, Error> {
+) -> Result<Option<Found>, Error> {
     let store = store.ok_or_else(|| Error::bug(Code::Panicked, "an entry's store was not opened"))?;
     one(store.as_ref(), names, entry, since).await.map_err(|error| error.at(&entry.path))
 }
 
-/// One entry's values, ready to become keys. `None`: it does not exist at the provider.
-async fn one(store: &dyn Store, names: &Names<'_>, entry: &Entry, since: Instant) -> Result<Option<Values>, Error> {
+/// One entry's values, ready to become keys.
+#[derive(Debug)]
+struct Found {
+    values: Values,
+    /// Whether the provider has anything there.
+    any: bool,
+}
+
+/// `None`: it does not exist at the provider.
+async fn one(store: &dyn Store, names: &Names<'_>, entry: &Entry, since: Instant) -> Result<Option<Found>, Error> {
     match &entry.fetch {
         Fetch::Value { secret_key, remote } => {
             let Some(value) = store.get(remote, since).await? else { return Ok(None) };
             let value = values::decode(remote.decoding_strategy, secret_key, value)?;
             values::check_null_bytes(remote.null_byte_policy, secret_key, &value)?;
-            Ok(Some(Values::from([(secret_key.clone(), value)])))
+            Ok(Some(Found { values: Values::from([(secret_key.clone(), value)]), any: true }))
         }
         Fetch::Extract(remote) => {
             let Some(found) = store.get_map(remote, since).await? else { return Ok(None) };
+            let any = !found.is_empty();
             let keyed = names.of(entry, remote.conversion_strategy, found).await?;
-            finish(values::decode_all(remote.decoding_strategy, keyed)?, remote.null_byte_policy).map(Some)
+            finish(values::decode_all(remote.decoding_strategy, keyed)?, remote.null_byte_policy, any)
         }
         Fetch::Find(query) => {
             let Some(found) = store.find(query, since).await? else { return Ok(None) };
+            let any = !found.is_empty();
             let keyed = names.of(entry, query.conversion_strategy, found).await?;
-            finish(values::decode_all(query.decoding_strategy, keyed)?, query.null_byte_policy).map(Some)
+            finish(values::decode_all(query.decoding_strategy, keyed)?, query.null_byte_policy, any)
         }
     }
 }
@@ -168,24 +201,29 @@ impl Names<'_> {
     }
 }
 
-fn finish(values: Values, policy: NullBytePolicy) -> Result<Values, Error> {
+fn finish(values: Values, policy: NullBytePolicy, any: bool) -> Result<Option<Found>, Error> {
     values.iter().try_for_each(|(key, value)| values::check_null_bytes(policy, key, value))?;
-    Ok(values)
+    Ok(Some(Found { values, any }))
 }
 
 /// Puts the results together, or says what is wrong with all of them.
-fn assemble(plan: &Plan, results: Vec<Result<Option<Values>, Error>>) -> Result<Fetched, Error> {
+fn assemble(plan: &Plan, results: Vec<Result<Option<Found>, Error>>) -> Result<Fetched, Error> {
     let mut fetched = Fetched::default();
     let mut errors = Vec::new();
     for (index, (entry, result)) in plan.entries.iter().zip(results).enumerate() {
         match result {
-            Ok(Some(values)) => {
+            Ok(Some(Found { values, any })) => {
+                if any {
+                    fetched.lack = Lack::Keys;
+                }
                 if matches!(entry.fetch, Fetch::Find(_)) {
                     fetched.searched.add(&entry.store, values.keys());
                     if values.is_empty() {
                         fetched.gone.push(index);
                     }
                 }
+                let odd = values.keys().filter(|key| !is_data_key(key));
+                fetched.odd.extend(odd.map(|key| (key.clone(), entry.path.clone())));
                 fetched.values.extend(values);
             }
             Ok(None) if plan.target.deletion != DeletionPolicy::Retain => {

@@ -234,7 +234,7 @@ mod tests {
         let wrote = |manager: &str, key: &str| json!({"manager": manager, "operation": "Update", "fieldsV1": {"f:data": {format!("f:{key}"): {}}}});
         let meta = json!({"managedFields": [wrote("us", "a"), wrote("rogue", "b"), wrote("other", "c")]});
         let meta: ObjectMeta = serde_json::from_value(meta).expect("metadata");
-        let changes = Changes { removed: Vec::new(), replaced: vec!["b".to_owned()] };
+        let changes = Changes { replaced: vec!["b".to_owned()], ..Changes::default() };
         let note = Opponents::of("us", &meta, &changes, ["gone".to_owned()]).note("secret \"db\"");
         assert!(note.starts_with("rogue changes secret \"db\" (keys: b, gone) each"), "{note}");
         let nobody = Opponents::of("us", &ObjectMeta::default(), &Changes::default(), []).note("secret \"db\"");

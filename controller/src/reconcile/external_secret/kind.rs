@@ -1,9 +1,11 @@
 //! What differs between a Secret as target and an object of another kind. How they are written and removed is the same:
 //! see [`super::target`] and [`super::removal`].
 
-use std::{fmt::Debug, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
+use api::names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, OWNER_LABEL};
 use async_trait::async_trait;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Api, Resource, api::ApiResource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -17,14 +19,42 @@ use crate::{
     reconcile::managed::{Managed, ManagedObjects, digests::Digests},
 };
 
-/// What a patch does to what is there, beside metadata; by name, never with a value.
+/// What a patch does to what is there, beside our bookkeeping; by name, never with a value.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Changes {
     /// Keys or fields that are there and will not be.
     pub removed: Vec<String>,
     /// Keys or fields that get another value.
     pub replaced: Vec<String>,
+    /// Labels that get another value.
+    pub labels: Vec<String>,
+    /// Annotations that get another value.
+    pub annotations: Vec<String>,
+    /// Whether nobody can change the data any more.
+    pub freezes: bool,
 }
+
+impl Changes {
+    /// The same with what the patch does beside the data. `immutable`: whether the object is so already.
+    #[must_use]
+    pub fn with_metadata(self, existing: &ObjectMeta, immutable: bool, patch: &Value) -> Self {
+        let replaced = |part: &str, there: Option<&BTreeMap<String, String>>| -> Vec<String> {
+            let texts = patch.pointer(part).and_then(Value::as_object).into_iter().flatten();
+            let names = texts.filter(|(_, text)| !text.is_null()).map(|(name, _)| name);
+            let theirs = names.filter(|name| there.is_some_and(|there| there.contains_key(*name)));
+            theirs.filter(|name| !BOOKKEEPING.contains(&name.as_str())).cloned().collect()
+        };
+        Self {
+            labels: replaced("/metadata/labels", existing.labels.as_ref()),
+            annotations: replaced("/metadata/annotations", existing.annotations.as_ref()),
+            freezes: !immutable && patch.get("immutable") == Some(&Value::Bool(true)),
+            ..self
+        }
+    }
+}
+
+/// Labels and annotations that are nobody's but the operator's.
+const BOOKKEEPING: [&str; 3] = [MANAGED_LABEL, OWNER_LABEL, DATA_HASH_ANNOTATION];
 
 /// Objects of one kind in one namespace, as targets.
 #[async_trait]
@@ -33,7 +63,7 @@ pub trait Kind: Sync {
 
     /// What the condition says of a target in step.
     const SYNCED: &'static str;
-    /// What it says of one that is kept although the provider has nothing.
+    /// What it says of one that is kept although there are no values, after the reason for that.
     const RETAINED: &'static str;
     /// Whether `status.binding` names the target: it names Secrets.
     const BINDS: bool;
@@ -43,6 +73,11 @@ pub trait Kind: Sync {
     fn ctx(&self) -> &Ctx;
     /// The kind as a manifest names it; none for Secrets.
     fn resource(&self) -> Option<&ApiResource>;
+    /// Whether Kubernetes has rules for the keys of its data.
+    fn has_data_keys(&self) -> bool {
+        self.resource().is_none_or(|kind| kind.api_version == "v1" && kind.kind == "ConfigMap")
+    }
+
     fn namespace(&self) -> &str;
     /// The kind in messages: `secret`.
     fn noun(&self) -> String;
@@ -93,5 +128,32 @@ pub trait Kind: Sync {
 
     fn key(&self, name: &str) -> ObjectKey {
         ObjectKey::new(self.namespace(), name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn labels_annotations_and_immutability_change_by_name() {
+        let existing = json!({
+            "labels": {"app": "theirs", "gone": "x", MANAGED_LABEL: "other"}, "annotations": {"note": "theirs"},
+        });
+        let existing: ObjectMeta = serde_json::from_value(existing).expect("metadata");
+        let metadata = json!({
+            "labels": {"app": "ours", "gone": null, "new": "x", MANAGED_LABEL: "true"},
+            "annotations": {"note": "ours", DATA_HASH_ANNOTATION: "x"},
+        });
+        for (immutable, freezes) in [(false, true), (true, false)] {
+            let patch = json!({"metadata": metadata, "immutable": true});
+            let changes = Changes::default().with_metadata(&existing, immutable, &patch);
+            let (labels, annotations) = (vec!["app".to_owned()], vec!["note".to_owned()]);
+            assert_eq!(changes, Changes { labels, annotations, freezes, ..Changes::default() });
+        }
+        let untouched = Changes::default().with_metadata(&existing, false, &json!({"data": {"a": "b"}}));
+        assert_eq!(untouched, Changes::default());
     }
 }

@@ -38,7 +38,7 @@ pub struct Seen<'a> {
     pub part: Option<Part>,
     /// Whether the status names the target once it was written.
     pub binds: bool,
-    /// How the condition begins when the provider had nothing and the target was left as it was.
+    /// What the condition says, among others, of a target that was left as it was because there was nothing for it.
     pub retained: &'a str,
     /// A ConfigMap or Secret with templates changed since they were rendered.
     pub templates_are_newer: bool,
@@ -207,7 +207,7 @@ const RETAINED_BY_GO: &str = "secret retained due to DeletionPolicy=Retain";
 
 /// Whether the last refresh of this very spec found nothing at the provider, and left the target as it was.
 fn was_retained(seen: &Seen<'_>) -> bool {
-    let says = |message: &str| message.starts_with(seen.retained) || message == RETAINED_BY_GO;
+    let says = |message: &str| message.contains(seen.retained) || message == RETAINED_BY_GO;
     seen.status.synced_resource_version.as_deref() == Some(seen.version)
         && condition::find(&seen.status.conditions, READY).is_some_and(|ready| ready.is_true() && says(&ready.message))
 }

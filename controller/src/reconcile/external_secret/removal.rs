@@ -27,11 +27,13 @@ pub enum Removal {
 }
 
 /// Deletes the objects of the kind that this ExternalSecret created, but for the one named `keep`; returns their names.
+/// Those with the managed label are known; `former` is the name of one that may be there without it.
 /// `permit` is asked as by [`delete_owned`].
 pub async fn delete_others<K: Kind>(
     kind: &K,
     author: &Author,
     keep: Option<&str>,
+    former: Option<&str>,
     permit: impl Fn() -> Result<(), Error> + Sync,
     knowledge: &Knowledge<'_>,
 ) -> Result<Vec<String>, Error> {
@@ -40,8 +42,10 @@ pub async fn delete_others<K: Kind>(
         let is_old = is_owned(object, author) && object.created_by.as_ref() == Some(&label);
         if is_old { permit().map(|()| true) } else { Ok(false) }
     };
+    let mut keys = kind.objects().created_by(&author.namespace, &label);
+    keys.extend(former.map(|name| kind.key(name)).filter(|key| kind.objects().find(key).is_none()));
     let mut deleted = Vec::new();
-    for key in kind.objects().created_by(&author.namespace, &label) {
+    for key in keys {
         if keep != Some(key.name()) && delete_if(kind, &key, &is_old, Some(knowledge)).await? == Removal::Deleted {
             deleted.push(key.name().to_owned());
         }

@@ -47,7 +47,7 @@ impl Kind for Secrets<'_> {
     type Object = Secret;
 
     const SYNCED: &'static str = "secret synced";
-    const RETAINED: &'static str = "the provider has no data; the secret is retained as deletionPolicy=Retain says";
+    const RETAINED: &'static str = "the secret is retained as deletionPolicy=Retain says";
     const BINDS: bool = true;
     const TAKES_LAST_APPLIED: bool = true;
 
@@ -118,7 +118,7 @@ impl Kind for Secrets<'_> {
                 changes.replaced.push(key.clone());
             }
         }
-        changes
+        changes.with_metadata(&existing.metadata, existing.immutable == Some(true), patch)
     }
 
     fn values(&self, existing: &Secret, keys: &[String]) -> Option<Values> {

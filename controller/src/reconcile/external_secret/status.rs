@@ -20,7 +20,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{missing, removal::Removal};
+use super::{fetch::Lack, missing, removal::Removal};
 use crate::{
     ctx::Ctx,
     engine::{ObjectKey, cache::Cache, object::Watched},
@@ -39,8 +39,8 @@ pub enum Told {
     },
     /// creationPolicy Merge without anything to merge into.
     TargetMissing,
-    /// The provider has nothing and deletionPolicy is Delete: what became of the target.
-    Deleted(Removal),
+    /// There is nothing for it and deletionPolicy is Delete: what became of the target.
+    Deleted(Removal, Lack),
     Failed {
         error: Error,
         /// The name for `status.binding`, if a target that is there was to be written.
@@ -74,7 +74,9 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
             condition_reason::SECRET_MISSING,
             "there is nothing to merge into, and creationPolicy=Merge does not create it",
         ),
-        Told::Deleted(removal) => Condition::new(READY, true, condition_reason::SECRET_DELETED, deleted(*removal)),
+        Told::Deleted(removal, lack) => {
+            Condition::new(READY, true, condition_reason::SECRET_DELETED, deleted(*removal, *lack))
+        }
         Told::Failed { error, .. } => {
             Condition::new(READY, false, condition_reason::SECRET_SYNCED_ERROR, error.to_string())
         }
@@ -99,17 +101,15 @@ pub fn binding_of_failed(error: &Error, target: &Target, own_name: &str) -> Opti
     (is_secret && tried.contains(&error.code())).then_some(name)
 }
 
-fn deleted(removal: Removal) -> &'static str {
+fn deleted(removal: Removal, lack: Lack) -> String {
     match removal {
-        Removal::Deleted | Removal::Absent => "target deleted: its provider has no data and deletionPolicy=Delete",
+        Removal::Deleted | Removal::Absent => format!("target deleted: {lack}, and deletionPolicy=Delete"),
         Removal::Going => {
-            "target deleted: its provider has no data and deletionPolicy=Delete; it is there until its finalizers are taken \
-             off"
+            format!("target deleted: {lack}, and deletionPolicy=Delete; it is there until its finalizers are taken off")
         }
-        Removal::NotOurs => {
-            "the provider has no data and deletionPolicy=Delete; the target that is there is not owned by this \
-             ExternalSecret and stays"
-        }
+        Removal::NotOurs => format!(
+            "{lack}, and deletionPolicy=Delete; the target that is there is not owned by this ExternalSecret and stays"
+        ),
     }
 }
 
@@ -220,8 +220,8 @@ mod tests {
             (synced(Some("new")), "SecretSynced", true, "new"),
             (synced(None), "SecretSynced", true, "old"),
             (Told::TargetMissing, "SecretMissing", true, "old"),
-            (Told::Deleted(Removal::Absent), "SecretDeleted", true, "old"),
-            (Told::Deleted(Removal::Going), "SecretDeleted", true, "old"),
+            (Told::Deleted(Removal::Absent, Lack::Data), "SecretDeleted", true, "old"),
+            (Told::Deleted(Removal::Going, Lack::Keys), "SecretDeleted", true, "old"),
             (failed(None), "SecretSyncedError", false, "old"),
             (failed(Some("new")), "SecretSyncedError", false, "new"),
         ] {
@@ -232,8 +232,11 @@ mod tests {
             let version = if is_ready { "2-x" } else { "1-x" };
             assert_eq!(status.synced_resource_version.as_deref(), Some(version), "{told:?}");
         }
-        let stays = after(&before, &Told::Deleted(Removal::NotOurs), "2-x", now());
-        assert!(stays.conditions[0].message.ends_with("stays"), "{}", stays.conditions[0].message);
+        for (lack, why) in [(Lack::Data, "the provider has no data, "), (Lack::Keys, "the provider has data, ")] {
+            let stays = after(&before, &Told::Deleted(Removal::NotOurs, lack), "2-x", now());
+            let message = &stays.conditions[0].message;
+            assert!(message.starts_with(why) && message.ends_with("stays"), "{message}");
+        }
     }
 
     #[test]

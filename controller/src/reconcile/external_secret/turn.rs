@@ -33,6 +33,7 @@ use super::{
     stores,
     target::Metadata,
     users::Shape,
+    values,
     write::Before,
 };
 use crate::{
@@ -84,7 +85,7 @@ impl Turn<'_> {
             return cleanup::run(self.ctx, self.key, self.object).await;
         }
         // Nothing can be made in a namespace that goes, and what is there goes.
-        if !is_served || self.ctx.namespaces.is_terminating(self.key.namespace()) {
+        if !is_served || self.ctx.namespaces.is_terminating(&self.object.meta) {
             return Ok(Next::Rest);
         }
         let (spec, plan) = match self.plan() {
@@ -138,6 +139,12 @@ impl Turn<'_> {
             Ok(Due::Never) if refresh::awaits_target(plan, &seen) => return Ok(Next::After(AWAITED)),
             Ok(Due::Never) => return Ok(Next::Rest),
             Ok(Due::Over(next)) => {
+                if let Some(held) = self.said.held(self.key) {
+                    // Whether it still holds, the refresh tells that what is said now makes due.
+                    let after = self.ctx.generic.reasons(&spec.target, status::over(&before, held, now));
+                    status::write(self.ctx, self.key, self.uid(), &after).await?;
+                    return Ok(Next::After(Duration::ZERO));
+                }
                 let said = self.said.last(self.key);
                 if said.is_none() && next.is_some() {
                     // What it said is not known, and no policy forbids to fetch: that tells.
@@ -233,6 +240,7 @@ impl Turn<'_> {
             Code::Superseded => Ok(Next::After(NEWS)),
             // Known from the refusal of a write, where namespaces are not watched or their watch is late.
             Code::NamespaceTerminating => Ok(Next::Rest),
+            _ if self.goes_with_its_namespace(&error).await => Ok(Next::Rest),
             _ => {
                 // Once: whoever takes the label off again shall not be fought over a target that is not written.
                 if self.news(&error).is_some() {
@@ -241,6 +249,13 @@ impl Turn<'_> {
                 self.fail(error).await
             }
         }
+    }
+
+    /// Whether something named is gone because all of the namespace goes: no news to its users, who go as well.
+    async fn goes_with_its_namespace(&self, error: &Error) -> bool {
+        matches!(error.code(), Code::StoreNotFound | Code::ReferenceNotFound)
+            && self.news(error).is_some()
+            && self.ctx.namespaces.ask(&self.ctx.client, &self.object.meta).await
     }
 
     fn next(&self, refresh: &Refresh, told: &Told, now: Timestamp) -> Next {
@@ -283,10 +298,11 @@ impl Turn<'_> {
     ) -> Result<(Told, sources::Seen), Error> {
         let knowledge = Knowledge::now(self.ctx, self.key, self.object, plan);
         let fetched = fetch::fetch(self.ctx, place, self.key, plan, self.since, self.lane).await?;
-        let Fetched { values, missing, gone, searched } = fetched;
-        let before = Before { known, settled, gone: &gone, edited: self.is_edited(), contested, knowledge: &knowledge };
+        let Fetched { values, missing, gone, searched, lack, odd } = fetched;
+        let (edited, knowledge) = (self.is_edited(), &knowledge);
+        let before = Before { known, settled, gone: &gone, lack, edited, contested, knowledge };
         let is_retained = values.is_empty() && plan.target.deletion == DeletionPolicy::Retain;
-        let done = self.put(kind, plan, place, values, &before).await;
+        let done = self.put(kind, plan, place, (values, odd), &before).await;
         // What is held is not left out.
         if !matches!(&done, Err(error) if error.code() == Code::DeletionsHeld)
             && let Some(news) = self.missing.news(self.key, &missing, self.last_said().as_deref())
@@ -313,7 +329,7 @@ impl Turn<'_> {
         kind: &K,
         plan: &Plan,
         place: &Place,
-        values: Values,
+        (values, odd): (Values, BTreeMap<String, String>),
         before: &Before<'_>,
     ) -> Result<(Told, sources::Seen), Error> {
         if values.is_empty()
@@ -322,6 +338,9 @@ impl Turn<'_> {
             return Ok((told, sources::Seen::default()));
         }
         let (content, metadata, seen) = self.content::<K>(plan, place, values).await?;
+        if kind.has_data_keys() && plan.target.creation != CreationPolicy::None {
+            values::check_written(&content.data, &odd)?;
+        }
         Ok((self.write(kind, plan, (content, metadata), before).await?, seen))
     }
 

@@ -63,7 +63,7 @@ impl Waiting for Upcoming {
 /// What an ExternalSecret asks for, if it is to be refreshed: never synced, changed, or its interval is over.
 fn due(ctx: &Ctx, key: &ObjectKey, now: Timestamp) -> Option<Plan> {
     let object = ctx.external_secrets.find(key)?;
-    if object.is_being_deleted() || ctx.namespaces.is_terminating(key.namespace()) {
+    if object.is_being_deleted() || ctx.namespaces.is_terminating(&object.meta) {
         return None;
     }
     let spec: ExternalSecretSpec = object.spec().ok()?;

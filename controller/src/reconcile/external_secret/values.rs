@@ -2,6 +2,8 @@
 //!
 //! Source of the rules: upstream 2.9, `decodingStrategy`, `nullBytePolicy` and its key check.
 
+use std::collections::BTreeMap;
+
 use api::external_secret::{DecodingStrategy, NullBytePolicy};
 use base64::{
     Engine as _, alphabet,
@@ -47,6 +49,17 @@ pub fn check_keys(mut values: Values) -> Result<Values, Error> {
         }
     }
     Ok(values)
+}
+
+/// Refuses what would be written under keys that a Secret or ConfigMap cannot have. `odd`: such keys of what was fetched,
+/// and where each came from; those that were rendered are refused as they are filed.
+pub fn check_written(data: &Values, odd: &BTreeMap<String, String>) -> Result<(), Error> {
+    let Some((key, path)) = odd.iter().find(|(key, _)| data.contains_key(*key)) else { return Ok(()) };
+    let message = format!(
+        "no Secret or ConfigMap takes the key \"{key}\": it must not be \".\" nor begin with \"..\"; name it otherwise, with \
+         secretKey or rewrite"
+    );
+    Err(Error::fix(Code::KeyInvalid, message).at(path))
 }
 
 /// Decodes one value. `name` is for the message only.
@@ -119,6 +132,15 @@ mod tests {
         assert!(check_keys(values(&[""])).expect("dropped").is_empty());
         assert!(check_keys(values(&["a/b"])).expect_err("slash").to_string().contains("'/'"));
         assert_eq!(check_keys(values(&[&"x".repeat(254)])).expect_err("long").code(), Code::KeyInvalid);
+    }
+
+    #[test]
+    fn key_that_no_secret_takes_is_refused_only_where_it_is_written() {
+        let odd = BTreeMap::from([("..x".to_owned(), "spec.dataFrom[1].extract".to_owned())]);
+        assert!(check_written(&values(&["a", ".x"]), &odd).is_ok());
+        let error = check_written(&values(&["..x", "a"]), &odd).expect_err("..x");
+        assert_eq!((error.code(), error.context()), (Code::KeyInvalid, Some("spec.dataFrom[1].extract")));
+        assert!(error.message().contains("\"..x\""), "{error}");
     }
 
     #[test]

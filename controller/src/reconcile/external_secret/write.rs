@@ -17,6 +17,7 @@ use serde_json::json;
 
 use super::{
     desired::{Desired, WrittenBy},
+    fetch::Lack,
     fights::Opponents,
     kind::Kind,
     knowledge::Knowledge,
@@ -46,6 +47,8 @@ pub struct Before<'a> {
     pub settled: bool,
     /// Entries that the provider does not have any more, by their index in the plan.
     pub gone: &'a [usize],
+    /// Why there are no values, where there are none.
+    pub lack: Lack,
     /// Spec or templates have changed since the target was in step.
     pub edited: bool,
     /// Whether the user is to be told who changes the target again and again.
@@ -99,7 +102,7 @@ impl Turn<'_> {
                 return Err(*error);
             }
         }
-        self.delete_former(kind, plan, || Ok(()), before.knowledge).await?;
+        self.delete_former(kind, plan, || Ok(()), before).await?;
         let binds = K::BINDS && plan.target.creation != CreationPolicy::None;
         Ok(Told::Synced { message: K::SYNCED.into(), binding: binds.then(|| plan.target.name.clone()), repaired })
     }
@@ -110,20 +113,23 @@ impl Turn<'_> {
         kind: &K,
         plan: &Plan,
         permit: impl Fn() -> Result<(), Error> + Sync,
-        knowledge: &Knowledge<'_>,
+        before: &Before<'_>,
     ) -> Result<(), Error> {
         if plan.target.creation == CreationPolicy::Owner {
-            self.delete_others(kind, Some(&plan.target.name), plan, &permit, knowledge).await?;
+            let status: ExternalSecretStatus = self.object.status();
+            let bound = former_secret(&status, before.settled, K::BINDS.then_some(&plan.target.name));
+            let keep = Some(plan.target.name.as_str());
+            self.delete_others(kind, (keep, bound.filter(|_| K::BINDS)), plan, &permit, before.knowledge).await?;
             if kind.resource().is_some() {
                 let secrets = Secrets { ctx: self.ctx, namespace: self.key.namespace() };
-                self.delete_others(&secrets, None, plan, &permit, knowledge).await?;
+                self.delete_others(&secrets, (None, bound), plan, &permit, before.knowledge).await?;
             }
             let is_unknown = self.was_no_secret() && self.ctx.generic.suspect(self.key);
             let mut deleted = 0;
             for objects in self.ctx.generic.others(self.ctx, self.key, kind.resource()) {
                 // What is not listed, or not permitted to be, cannot be told apart.
                 if objects.watch.is_listed().await {
-                    deleted += self.delete_others(&objects, None, plan, &permit, knowledge).await?;
+                    deleted += self.delete_others(&objects, (None, None), plan, &permit, before.knowledge).await?;
                 }
             }
             if is_unknown && deleted == 0 && kind.resource().is_none() {
@@ -137,12 +143,12 @@ impl Turn<'_> {
     async fn delete_others<K: Kind>(
         &self,
         kind: &K,
-        keep: Option<&str>,
+        (keep, former): (Option<&str>, Option<&str>),
         plan: &Plan,
         permit: impl Fn() -> Result<(), Error> + Sync,
         knowledge: &Knowledge<'_>,
     ) -> Result<usize, Error> {
-        let deleted = removal::delete_others(kind, &self.author(), keep, permit, knowledge).await?;
+        let deleted = removal::delete_others(kind, &self.author(), keep, former, permit, knowledge).await?;
         for name in &deleted {
             let now =
                 plan.target.manifest.as_ref().map_or("secret".to_owned(), |manifest| manifest.kind.to_lowercase());
@@ -177,7 +183,11 @@ impl Turn<'_> {
             DeletionPolicy::Delete => self.delete(kind, plan, before).await.map(Some),
             DeletionPolicy::Retain => {
                 self.claim(kind, plan).await;
-                Ok(Some(Told::Synced { message: K::RETAINED.into(), binding: None, repaired: false }))
+                Ok(Some(Told::Synced {
+                    message: format!("{}; {}", before.lack, K::RETAINED).into(),
+                    binding: None,
+                    repaired: false,
+                }))
             }
             DeletionPolicy::Merge => Ok(None),
         }
@@ -196,15 +206,15 @@ impl Turn<'_> {
         match removal {
             Removal::Deleted => {
                 let what = kind.noun();
-                let note = format!("{what} \"{name}\" deleted: the provider has no data and deletionPolicy=Delete");
+                let note = format!("{what} \"{name}\" deleted: {}, and deletionPolicy=Delete", before.lack);
                 self.note(event_reason::DELETED, note);
             }
             Removal::NotOurs => self.claim(kind, plan).await,
             Removal::Absent | Removal::Going => {}
         }
         // What it made before the target was renamed holds what the provider has no more.
-        self.delete_former(kind, plan, permit, before.knowledge).await?;
-        Ok(Told::Deleted(removal))
+        self.delete_former(kind, plan, permit, before).await?;
+        Ok(Told::Deleted(removal, before.lack))
     }
 
     /// The keys of the target that this ExternalSecret wrote. Asked only where a search tells how much is lost: no cheaper
@@ -258,6 +268,35 @@ impl Turn<'_> {
     pub(super) async fn claim<K: Kind>(&self, kind: &K, plan: &Plan) {
         if let Err(error) = kind.claim(&self.author(), &plan.target.name).await {
             tracing::debug!(key = %self.key, "{error}");
+        }
+    }
+}
+
+/// The Secret that was the target until now, where spec or metadata have changed since it was written. What became of its
+/// labels while nobody watched is not known: it must be looked at. `target`: the Secret that is the target now.
+fn former_secret<'a>(status: &'a ExternalSecretStatus, settled: bool, target: Option<&String>) -> Option<&'a str> {
+    let bound = status.binding.as_ref().filter(|_| !settled).map(|binding| &binding.name);
+    bound.filter(|bound| target != Some(bound)).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use api::external_secret::Binding;
+
+    use super::*;
+
+    #[test]
+    fn former_target_is_looked_at_only_once_it_is_another() {
+        let (old, new) = ("old".to_owned(), "new".to_owned());
+        let bound = ExternalSecretStatus { binding: Some(Binding { name: old.clone() }), ..Default::default() };
+        for (status, settled, target, expected) in [
+            (&bound, false, Some(&new), Some("old")),
+            (&bound, false, Some(&old), None),
+            (&bound, false, None, Some("old")),
+            (&bound, true, Some(&new), None),
+            (&ExternalSecretStatus::default(), false, Some(&new), None),
+        ] {
+            assert_eq!(former_secret(status, settled, target), expected, "{settled} {target:?}");
         }
     }
 }

@@ -19,7 +19,7 @@ fn meta(metadata: &Value) -> ObjectMeta {
 }
 
 fn changes(removed: &[&str], replaced: &[&str]) -> Changes {
-    Changes { removed: keys(removed), replaced: keys(replaced) }
+    Changes { removed: keys(removed), replaced: keys(replaced), ..Changes::default() }
 }
 
 fn keys(keys: &[&str]) -> Vec<String> {
@@ -259,11 +259,37 @@ fn note_names_keys_and_no_value_and_only_the_whole_is_refused() {
     let note = adoption.note("secret \"target\"");
     assert!(note.starts_with("secret \"target\" was not made"), "{note}");
     assert!(note.ends_with("keys removed: b; keys replaced: a"), "{note}");
-    let many = Changes { removed: (0..12).map(|n| format!("k{n}")).collect(), replaced: vec![] };
+    let many = Changes { removed: (0..12).map(|n| format!("k{n}")).collect(), ..Changes::default() };
     let many = Adoption { whole: true, known: false, changes: many }.note("t");
     assert!(many.ends_with("k9 and 2 more"), "{many}");
     let refusal = adoption.refusal("secret team/target").expect("refused");
     assert_eq!(refusal.code(), Code::AdoptionRefused);
     assert!(refusal.message().contains("secret team/target"));
     assert_eq!(Adoption { whole: false, ..adoption }.refusal("secret team/target"), None);
+}
+
+#[test]
+fn labels_annotations_and_immutability_of_others_are_told_like_keys() {
+    let changes =
+        Changes { labels: keys(&["app", "mine"]), annotations: keys(&["note"]), freezes: true, ..Changes::default() };
+    for creation in [CreationPolicy::Merge, CreationPolicy::CreateOrMerge] {
+        let adoption = Adoption::of(&desired(creation), &meta(&json!({})), NEW, changes.clone()).expect("told");
+        let note = adoption.note("t");
+        assert!(
+            note.ends_with("written to; labels replaced: app, mine; annotations replaced: note; made immutable"),
+            "{note}"
+        );
+        // Its own it may write again.
+        let fields = json!({"f:data": {"f:a": {}}, "f:metadata": {"f:labels": {"f:mine": {}}}});
+        let manager = field_manager("es");
+        let wrote = json!({"managedFields": [{"manager": manager, "operation": "Update", "fieldsV1": fields}]});
+        let again = Adoption::of(&desired(creation), &meta(&wrote), NEW, changes.clone()).expect("told");
+        let note = again.note("t");
+        assert!(note.ends_with("labels replaced: app; annotations replaced: note; made immutable"), "{note}");
+        let settled = State { settled: true, ..NEW };
+        assert_eq!(Adoption::of(&desired(creation), &meta(&wrote), settled, changes.clone()), None, "drift");
+    }
+    let whole = Adoption { whole: true, known: true, changes };
+    let refusal = whole.refusal("t").expect("refused");
+    assert!(refusal.message().contains("(app, mine, note, immutable)"), "{refusal}");
 }

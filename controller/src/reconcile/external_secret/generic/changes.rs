@@ -99,7 +99,7 @@ mod tests {
                 &["spec.rules[0].from"],
             ),
         ] {
-            let expected = Changes { removed: texts(removed), replaced: texts(replaced) };
+            let expected = Changes { removed: texts(removed), replaced: texts(replaced), ..Changes::default() };
             assert_eq!(of(&there, &patch, path), expected, "{patch}");
         }
     }

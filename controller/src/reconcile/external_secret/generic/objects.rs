@@ -45,7 +45,7 @@ impl Kind for Objects<'_> {
     type Object = DynamicObject;
 
     const SYNCED: &'static str = "object synced";
-    const RETAINED: &'static str = "the provider has no data; the object is retained as deletionPolicy=Retain says";
+    const RETAINED: &'static str = "the object is retained as deletionPolicy=Retain says";
     const BINDS: bool = false;
     const TAKES_LAST_APPLIED: bool = false;
 
@@ -114,7 +114,14 @@ impl Kind for Objects<'_> {
     }
 
     fn changes(&self, existing: &DynamicObject, patch: &Value) -> Changes {
-        changes::of(&json!(existing), patch, super::shape::data_path(&self.kind))
+        let changes = changes::of(&json!(existing), patch, super::shape::data_path(&self.kind));
+        let immutable = existing.data.get("immutable") == Some(&Value::Bool(true));
+        if self.has_data_keys() {
+            changes.with_metadata(&existing.metadata, immutable, patch)
+        } else {
+            // Elsewhere it is a field like any other.
+            Changes { freezes: false, ..changes.with_metadata(&existing.metadata, immutable, patch) }
+        }
     }
 
     fn correction(&self, answer: &DynamicObject) -> Option<Value> {
