@@ -80,11 +80,11 @@ pub fn reads(more: Value) -> Value {
     merged(json!({"secretStoreRef": {"name": "s"}, "data": [{"secretKey": "a", "remoteRef": {"key": "k"}}]}), more)
 }
 
-fn targets(target: Value) -> Value {
+fn targets(target: &Value) -> Value {
     reads(json!({"target": target}))
 }
 
-fn from(entries: Value) -> Value {
+fn from(entries: &Value) -> Value {
     json!({"secretStoreRef": {"name": "s"}, "dataFrom": entries})
 }
 
@@ -102,7 +102,7 @@ pub fn vault(more: Value) -> Value {
     with_provider(&json!({"vault": merged(json!({"server": "https://vault.example.com:8200"}), more)}), json!({}))
 }
 
-fn login(auth: Value) -> Value {
+fn login(auth: &Value) -> Value {
     vault(json!({"auth": auth}))
 }
 
@@ -121,14 +121,14 @@ fn merged(mut base: Value, more: Value) -> Value {
 pub fn good_external_secrets() -> Vec<Value> {
     let mut specs = vec![
         reads(json!({})),
-        from(json!([{"extract": {"key": "k"}}])),
-        from(json!([{"find": {"name": {"regexp": "^a"}}}, {"find": {"tags": {"a": "b"}}}])),
+        from(&json!([{"extract": {"key": "k"}}])),
+        from(&json!([{"find": {"name": {"regexp": "^a"}}}, {"find": {"tags": {"a": "b"}}}])),
         json!({"data": [{"secretKey": "a", "remoteRef": {"key": "k"}, "sourceRef": {"storeRef": {"name": "s"}}}]}),
-        targets(json!({"name": "t", "immutable": true})),
-        targets(json!({"template": {"type": "Opaque", "data": {"a": "{{ .a | upper }}"}}})),
-        targets(json!({"template": {"type": "kubernetes.io/service-account-token"}})),
-        targets(json!({"template": {"templateFrom": [{"target": "Annotations", "literal": "a: b"}]}})),
-        targets(json!({"template": {"templateFrom": [{"configMap": {"name": "c", "items": [{"key": "k"}]}}]}})),
+        targets(&json!({"name": "t", "immutable": true})),
+        targets(&json!({"template": {"type": "Opaque", "data": {"a": "{{ .a | upper }}"}}})),
+        targets(&json!({"template": {"type": "kubernetes.io/service-account-token"}})),
+        targets(&json!({"template": {"templateFrom": [{"target": "Annotations", "literal": "a: b"}]}})),
+        targets(&json!({"template": {"templateFrom": [{"configMap": {"name": "c", "items": [{"key": "k"}]}}]}})),
     ];
     for interval in ["1h", "1h30m", "0", "", "1.5h", ".5s", "1.s", "-1s", "+5m", "1µs", "1μs", "300ms", "7ns", "-0"] {
         specs.push(reads(json!({"refreshInterval": interval})));
@@ -143,7 +143,7 @@ pub fn good_external_secrets() -> Vec<Value> {
         ("Merge", "Retain"),
         ("None", "Retain"),
     ] {
-        specs.push(targets(json!({"creationPolicy": creation, "deletionPolicy": deletion})));
+        specs.push(targets(&json!({"creationPolicy": creation, "deletionPolicy": deletion})));
     }
     specs
 }
@@ -152,10 +152,10 @@ fn good_of_v1() -> Vec<Value> {
     let literal = |target: &str| json!({"template": {"templateFrom": [{"target": target, "literal": "a: b"}]}});
     let window = json!({"schedule": "0 4 * * *", "duration": "2h"});
     vec![
-        targets(json!({"creationPolicy": "CreateOrMerge", "deletionPolicy": "Merge"})),
-        targets(literal("labels")),
-        targets(literal("ANNOTATIONS")),
-        targets(merged(literal("spec.rules"), json!({"manifest": {"apiVersion": "example.com/v1", "kind": "Thing"}}))),
+        targets(&json!({"creationPolicy": "CreateOrMerge", "deletionPolicy": "Merge"})),
+        targets(&literal("labels")),
+        targets(&literal("ANNOTATIONS")),
+        targets(&merged(literal("spec.rules"), json!({"manifest": {"apiVersion": "example.com/v1", "kind": "Thing"}}))),
         reads(json!({"syncWindows": {"kind": "allow", "windows": [window]}})),
     ]
 }
@@ -167,14 +167,14 @@ fn bad_external_secrets() -> Vec<Value> {
     let mut specs = vec![
         json!({"secretStoreRef": {"name": "s"}}),
         json!({"secretStoreRef": {"name": "s"}, "data": [], "dataFrom": []}),
-        from(json!([{"extract": {"key": "k"}, "find": {"name": {"regexp": "a"}}}])),
-        from(json!([{"extract": {"key": "k"}, "sourceRef": {"generatorRef": {"kind": "UUID", "name": "g"}}}])),
-        from(json!([{"find": {}, "sourceRef": {"generatorRef": {"kind": "UUID", "name": "g"}}}])),
-        from(json!([{"extract": {"key": "k"}}, {}])),
-        from(json!([{"rewrite": [{"regexp": {"source": "a", "target": "b"}}]}])),
-        targets(json!({"template": {"type": "bootstrap.kubernetes.io/token"}})),
-        targets(json!({"template": {"type": token, "metadata": named}})),
-        targets(json!({"template": {"type": token, "templateFrom": literal}})),
+        from(&json!([{"extract": {"key": "k"}, "find": {"name": {"regexp": "a"}}}])),
+        from(&json!([{"extract": {"key": "k"}, "sourceRef": {"generatorRef": {"kind": "UUID", "name": "g"}}}])),
+        from(&json!([{"find": {}, "sourceRef": {"generatorRef": {"kind": "UUID", "name": "g"}}}])),
+        from(&json!([{"extract": {"key": "k"}}, {}])),
+        from(&json!([{"rewrite": [{"regexp": {"source": "a", "target": "b"}}]}])),
+        targets(&json!({"template": {"type": "bootstrap.kubernetes.io/token"}})),
+        targets(&json!({"template": {"type": token, "metadata": named}})),
+        targets(&json!({"template": {"type": token, "templateFrom": literal}})),
         reads(json!({"target": {"creationPolicy": "None", "deletionPolicy": "Merge"}, "refreshInterval": "soon"})),
         // By the webhook alone: longer than a duration can be, and twice the same key.
         reads(json!({"refreshInterval": "3000000h"})),
@@ -188,7 +188,7 @@ fn bad_external_secrets() -> Vec<Value> {
         specs.push(reads(json!({"refreshInterval": interval})));
     }
     for (creation, deletion) in [("Merge", "Delete"), ("None", "Delete"), ("None", "Merge")] {
-        specs.push(targets(json!({"creationPolicy": creation, "deletionPolicy": deletion})));
+        specs.push(targets(&json!({"creationPolicy": creation, "deletionPolicy": deletion})));
     }
     specs
 }
@@ -197,13 +197,13 @@ fn bad_external_secrets() -> Vec<Value> {
 fn admitted_elsewhere() -> Vec<Value> {
     vec![
         reads(json!({"data": [{"secretKey": "a", "remoteRef": {"key": ""}}]})),
-        from(json!([{"extract": {"key": ""}}])),
-        from(json!([{"sourceRef": {"storeRef": {"name": "s"}}}])),
-        from(json!([{"find": {"name": {"regexp": "a("}}}])),
-        from(json!([{"extract": {"key": "k"}, "rewrite": [{"regexp": {"source": "[", "target": "b"}}]}])),
-        targets(json!({"template": {"data": {"a": "{{ .a "}}})),
-        targets(json!({"template": {"data": {"a b": "c"}}})),
-        targets(json!({"template": {"templateFrom": [{}]}})),
+        from(&json!([{"extract": {"key": ""}}])),
+        from(&json!([{"sourceRef": {"storeRef": {"name": "s"}}}])),
+        from(&json!([{"find": {"name": {"regexp": "a("}}}])),
+        from(&json!([{"extract": {"key": "k"}, "rewrite": [{"regexp": {"source": "[", "target": "b"}}]}])),
+        targets(&json!({"template": {"data": {"a": "{{ .a "}}})),
+        targets(&json!({"template": {"data": {"a b": "c"}}})),
+        targets(&json!({"template": {"templateFrom": [{}]}})),
         json!({"data": [{"secretKey": "a", "remoteRef": {"key": "k"}}]}),
     ]
 }
@@ -219,14 +219,14 @@ pub fn good_stores() -> Vec<Value> {
         vault(json!({})),
         vault(json!({"tls": {}})),
         vault(json!({"tls": {"certSecretRef": secret, "keySecretRef": secret}})),
-        login(json!({"tokenSecretRef": secret})),
-        login(json!({"namespace": "team"})),
-        login(json!({"appRole": {"path": "approle", "roleId": "r", "secretRef": secret}})),
-        login(json!({"appRole": {"path": "approle", "roleRef": secret, "secretRef": secret}})),
-        login(json!({"jwt": {"path": "jwt", "secretRef": secret}})),
-        login(json!({"jwt": {"path": "jwt", "kubernetesServiceAccountToken": token}})),
-        login(json!({"kubernetes": {"mountPath": "k", "role": "r"}})),
-        login(json!({"userPass": {"path": "u", "username": "me", "secretRef": secret}})),
+        login(&json!({"tokenSecretRef": secret})),
+        login(&json!({"namespace": "team"})),
+        login(&json!({"appRole": {"path": "approle", "roleId": "r", "secretRef": secret}})),
+        login(&json!({"appRole": {"path": "approle", "roleRef": secret, "secretRef": secret}})),
+        login(&json!({"jwt": {"path": "jwt", "secretRef": secret}})),
+        login(&json!({"jwt": {"path": "jwt", "kubernetesServiceAccountToken": token}})),
+        login(&json!({"kubernetes": {"mountPath": "k", "role": "r"}})),
+        login(&json!({"userPass": {"path": "u", "username": "me", "secretRef": secret}})),
         aws(json!({})),
         aws(json!({"secretsManager": {}})),
         aws(json!({"secretsManager": {"recoveryWindowInDays": 0, "forceDeleteWithoutRecovery": true}})),
@@ -248,10 +248,10 @@ fn bad_stores() -> Vec<Value> {
         with_provider(&json!({"fake": {"data": [{"key": "a", "value": ""}]}}), json!({})),
         vault(json!({"tls": {"certSecretRef": secret}})),
         vault(json!({"tls": {"keySecretRef": secret}})),
-        login(json!({"tokenSecretRef": secret, "kubernetes": {"mountPath": "k", "role": "r"}})),
-        login(json!({"appRole": {"path": "approle", "secretRef": secret}})),
-        login(json!({"appRole": {"path": "approle", "roleId": "", "secretRef": secret}})),
-        login(json!({"jwt": {"path": "jwt"}})),
+        login(&json!({"tokenSecretRef": secret, "kubernetes": {"mountPath": "k", "role": "r"}})),
+        login(&json!({"appRole": {"path": "approle", "secretRef": secret}})),
+        login(&json!({"appRole": {"path": "approle", "roleId": "", "secretRef": secret}})),
+        login(&json!({"jwt": {"path": "jwt"}})),
         aws(json!({"secretsManager": {"recoveryWindowInDays": 3}})),
         aws(json!({"secretsManager": {"recoveryWindowInDays": 31}})),
         aws(json!({"secretsManager": {"recoveryWindowInDays": -7}})),
@@ -284,10 +284,10 @@ fn bad_stores_of_v1() -> Vec<Value> {
 fn stores_admitted_elsewhere() -> Vec<Value> {
     let secret = json!({"name": "t", "key": "k"});
     vec![
-        login(json!({"ldap": {"path": "l", "username": "me"}})),
-        login(json!({"userPass": {"path": "u", "username": "me"}})),
-        login(json!({"cert": {"clientCert": secret}})),
-        login(json!({"iam": {"vaultRole": "r", "secretRef": {"accessKeyIDSecretRef": secret}}})),
+        login(&json!({"ldap": {"path": "l", "username": "me"}})),
+        login(&json!({"userPass": {"path": "u", "username": "me"}})),
+        login(&json!({"cert": {"clientCert": secret}})),
+        login(&json!({"iam": {"vaultRole": "r", "secretRef": {"accessKeyIDSecretRef": secret}}})),
         vault(json!({"headers": {"a b": "c"}})),
         vault(json!({"caBundle": "bm9uc2Vuc2U="})),
         aws(json!({"region": ""})),
