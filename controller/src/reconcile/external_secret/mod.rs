@@ -17,6 +17,7 @@ mod kind;
 mod knowledge;
 mod missing;
 pub mod obstacles;
+mod ours;
 mod refresh;
 mod removal;
 mod render;

@@ -21,14 +21,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     engine::spread::fraction,
     error::Code,
-    reconcile::{external_secret::shares::Part, guard::served::says, managed::Managed},
+    reconcile::{
+        external_secret::{ours::Identity, shares::Part},
+        guard::served::says,
+        managed::Managed,
+    },
 };
 
 /// What the decision looks at.
 pub struct Seen<'a> {
-    pub uid: &'a str,
-    /// The owner label of what it creates.
-    pub label: &'a str,
+    pub me: Identity<'a>,
     /// `<generation>-<hash of labels and annotations>` as it would be written now.
     pub version: &'a str,
     pub status: &'a ExternalSecretStatus,
@@ -101,11 +103,11 @@ pub fn due(plan: &Plan, seen: &Seen<'_>, now: Timestamp) -> Due {
         (_, _) if seen.templates_are_newer => templates_changed(synced_at, now),
         (RefreshPolicy::OnChange, _) => resting(plan, seen, None),
         (RefreshPolicy::Periodic, Some(interval)) if seen.stores_are_newer => {
-            elapsed(refresh, seen.uid, interval, Reason::StoreChanged, now)
+            elapsed(refresh, seen.me.uid, interval, Reason::StoreChanged, now)
         }
         (RefreshPolicy::Periodic, Some(_)) if synced_at > now => Due::Now(Reason::RefreshTimeInFuture),
-        (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.uid, synced_at, interval) {
-            at if at <= now => elapsed(refresh, seen.uid, interval, Reason::IntervalElapsed, now),
+        (RefreshPolicy::Periodic, Some(interval)) => match next_refresh(seen.me.uid, synced_at, interval) {
+            at if at <= now => elapsed(refresh, seen.me.uid, interval, Reason::IntervalElapsed, now),
             at => resting(plan, seen, Some(at)),
         },
     }
@@ -134,7 +136,7 @@ fn resting(plan: &Plan, seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
 /// The target was written under a new name, and nothing tells that the refresh came to its end: what was there under the
 /// former name may still be.
 fn is_unrecorded(plan: &Plan, seen: &Seen<'_>) -> bool {
-    let is_ours = seen.target.is_some_and(|target| target.owner_uid.as_deref() == Some(seen.uid));
+    let is_ours = seen.target.is_some_and(|target| seen.me.owns(target));
     let former = seen.status.binding.as_ref().filter(|binding| binding.name != plan.target.name);
     let is_settled = seen.status.synced_resource_version.as_deref() == Some(seen.version);
     plan.target.creation == CreationPolicy::Owner && seen.binds && is_ours && former.is_some() && !is_settled
@@ -171,7 +173,7 @@ pub fn next_after(refresh: &Refresh, uid: &str, synced_at: Timestamp) -> Option<
 /// Whether the target is there with the data that was written. Policies differ in what they promise about it.
 fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
     let Some(target) = seen.target else { return is_missing(plan, seen).then_some(Reason::TargetMissing) };
-    let is_owned = target.owner_uid.as_deref() == Some(seen.uid);
+    let is_owned = seen.me.owns(target);
     let has_drifted = match plan.target.creation {
         CreationPolicy::Orphan | CreationPolicy::None => false,
         // There was nothing to write, and it is another's.
@@ -181,7 +183,7 @@ fn target_problem(plan: &Plan, seen: &Seen<'_>) -> Option<Reason> {
             return Some(Reason::TargetAppeared);
         }
         // Without its own owner label, a Secret would stay behind when the target is renamed.
-        CreationPolicy::Owner => !target.intact || !is_owned || target.created_by.as_deref() != Some(seen.label),
+        CreationPolicy::Owner => !target.intact || !seen.me.owns_wholly(target),
         CreationPolicy::Merge | CreationPolicy::CreateOrMerge => match seen.part {
             Some(Part::Whole) => false,
             // A value that another ExternalSecret has put there stays: both would write it in turns for ever.

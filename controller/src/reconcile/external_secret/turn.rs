@@ -23,6 +23,7 @@ use super::{
     kind::Kind,
     knowledge::Knowledge,
     missing::Missing,
+    ours::Identity,
     refresh::{self, Due, Reason, Seen},
     render::{self, Content},
     said::Said,
@@ -114,8 +115,7 @@ impl Turn<'_> {
         let (now, version) = (Timestamp::now(), self.version());
         let label = owner_label(self.key.namespace(), self.key.name());
         let seen = Seen {
-            uid: self.uid(),
-            label: &label,
+            me: Identity { uid: self.uid(), label: &label },
             version: &version,
             status: &before,
             target: known.as_deref(),

@@ -48,8 +48,7 @@ const NOW: &str = "2026-01-01T12:00:00Z";
 
 fn seen<'a>(uid: &'a str, status: &'a ExternalSecretStatus, target: Option<&'a Managed>) -> Seen<'a> {
     Seen {
-        uid,
-        label: LABEL,
+        me: Identity { uid, label: LABEL },
         version: "1-x",
         status,
         target,
@@ -93,7 +92,8 @@ fn owner_label_of_another_is_drift_where_it_would_keep_a_renamed_secret() {
     let synced = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
     let target = managed(true, "uid");
     let verdict = |creation: &str| {
-        let seen = Seen { label: "of somebody else", ..seen("uid", &synced, Some(&target)) };
+        let seen =
+            Seen { me: Identity { uid: "uid", label: "of somebody else" }, ..seen("uid", &synced, Some(&target)) };
         due(&plan("Periodic", creation, "1h"), &seen, NOW.parse().expect("time"))
     };
     assert_eq!(verdict("Owner"), Due::Now(Reason::TargetDrifted));
