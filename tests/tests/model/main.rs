@@ -44,7 +44,7 @@ const AT_ONCE: usize = 12;
 async fn secret_holds_what_the_model_says_after_every_step() -> Result {
     let (steps, first) = (setting("MODEL_STEPS", 2000)?, setting("MODEL_SEED", 1)?);
     let bed = Bed::shared().await?;
-    bed.install().await?;
+    support::install(bed).await?;
     let controller = Arc::new(Controller::new(bed.operator(Binary::Controller, &[]).await?));
     let sequences = u64::try_from(steps.div_ceil(LENGTH))?;
     let first = u64::try_from(first)?;
