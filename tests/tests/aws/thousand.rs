@@ -174,7 +174,8 @@ async fn shared(prefix: &str, seconds: u32, many: usize, intervals: usize) -> Re
     let (mark, started) = (moto.mark(), std::time::Instant::now());
     let after = synced(&scene, &controller, before, intervals * many).await?;
     let (lasted, calls) = (started.elapsed().as_secs_f64(), mine(&scene, &moto.requests_since(mark)?));
-    let names: usize = calls.as_slice().iter().map(|call| call.body["SecretIdList"].as_array().map_or(1, Vec::len)).sum();
+    let names: usize =
+        calls.as_slice().iter().map(|call| call.body["SecretIdList"].as_array().map_or(1, Vec::len)).sum();
     let per_thousand = f64::from(u32::try_from(calls.len())?) * 1000.0 / f64::from(u32::try_from(names)?);
     let reconciles = after - before;
     println!(

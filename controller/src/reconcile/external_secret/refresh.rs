@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use api::{
-    condition,
+    condition::{self, Condition},
     external_secret::{CreationPolicy, ExternalSecretStatus, RefreshPolicy},
     names::{
         condition_reason::{RESOURCE_DELETED, RESOURCE_MISSING, SECRET_DELETED, SECRET_MISSING},
@@ -22,7 +22,7 @@ use crate::{
     engine::spread::fraction,
     error::Code,
     reconcile::{
-        external_secret::{ours::Identity, shares::Part},
+        external_secret::{ours::Identity, shares::Part, status::REFUSED_BY_TARGET},
         guard::served::says,
         managed::Managed,
     },
@@ -144,7 +144,7 @@ pub fn may_be_brought_forward(
     let interval = refresh.interval.filter(|_| refresh.policy == RefreshPolicy::Periodic);
     let (Some(interval), Some(synced_at)) = (interval, &status.refresh_time) else { return false };
     status.synced_resource_version.as_deref() == Some(version)
-        && condition::find(&status.conditions, READY).is_some_and(condition::Condition::is_true)
+        && condition::find(&status.conditions, READY).is_some_and(Condition::is_true)
         && next_refresh(uid, synced_at.0, interval) <= later(now, interval.mul_f64(AHEAD))
         && refresh.windows.as_ref().is_none_or(|windows| windows.permit(now))
 }
@@ -161,12 +161,19 @@ fn resting(plan: &Plan, seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
     match condition::find(&seen.status.conditions, READY) {
         // Also when drift was why it looked, and is repaired by now.
         Some(ready) if !ready.is_true() && says(ready, Code::DeletionsHeld) => Due::Now(Reason::DeletionsHeld),
-        // It was not there when it was synced, and when it appeared it could not be written.
-        Some(ready) if !ready.is_true() && !was_written && seen.target.is_some() => Due::Now(Reason::TargetAppeared),
+        // It was not there when it was synced, and when it appeared it could not be written: then it is bound all the same.
+        Some(ready) if !ready.is_true() && seen.target.is_some() && (!was_written || was_refused(ready)) => {
+            Due::Now(Reason::TargetAppeared)
+        }
         _ if is_unrecorded(plan, seen) => Due::Now(Reason::TargetUnrecorded),
         Some(ready) if !ready.is_true() => Due::Over(at),
         _ => at.map_or(Due::Never, Due::At),
     }
+}
+
+/// Whether the last refresh came as far as the target, which took nothing.
+fn was_refused(ready: &Condition) -> bool {
+    REFUSED_BY_TARGET.iter().any(|code| says(ready, *code))
 }
 
 /// The target was written under a new name, and nothing tells that the refresh came to its end: what was there under the

@@ -95,11 +95,13 @@ pub fn after(before: &ExternalSecretStatus, told: &Told, version: &str, now: Tim
 /// The name for `status.binding` after a failure: upstream binds a Secret that it has tried to update, but none that is not
 /// there or that nobody came to write. Pure.
 pub fn binding_of_failed(error: &Error, target: &Target, own_name: &str) -> Option<String> {
-    let tried = [Code::TargetImmutable, Code::TargetNotOurs, Code::TargetOwnedByAnother];
     let is_secret = target.manifest.as_ref().is_none_or(Manifest::is_secret);
     let name = target.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| own_name.to_owned());
-    (is_secret && tried.contains(&error.code())).then_some(name)
+    (is_secret && REFUSED_BY_TARGET.contains(&error.code())).then_some(name)
 }
+
+/// What a target is found to be when it is to be written.
+pub const REFUSED_BY_TARGET: [Code; 3] = [Code::TargetImmutable, Code::TargetNotOurs, Code::TargetOwnedByAnother];
 
 fn deleted(removal: Removal, lack: Lack) -> String {
     match removal {

@@ -2,6 +2,7 @@ use api::{external_secret::ExternalSecretSpec, names::condition_reason::SECRET_S
 use serde_json::json;
 
 use super::*;
+use crate::error::Error;
 
 fn plan(policy: &str, creation: &str, interval: &str) -> Plan {
     let spec: ExternalSecretSpec = serde_json::from_value(json!({
@@ -391,6 +392,12 @@ fn failure_to_write_a_target_that_appeared_is_not_over_before_it_is_written() {
     assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Now(Reason::TargetAppeared));
     failed.binding = Some(api::external_secret::Binding { name: "es".into() });
     assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Over(None));
+    // Upstream binds what it has tried to write, too.
+    for code in REFUSED_BY_TARGET {
+        failed.conditions[0].message = Error::wait(code, "it is another's").to_string();
+        assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Now(Reason::TargetAppeared), "{code:?}");
+        assert_ne!(verdict(&plan, &failed, None), Due::Now(Reason::TargetAppeared), "{code:?}");
+    }
 }
 
 #[test]
