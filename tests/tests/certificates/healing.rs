@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use kube::api::{DeleteParams, PostParams};
+use kube::api::DeleteParams;
 use tests::{Delay, Result, wait};
 
-use crate::serving::{AUTHORITY, CONFIGURATIONS, SERVING, Serving, Setup, certificates, values};
+use crate::serving::{AUTHORITY, SERVING, Serving, Setup, certificates, values};
 
 /// From the last deletion until all is well.
 const HEALED: Duration = Duration::from_secs(30);
@@ -34,27 +34,10 @@ impl Part {
         match self {
             Certificate => serving.secrets().delete(SERVING, &DeleteParams::default()).await.map(drop)?,
             Authority => serving.secrets().delete(AUTHORITY, &DeleteParams::default()).await.map(drop)?,
-            Bundle => strip(serving).await?,
+            Bundle => serving.strip().await?,
         }
         Ok(())
     }
-}
-
-/// Takes every bundle out, however often the cert-controller is faster with its own write.
-async fn strip(serving: &Serving) -> Result {
-    for name in CONFIGURATIONS {
-        wait::until("a bundle to be stripped", HEALED, || async {
-            let said = |error: kube::Error| error.to_string();
-            let mut configuration = serving.configurations().get(name).await.map_err(said)?;
-            for webhook in configuration.webhooks.iter_mut().flatten() {
-                webhook.client_config.ca_bundle = None;
-            }
-            let replaced = serving.configurations().replace(name, &PostParams::default(), &configuration).await;
-            replaced.map(drop).map_err(said)
-        })
-        .await?;
-    }
-    Ok(())
 }
 
 /// Waits until both Secrets are whole, every webhook is told the same bundle with the authority in it, and objects are judged.

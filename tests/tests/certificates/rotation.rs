@@ -15,8 +15,8 @@ async fn certificate_and_authority_rotate_without_a_failed_admission() -> Result
     let serving = Serving::start(&Setup::default()).await?;
 
     // Issued and told, with the key of the authority where no Pod sees it.
-    let first = serving.secret(SERVING, "to be issued", |data| data.contains_key("tls.crt")).await?;
-    assert_eq!(keys(&first), ["ca.crt", "tls.crt", "tls.key"]);
+    let issued = serving.secret(SERVING, "to be issued", |data| data.contains_key("tls.crt")).await?;
+    assert_eq!(keys(&issued), ["ca.crt", "tls.crt", "tls.key"]);
     let authority = serving.secret(AUTHORITY, "to exist", |data| data.contains_key("ca.key")).await?;
     assert_eq!(keys(&authority), ["ca.crt", "ca.key"]);
     let told = serving.told(1).await?;
@@ -24,6 +24,9 @@ async fn certificate_and_authority_rotate_without_a_failed_admission() -> Result
     serving.webhook().wait_ready(SOON).await?;
     serving.cert_controller.wait_ready(SOON).await?;
     serving.asked().await?;
+
+    // With what the API server trusted before this test out of it.
+    let first = serving.secrets().get(SERVING).await?;
 
     // Stripped, and told again.
     for name in CONFIGURATIONS {

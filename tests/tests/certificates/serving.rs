@@ -165,6 +165,23 @@ impl Serving {
         Ok(bundles)
     }
 
+    /// Takes every bundle out, however often the cert-controller is faster with a write of its own.
+    pub async fn strip(&self) -> Result {
+        for name in CONFIGURATIONS {
+            wait::until("the bundles to be stripped", SOON, || async {
+                let said = |error: kube::Error| error.to_string();
+                let mut configuration = self.configurations().get(name).await.map_err(said)?;
+                for webhook in configuration.webhooks.iter_mut().flatten() {
+                    webhook.client_config.ca_bundle = None;
+                }
+                let replaced = self.configurations().replace(name, &PostParams::default(), &configuration).await;
+                replaced.map(drop).map_err(said)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Waits until every webhook is told the bundle of the Secret, and that holds this many authorities.
     pub async fn told(&self, authorities: usize) -> Result<Vec<u8>> {
         wait::until(&format!("{authorities} authorities to be told"), SOON, || async {
