@@ -319,7 +319,12 @@ fn add(path: &str, field: &Value, fields: &mut Fields) {
         }
     }
     if let Some(rules) = field["x-kubernetes-validations"].as_array() {
-        facts.insert("cel".to_owned(), rules.iter().map(|rule| rule["rule"].clone()).collect());
+        // Those of the webhook stand in no schema of theirs.
+        let is_shared = |rule: &&Value| !api::crds::shared_rules().any(|ours| rule["rule"] == ours.cel);
+        let shared: Vec<Value> = rules.iter().filter(is_shared).map(|rule| rule["rule"].clone()).collect();
+        if !shared.is_empty() {
+            facts.insert("cel".to_owned(), json!(shared));
+        }
     }
     name_pattern(&mut facts);
     let type_ = facts["type"].clone();

@@ -15,7 +15,8 @@ use crate::{
     provider::pool::Pool,
     reconcile::{
         external_secret::{
-            generic::Generic, obstacles::Obstacles, shares::Shares, sources::Sources, users::StoreUsers,
+            generic::Generic, obstacles::Obstacles, schedule::Schedule, shares::Shares, sources::Sources,
+            users::StoreUsers,
         },
         guard::Guard,
         managed::ManagedObjects,
@@ -48,6 +49,8 @@ pub struct Ctx {
     pub cluster_secret_stores: Arc<Cache<Watched<ClusterSecretStore>>>,
     /// Who uses which store, and has values of one that has changed since.
     pub users: Arc<StoreUsers>,
+    /// Whose refresh may share the calls of another's.
+    pub schedule: Schedule,
     pub managed: Arc<ManagedObjects>,
     /// What ExternalSecrets have in targets that others write to, too.
     pub shares: Arc<Shares>,

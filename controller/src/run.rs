@@ -44,8 +44,8 @@ use crate::{
     provider::{self, aws::pace::Rates, pool::Pool, reads::Demand},
     reconcile::{
         external_secret::{
-            ExternalSecrets, generic::Generic, obstacles::Obstacles, shares::Shares, source, sources::Sources,
-            upcoming::Upcoming, wakes::Waker,
+            ExternalSecrets, generic::Generic, obstacles::Obstacles, schedule::Schedule, shares::Shares, source,
+            sources::Sources, upcoming::Upcoming, wakes::Waker,
         },
         guard::Guard,
         managed::{self, Change, ManagedObjects, hashed::HashedSecret},
@@ -240,6 +240,7 @@ impl Parts {
             secret_stores: wake.secret_stores.clone(),
             cluster_secret_stores: wake.cluster_secret_stores.clone(),
             users: wake.users.clone(),
+            schedule: Schedule::default(),
             managed: Arc::new(managed),
             shares,
             namespaces: Arc::new(namespaces),

@@ -54,6 +54,7 @@ pub struct Bed {
     openbao: OnceCell<OpenBao>,
     control_plane: ControlPlane,
     installed: OnceCell<()>,
+    without_rules: OnceCell<()>,
     webhook_routed: OnceCell<()>,
     webhook_port: u16,
     namespaces: AtomicUsize,
@@ -86,6 +87,7 @@ impl Bed {
             openbao: OnceCell::new(),
             control_plane,
             installed: OnceCell::new(),
+            without_rules: OnceCell::new(),
             webhook_routed: OnceCell::new(),
             webhook_port: ports::free()?,
             namespaces: AtomicUsize::new(0),
@@ -199,6 +201,18 @@ impl Bed {
             self.control_plane.restart_controllers(&self.folder).await
         };
         Box::pin(self.installed.get_or_try_init(install)).await.copied()
+    }
+
+    /// Installs, once per bed, and takes the rules that our definitions share with the webhook out of them, as definitions that are
+    /// older or the Go operator's lack them: what breaks the rules can be stored. Before the webhook is installed.
+    pub async fn install_without_rules(&self) -> Result {
+        self.install().await?;
+        Box::pin(self.without_rules.get_or_try_init(|| install::definitions(self, false))).await.copied()
+    }
+
+    /// Puts the rules back. What was stored meanwhile stays.
+    pub async fn restore_rules(&self) -> Result {
+        Box::pin(install::definitions(self, true)).await
     }
 
     /// Applies the webhook configurations of `manifests/deploy`, once per bed, so that the API server calls the webhook process of

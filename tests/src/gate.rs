@@ -66,6 +66,8 @@ pub struct Gate {
 struct Inner {
     target: String,
     requests: AtomicUsize,
+    waiting: AtomicUsize,
+    most: AtomicUsize,
     choose: Mutex<Arc<Choose>>,
 }
 
@@ -77,6 +79,8 @@ impl Gate {
         let inner = Arc::new(Inner {
             target: server.trim_start_matches("http://").to_owned(),
             requests: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
             choose: Mutex::new(Arc::new(|_| Fault::None)),
         });
         let shared = inner.clone();
@@ -102,6 +106,12 @@ impl Gate {
         self.set(|_| Fault::None);
     }
 
+    /// The most requests that were here at the same time with [`Fault::Late`]. One is not counted any more when its answer is on its
+    /// way, since then its caller may send the next.
+    pub fn most_at_once(&self) -> usize {
+        self.inner.most.load(Ordering::SeqCst)
+    }
+
     /// Requests that have arrived, also those that could not be handed on.
     pub fn requests(&self) -> usize {
         self.inner.requests.load(Ordering::Relaxed)
@@ -123,8 +133,12 @@ impl Inner {
         match fault {
             Fault::None => caller.write_all(&self.hand_on(&request).await?).await?,
             Fault::Late(pause) => {
+                let now = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+                self.most.fetch_max(now, Ordering::SeqCst);
                 sleep(pause).await;
-                caller.write_all(&self.hand_on(&request).await?).await?;
+                let answer = self.hand_on(&request).await;
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+                caller.write_all(&answer?).await?;
             }
             Fault::Gone => {}
             Fault::Reset => caller.set_zero_linger()?,

@@ -3,7 +3,10 @@
 use std::{fs, path::Path, time::Duration};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Api, api::ListParams};
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, PostParams},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -42,6 +45,59 @@ pub async fn operator(bed: &Bed) -> Result {
     documents.extend(read(&manifests.join("deploy"))?.into_iter().filter(|document| !is_left_out(document)));
     apply(bed, documents).await?;
     established(bed).await
+}
+
+/// Puts our definitions into place, as shipped or without the rules that they share with the webhook, and waits until the API server
+/// judges by them.
+pub async fn definitions(bed: &Bed, has_rules: bool) -> Result {
+    let mut definitions = read(&tools::repository().join("manifests/crds"))?;
+    if !has_rules {
+        definitions.iter_mut().for_each(remove_rules);
+    }
+    apply(bed, definitions).await?;
+    wait::until("the API server to judge by the definitions", ESTABLISHED, || async {
+        for (kind, spec) in broken() {
+            let refused = is_refused(bed, kind, &spec).await.map_err(|failure| failure.to_string())?;
+            if refused != has_rules {
+                return Err(format!("{kind} {spec}: refused is {refused}"));
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// A spec of each kind that breaks a rule.
+fn broken() -> [(&'static str, Value); 3] {
+    let store = json!({"provider": {"fake": {"data": [{"key": "", "value": ""}]}}});
+    [("ExternalSecret", json!({"data": []})), ("SecretStore", store.clone()), ("ClusterSecretStore", store)]
+}
+
+async fn is_refused(bed: &Bed, kind: &str, spec: &Value) -> Result<bool> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("external-secrets.io", "v1", kind));
+    let api: Api<DynamicObject> = match kind {
+        "ClusterSecretStore" => Api::all_with(bed.admin()?, &resource),
+        _ => Api::namespaced_with(bed.admin()?, "default", &resource),
+    };
+    let object = DynamicObject::new("broken", &resource).data(json!({"spec": spec}));
+    match api.create(&PostParams { dry_run: true, ..PostParams::default() }, &object).await {
+        Ok(_) => Ok(false),
+        Err(kube::Error::Api(status)) if status.code == 422 => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn remove_rules(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::Array(rules)) = fields.get_mut("x-kubernetes-validations") {
+                rules.retain(|rule| !api::crds::shared_rules().any(|shared| rule["rule"] == shared.cel));
+            }
+            fields.values_mut().for_each(remove_rules);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_rules),
+        _ => {}
+    }
 }
 
 /// Webhook configurations, with a Service that leads to a process on this machine.

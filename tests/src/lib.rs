@@ -65,4 +65,4 @@ pub use lasting_bao::LastingBao;
 pub use moto::{Moto, MotoRequest};
 pub use openbao::{OpenBao, StoreRequest};
 pub use operator::{Binary, OPERATOR_NAMESPACE, Process};
-pub use proxy::{Call, CrashPoint, Moment, NOT_REACHED, Proxy, Server, WatchEnd};
+pub use proxy::{Call, CrashPoint, Moment, Proxy, Server, WatchEnd};

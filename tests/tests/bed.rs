@@ -83,7 +83,7 @@ async fn api_server_asks_the_webhook_with_the_certificate_that_was_projected() -
     let admission = bed.admission(Duration::ZERO).await?;
     let namespace = bed.namespace("asked").await?;
     let metadata = json!({"name": "nothing", "namespace": namespace});
-    let empty = json!({"secretStoreRef": {"name": "store"}, "dataFrom": [{}]});
+    let empty = json!({"secretStoreRef": {"name": "store"}, "dataFrom": [{"extract": {"key": ""}}]});
     let object =
         json!({"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": metadata, "spec": empty});
     let answer = bed.kubectl(&["create", "-f", "-"], &object.to_string()).await?;

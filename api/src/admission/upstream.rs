@@ -111,7 +111,9 @@ fn data_from_problems(path: &str, entry: &DataFromEntry) -> Vec<Problem> {
         problems.push(Problem::new(path, what, "make each an entry of its own"));
     }
     if set.is_empty() {
-        problems.push(Problem::new(path, "names nothing to fetch", "set extract or find"));
+        // With a store it is admitted by the Go operator, which then fetches nothing.
+        let what = if store { "names a store and nothing to fetch from it" } else { "names nothing to fetch" };
+        problems.push(Problem::new(path, what, "set extract or find"));
     }
     if entry.source_ref.is_some() && !generator && !store {
         problems.push(Problem::new(format!("{path}.sourceRef"), "is empty", "set storeRef, or remove it"));

@@ -1,8 +1,9 @@
 //! The CustomResourceDefinitions, as `manifests/crds` holds them.
 //!
 //! The schema of v1 comes from the types; `tidy` removes what their derives write and Kubernetes does not need. The
-//! schema of v1beta1 is the one of v1 with the differences listed in `v1beta1`. Both versions are served and v1 is
-//! stored. There is no conversion, because the JSON of both is the same.
+//! schema of v1beta1 is the one of v1 with the differences listed in `v1beta1`; [`rules`] adds to each what the webhook
+//! would refuse, too. Both versions are served and v1 is stored. There is no conversion, because the JSON of both is the
+//! same.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceConversion, CustomResourceDefinition, CustomResourceDefinitionVersion,
@@ -14,6 +15,7 @@ use crate::external_secret::ExternalSecret;
 use crate::names::{OLD_VERSION, STORED_VERSION};
 use crate::store::SecretStore;
 
+pub mod rules;
 mod tidy;
 mod v1beta1;
 
@@ -33,10 +35,10 @@ pub enum CrdError {
 
 /// Every definition, in the order of their names.
 pub fn all() -> Result<Vec<CustomResourceDefinition>, CrdError> {
-    let secret_store = complete("SecretStore", SecretStore::crd(), v1beta1::STORE)?;
+    let secret_store = complete("SecretStore", SecretStore::crd(), v1beta1::STORE, rules::STORE)?;
     Ok(vec![
         for_the_cluster(secret_store.clone()),
-        complete("ExternalSecret", ExternalSecret::crd(), v1beta1::EXTERNAL_SECRET)?,
+        complete("ExternalSecret", ExternalSecret::crd(), v1beta1::EXTERNAL_SECRET, rules::EXTERNAL_SECRET)?,
         secret_store,
     ])
 }
@@ -44,6 +46,11 @@ pub fn all() -> Result<Vec<CustomResourceDefinition>, CrdError> {
 /// The files of `manifests/crds`: name and content.
 pub fn files() -> Result<Vec<(String, String)>, CrdError> {
     all()?.into_iter().map(|crd| file(&crd)).collect()
+}
+
+/// The rules that the definitions share with the webhook.
+pub fn shared_rules() -> impl Iterator<Item = &'static rules::Rule> {
+    [rules::EXTERNAL_SECRET, rules::STORE].into_iter().flatten()
 }
 
 fn file(crd: &CustomResourceDefinition) -> Result<(String, String), CrdError> {
@@ -60,6 +67,7 @@ fn complete(
     kind: &'static str,
     mut crd: CustomResourceDefinition,
     differences: &[v1beta1::Difference],
+    rules: &[rules::Rule],
 ) -> Result<CustomResourceDefinition, CrdError> {
     let mut versions = Vec::with_capacity(2);
     for mut version in std::mem::take(&mut crd.spec.versions) {
@@ -70,10 +78,13 @@ fn complete(
             tidy::limit_condition_types(&mut schema, &["Ready", "Deleted"]);
             tidy::allow_null(&mut schema, "refreshTime");
         }
-        set_schema(&mut version, &schema).map_err(|error| CrdError::Schema(kind, error))?;
-        v1beta1::apply(&mut schema, differences).map_err(|path| CrdError::NoField(kind, path))?;
+        let mut old_schema = schema.clone();
+        v1beta1::apply(&mut old_schema, differences).map_err(|path| CrdError::NoField(kind, path))?;
         let mut old = older(kind, &version);
-        set_schema(&mut old, &schema).map_err(|error| CrdError::Schema(kind, error))?;
+        for (version, schema) in [(&mut version, &mut schema), (&mut old, &mut old_schema)] {
+            rules::apply(schema, rules, &version.name).map_err(|path| CrdError::NoField(kind, path))?;
+            set_schema(version, schema).map_err(|error| CrdError::Schema(kind, error))?;
+        }
         versions.extend([version, old]);
     }
     crd.spec.versions = versions;
@@ -125,4 +136,16 @@ fn schema_of(version: &CustomResourceDefinitionVersion) -> Result<Value, serde_j
 fn set_schema(version: &mut CustomResourceDefinitionVersion, schema: &Value) -> Result<(), serde_json::Error> {
     version.schema = serde_json::from_value(json!({ "openAPIV3Schema": schema }))?;
     Ok(())
+}
+
+/// The schema of the field at a path; `[]` stands for the items of a list.
+fn field_of<'a>(schema: &'a mut Value, path: &str) -> Option<&'a mut Value> {
+    path.split('.').try_fold(schema, child)
+}
+
+/// The schema of a field; of its items when the segment ends in `[]`.
+fn child<'a>(schema: &'a mut Value, segment: &str) -> Option<&'a mut Value> {
+    let name = segment.strip_suffix("[]");
+    let field = schema.get_mut("properties")?.get_mut(name.unwrap_or(segment))?;
+    if name.is_some() { field.get_mut("items") } else { Some(field) }
 }

@@ -5,6 +5,8 @@
 
 use serde_json::{Value, json};
 
+use super::{child, field_of};
+
 /// One difference, at the path of a field; `[]` stands for the items of a list.
 pub enum Difference {
     /// The field does not exist.
@@ -88,7 +90,7 @@ pub fn apply(schema: &mut Value, differences: &[Difference]) -> Result<(), Strin
 
 fn change(schema: &mut Value, path: &str, difference: &Difference) -> Option<()> {
     let (parent, name) = path.rsplit_once('.')?;
-    let parent = parent.split('.').try_fold(schema, |schema, segment| child(schema, segment))?;
+    let parent = field_of(schema, parent)?;
     if let Without(_) = difference {
         return parent.get_mut("properties")?.as_object_mut()?.remove(name).map(|_| ());
     }
@@ -111,11 +113,4 @@ fn change(schema: &mut Value, path: &str, difference: &Difference) -> Option<()>
         }
     }
     Some(())
-}
-
-/// The schema of a field; of its items when the segment ends in `[]`.
-fn child<'a>(schema: &'a mut Value, segment: &str) -> Option<&'a mut Value> {
-    let name = segment.strip_suffix("[]");
-    let field = schema.get_mut("properties")?.get_mut(name.unwrap_or(segment))?;
-    if name.is_some() { field.get_mut("items") } else { Some(field) }
 }

@@ -74,6 +74,11 @@ impl Identity {
         Ok(Some(Self { uid: store.uid.clone(), generation: store.generation, scope }))
     }
 
+    /// That of whoever has opened the store in this scope.
+    pub fn within(store: &StoreHandle, scope: &Scope) -> Self {
+        Self { uid: store.uid.clone(), generation: store.generation, scope: scope.clone() }
+    }
+
     pub const fn scope(&self) -> &Scope {
         &self.scope
     }

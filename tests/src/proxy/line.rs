@@ -152,6 +152,11 @@ impl Line {
         (state.in_flight == 0).then_some(state.last_change)
     }
 
+    /// As if something had come.
+    pub fn stirred(&self) {
+        self.0.send_modify(|state| state.last_change = Instant::now());
+    }
+
     pub fn freeze(&self, plural: &str) {
         self.0.send_modify(|state| {
             state.frozen.insert(plural.to_owned());

@@ -30,9 +30,6 @@ pub use line::{CrashPoint, Moment, WatchEnd};
 use forward::{Side, forward};
 use line::Line;
 
-/// How [`Proxy::stopped`] begins to tell that the line was never stopped.
-pub const NOT_REACHED: &str = "the crash point was not reached";
-
 /// The servers on this machine answer within seconds, however busy it is.
 const DRAINED: Duration = Duration::from_mins(1);
 
@@ -97,7 +94,7 @@ impl Proxy {
     pub async fn stopped(&self, deadline: Duration) -> Result {
         tokio::time::timeout(deadline, self.line.is_cut()).await.map_err(|_| {
             let calls: Vec<_> = self.calls().iter().map(ToString::to_string).collect();
-            Failure::new(format!("{NOT_REACHED}; there were {}", calls.join(", ")))
+            Failure::new(format!("the crash point was not reached; there were {}", calls.join(", ")))
         })
     }
 
@@ -108,6 +105,11 @@ impl Proxy {
             if quiet { Ok(()) } else { Err("it is at work".to_owned()) }
         })
         .await
+    }
+
+    /// What happens elsewhere counts as a request would: [`Proxy::quiet`] begins anew.
+    pub fn stirred(&self) {
+        self.line.stirred();
     }
 
     /// Holds back what watches and lists of a plural tell.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tests::{Bed, Failure, Result, wait};
 
 use crate::{
-    INVALID, OLD, api, by_webhook, object, scene,
+    INVALID, OLD, UNPARSED, api, by_webhook, object, scene,
     support::{SOON, manifest::with, says},
     yaml,
 };
@@ -16,24 +16,23 @@ use crate::{
 async fn every_problem_is_told_at_once_each_on_its_line() -> Result {
     let (bed, scene) = scene().await?;
     let spec = r#"
-        refreshInterval: often
+        refreshInterval: 3000000h
+        syncWindows: {kind: allow, windows: [{schedule: "@daily", duration: often}]}
         target:
-          creationPolicy: None
-          deletionPolicy: Delete
-          template: {type: bootstrap.kubernetes.io/token, data: {url: "{{ nosuch }}"}}
+          template: {data: {url: "{{ nosuch }}", "a b": ""}}
         data:
           - {secretKey: a, remoteRef: {key: ""}}
         dataFrom:
-          - {extract: {key: k}, find: {name: {regexp: "["}}}
+          - {find: {name: {regexp: "["}}}
     "#;
     let verdict = scene.judge(bed, "v1", "ExternalSecret", spec).await?;
     let said = by_webhook(verdict.as_deref()).unwrap_or_default();
     let fields = [
-        "spec.target.deletionPolicy: ",
-        "spec.target.template.type: ",
-        "spec.dataFrom[0]: ",
+        "spec.target.template.data[a b]: ",
         "spec.data[0].remoteRef.key: ",
         "spec.refreshInterval: ",
+        "spec.syncWindows.windows[0].duration: ",
+        "spec.dataFrom[0]: ",
         "spec.data[0]: ",
         "spec.dataFrom[0].find.name.regexp: ",
         "spec.target.template.data[url]: ",
@@ -60,11 +59,18 @@ async fn kubectl_shows_refusals_and_warnings() -> Result {
         let namespace = json!({"metadata": {"namespace": scene.namespace}});
         Ok(with(object("v1", kind, "shown", &yaml(spec)?), &namespace))
     };
+    let (admitted, shown) = kubectl(bed, &placed("ExternalSecret", UNPARSED)?).await?;
+    assert!(!admitted, "{shown}");
+    says(&shown, &["validate.externalsecret.external-secrets.io", "spec.target.template.data[url]: "]);
+    // What the schema has a rule for is told by the API server itself, field by field.
     let (admitted, shown) = kubectl(bed, &placed("ExternalSecret", INVALID)?).await?;
     assert!(!admitted, "{shown}");
     says(
         &shown,
-        &["validate.externalsecret.external-secrets.io", "spec.refreshInterval: ", "spec.target.deletionPolicy: "],
+        &[
+            "* spec.refreshInterval: Invalid value: \"5x\": is not a duration; write one such as 30m, 1h or 1h30m",
+            "* spec.target.deletionPolicy: Invalid value: Delete would delete a Secret that is not owned; write creationPolicy: Owner",
+        ],
     );
 
     let warned = [
@@ -93,7 +99,7 @@ async fn kubectl_shows_refusals_and_warnings() -> Result {
 }
 
 #[tokio::test]
-async fn object_from_before_the_webhook_stays_manageable() -> Result {
+async fn object_from_before_rules_and_webhook_stays_manageable() -> Result {
     let (bed, scene) = scene().await?;
     let external_secrets = api(bed.admin()?, "v1", "ExternalSecret", &scene.namespace);
     let [changed, deleted] = OLD;
@@ -105,6 +111,11 @@ async fn object_from_before_the_webhook_stays_manageable() -> Result {
     patch(json!({"metadata": {"finalizers": null}})).await?;
     patch(json!({"metadata": {"finalizers": ["example.com/kept"]}})).await?;
     let refused = patch(json!({"spec": {"refreshInterval": "6x"}})).await;
+    let said = refused.err().map(|error| error.to_string()).unwrap_or_default();
+    says(&said, &["is invalid", "spec.refreshInterval"]);
+    assert!(!said.contains("spec.target.deletionPolicy"), "it is as it was: {said}");
+    // The webhook judges the whole spec as soon as any of it changes.
+    let refused = patch(json!({"spec": {"refreshPolicy": "OnChange"}})).await;
     let said = refused.err().map(|error| error.to_string()).unwrap_or_default();
     says(&said, &["denied the request", "spec.refreshInterval", "spec.target.deletionPolicy"]);
     // What repairs it is admitted.
@@ -151,7 +162,7 @@ async fn judgements_are_counted_by_path() -> Result {
     };
     let before = counted().await?;
     for kind in kinds {
-        let spec = if kind == "ExternalSecret" { INVALID } else { "{provider: {fake: {data: [{key: a, value: b}]}}}" };
+        let spec = if kind == "ExternalSecret" { UNPARSED } else { "{provider: {fake: {data: [{key: a, value: b}]}}}" };
         scene.judge(bed, "v1", kind, spec).await?;
     }
     let after = counted().await?;

@@ -1,7 +1,8 @@
 //! The real API server asks the real webhook: what is admitted, what is refused, and in which words.
 //!
 //! Each row of the tables is a spec as a user writes it. Nothing is stored (dry run), every row is judged in both versions of the
-//! API, and "refused" means refused by the webhook: what the schema refuses before is told apart.
+//! API, and "refused" means refused by the webhook: what the schema refuses before, by its types or by the rules that it shares with
+//! the webhook, is told apart.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -37,12 +38,12 @@ async fn scene() -> Result<(&'static Bed, &'static Scene)> {
     Ok((bed, scene))
 }
 
-/// Stored before the webhook ran: it would refuse both.
+/// Stored before there were rules and a webhook: they would refuse both.
 const OLD: [&str; 2] = ["old-to-change", "old-to-delete"];
 
 impl Scene {
     async fn start(bed: &'static Bed) -> Result<Self> {
-        bed.install().await?;
+        bed.install_without_rules().await?;
         let namespace = bed.namespace("admission").await?;
         let external_secrets = api(bed.admin()?, "v1", "ExternalSecret", &namespace);
         for name in OLD {
@@ -50,10 +51,12 @@ impl Scene {
             let object = with(object("v1", "ExternalSecret", name, &yaml(INVALID)?), &finalizers);
             external_secrets.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
         }
+        bed.restore_rules().await?;
         let admission = bed.admission(Duration::ZERO).await?;
         let scene = Self { namespace, admission };
         wait::until("the webhook to be asked", SOON, || async {
-            let verdict = scene.judge(bed, "v1", "ExternalSecret", INVALID).await.map_err(|error| error.to_string())?;
+            let verdict =
+                scene.judge(bed, "v1", "ExternalSecret", UNPARSED).await.map_err(|error| error.to_string())?;
             if by_webhook(verdict.as_deref()).is_some() { Ok(()) } else { Err(format!("{verdict:?}")) }
         })
         .await?;
@@ -72,7 +75,14 @@ impl Scene {
     }
 }
 
-/// Three problems of three kinds.
+/// Left to the webhook.
+const UNPARSED: &str = r#"
+    secretStoreRef: {name: store}
+    target: {template: {data: {url: "{{ .password "}}}
+    data: [{secretKey: password, remoteRef: {key: db}}]
+"#;
+
+/// Three problems of three kinds; the schema finds two.
 const INVALID: &str = r#"
     secretStoreRef: {name: store}
     refreshInterval: 5x
@@ -178,11 +188,14 @@ async fn what_only_v1_can_say_is_judged() -> Result {
             ("{refreshInterval: 5m, provider: {fake: {data: [{key: a, value: b}]}}}", Admitted),
             (
                 "{refreshInterval: 5x, provider: {fake: {data: [{key: a, value: b}]}}}",
-                Refused(&["spec.refreshInterval: ", "5x"]),
+                Schema(&["spec.refreshInterval: ", "is not a duration"]),
             ),
             (
                 "{provider: {vault: {server: \"https://v\", version: v1, checkAndSet: {required: true}}}}",
-                Refused(&["spec.provider.vault.checkAndSet.required: ", "v1"]),
+                Schema(&[
+                    "spec.provider.vault.checkAndSet.required: ",
+                    "version v1 of the engine has no version check",
+                ]),
             ),
         ],
     )

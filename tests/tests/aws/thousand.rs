@@ -1,4 +1,4 @@
-//! A thousand ExternalSecrets of one key each, in calls of AWS.
+//! A thousand ExternalSecrets of one key each, in calls of AWS; fewer at a shorter interval where time has to pass.
 
 use std::time::Duration;
 
@@ -26,15 +26,19 @@ const IN_FLIGHT: usize = 8;
 /// Time that a busy machine may take for a thousand.
 const LONG: Duration = Duration::from_mins(5);
 
-/// A thousand secrets, a store, and an ExternalSecret for each of them; the controller has still to be started.
 async fn thousand(prefix: &str, interval: &str) -> Result<Scene> {
+    stocked(prefix, interval, MANY).await
+}
+
+/// Secrets, a store, and an ExternalSecret for each of them; the controller has still to be started.
+async fn stocked(prefix: &str, interval: &str, many: usize) -> Result<Scene> {
     let scene = Scene::without_controller(prefix).await?;
     let moto = scene.bed.moto().await?;
     let namespace = scene.namespace.as_str();
     {
         // moto fails when it creates two at once.
         let _alone = STOCKING.lock().await;
-        for number in 0..MANY {
+        for number in 0..many {
             moto.put_secret(REGION, &format!("{namespace}/{number}"), &format!("value-{number}")).await?;
         }
     }
@@ -49,7 +53,7 @@ async fn thousand(prefix: &str, interval: &str) -> Result<Scene> {
         object
     };
     let scene_ref = &scene;
-    stream::iter((0..MANY).map(object))
+    stream::iter((0..many).map(object))
         .map(|object| async move { scene_ref.apply(&object).await.map(drop) })
         .buffer_unordered(IN_FLIGHT)
         .try_collect::<()>()
@@ -69,6 +73,10 @@ async fn controller(scene: &Scene, environment: &[(String, String)]) -> Result<P
 
 /// Waits until each was refreshed after that moment.
 async fn all_refreshed(scene: &Scene, after: Timestamp) -> Result {
+    refreshed(scene, after, MANY).await
+}
+
+async fn refreshed(scene: &Scene, after: Timestamp, many: usize) -> Result {
     let objects: Api<ExternalSecret> = Api::namespaced(scene.client.clone(), &scene.namespace);
     wait::until("a refresh of each", LONG, || async {
         let objects = objects.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
@@ -77,7 +85,7 @@ async fn all_refreshed(scene: &Scene, after: Timestamp) -> Result {
             status.and_then(|status| status.refresh_time.as_ref()).is_some_and(|time| time.0 >= after)
         });
         let count = refreshed.count();
-        if count == MANY { Ok(()) } else { Err(format!("{count} are")) }
+        if count == many { Ok(()) } else { Err(format!("{count} are")) }
     })
     .await
 }
@@ -142,6 +150,52 @@ async fn all_become_due(scene: &Scene) -> Result {
         .try_collect::<()>()
         .await?;
     Ok(())
+}
+
+/// Waits for so many reconciles more; how many there were.
+async fn synced(scene: &Scene, controller: &Process, before: f64, more: usize) -> Result<f64> {
+    let namespace = format!("namespace=\"{}\"", scene.namespace);
+    wait::until("reconciles", LONG, || async {
+        let metric = controller.metric("externalsecret_sync_calls_total", &[&namespace]).await;
+        let all = metric.map_err(|error| error.to_string())?.unwrap_or_default();
+        if all >= before + f64::from(u32::try_from(more).unwrap_or(u32::MAX)) { Ok(all) } else { Err(format!("{all}")) }
+    })
+    .await
+}
+
+/// Refreshes spread over their interval, from the end of the second one on for as many intervals as told: how many there
+/// were for each call.
+async fn shared(prefix: &str, seconds: u32, many: usize, intervals: usize) -> Result {
+    let scene = stocked(prefix, &format!("{seconds}s"), many).await?;
+    let moto = scene.bed.moto().await?;
+    let controller = controller(&scene, &moto.environment()).await?;
+    refreshed(&scene, Timestamp::UNIX_EPOCH, many).await?;
+    let before = synced(&scene, &controller, 0.0, 3 * many).await?;
+    let (mark, started) = (moto.mark(), std::time::Instant::now());
+    let after = synced(&scene, &controller, before, intervals * many).await?;
+    let (lasted, calls) = (started.elapsed().as_secs_f64(), mine(&scene, &moto.requests_since(mark)?));
+    let names: usize = calls.as_slice().iter().map(|call| call.body["SecretIdList"].as_array().map_or(1, Vec::len)).sum();
+    let per_thousand = f64::from(u32::try_from(calls.len())?) * 1000.0 / f64::from(u32::try_from(names)?);
+    let reconciles = after - before;
+    println!(
+        "{} calls for {names} names, {reconciles} reconciles, in {lasted:.1} s: {per_thousand:.1} for 1,000",
+        calls.len(),
+    );
+    assert!(per_thousand <= 55.0, "{per_thousand} calls for 1,000 refreshes: {calls}");
+    let least = f64::from(seconds) * f64::from(u32::try_from(intervals)?) * 0.9;
+    assert!(lasted >= least, "as many as {intervals} intervals of {seconds} s in {lasted} s");
+    Ok(())
+}
+
+#[tokio::test]
+async fn refreshes_that_are_spread_share_calls() -> Result {
+    shared("aws-spread", 15, 250, 3).await
+}
+
+#[tokio::test]
+#[ignore = "takes four minutes; the test above is the same with fewer at a shorter interval"]
+async fn refreshes_of_a_thousand_that_are_spread_over_a_minute_share_calls() -> Result {
+    shared("aws-spread-1000", 60, MANY, 1).await
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use kube::{
     Api, Client,
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::{Bed, Binary, Delay, OPERATOR_NAMESPACE, Process, Projection, Result, wait};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -268,8 +268,8 @@ impl Probe {
 
     /// Fails unless the webhook refuses a bad object in its own words: a webhook that is passed over would not.
     pub async fn bad(&self) -> std::result::Result<(), String> {
-        match self.judge(&json!({"secretStoreRef": {"name": "store"}})).await {
-            Err(said) if said.contains("spec: names nothing to fetch") => Ok(()),
+        match self.judge(&manifest::reads("store", &[("password", "")])).await {
+            Err(said) if said.contains("spec.data[0].remoteRef.key: is empty") => Ok(()),
             Err(said) => Err(said),
             Ok(()) => Err("a bad object was admitted".to_owned()),
         }

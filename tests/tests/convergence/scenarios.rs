@@ -1,4 +1,4 @@
-//! Fifteen things that happen to an ExternalSecret, as data.
+//! Sixteen things that happen to an ExternalSecret, as data.
 
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tests::{Result, wait};
 
 use crate::{
-    support::{Ready, SOON},
+    support::{Ready, SOON, data},
     world::World,
 };
 
@@ -40,6 +40,8 @@ pub enum Step {
     StoreFailsAgain,
     /// Waits until the Secret holds exactly this.
     Holds(&'static str, &'static [(&'static str, &'static str)]),
+    /// Waits until the Secret holds this, whatever there is besides.
+    HoldsAtLeast(&'static str, &'static [(&'static str, &'static str)]),
     /// Waits until the ExternalSecret is Ready as it is written now, for this reason.
     Ready(&'static str),
     /// Waits until the ExternalSecret says that it failed.
@@ -90,6 +92,7 @@ impl World {
             Step::StoreValid => scene.store_is_valid("SecretStore", crate::world::STORE).await.map(drop),
             Step::StoreFailsAgain => self.store_fails_again().await,
             Step::Holds(name, values) => scene.holds(name, values).await.map(drop),
+            Step::HoldsAtLeast(name, values) => self.holds_at_least(name, values).await,
             Step::Ready(reason) => self.ready(reason).await,
             Step::Fails => tests::resources::failed(scene.bed, &scene.namespace, "app").await.map(drop),
             Step::Gone("Secret", name) => wait::gone(&scene.secrets(), name, SOON).await,
@@ -114,6 +117,15 @@ impl World {
             if failed >= 2.0 { Ok(()) } else { Err(format!("{failed}")) }
         })
         .await
+    }
+
+    async fn holds_at_least(&self, name: &str, values: &[(&str, &str)]) -> Result {
+        wait::object(&self.scene.secrets(), name, &format!("at least {values:?}"), SOON, |secret| {
+            let held = data(secret);
+            values.iter().all(|(key, value)| held.get(*key).is_some_and(|held| held == value))
+        })
+        .await
+        .map(drop)
     }
 
     async fn ready(&self, reason: &str) -> Result {

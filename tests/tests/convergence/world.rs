@@ -64,6 +64,12 @@ impl World {
         .await
     }
 
+    /// Waits until it is at rest and has had the time to hear of what happened before this, also where it has nothing to do.
+    pub async fn at_rest_from_now(&self) -> Result {
+        self.proxy.stirred();
+        self.at_rest(0.0).await
+    }
+
     /// Waits until the controller has looked at so many stores, holds nothing, has nothing waiting and tells nothing more.
     pub async fn at_rest(&self, stores: f64) -> Result {
         let turns = [("externalsecret", 0.0), ("secretstore", stores)];

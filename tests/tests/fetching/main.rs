@@ -1,5 +1,5 @@
-//! Fetching: what `data` and `dataFrom` take from OpenBao and AWS, how it is named and decoded, what is missing, and how often
-//! the backends are asked for it.
+//! Fetching: what `data` and `dataFrom` take from OpenBao and AWS, how it is named and decoded, what is missing, and how
+//! much of it is asked for at the same time.
 
 #[path = "../alone/mod.rs"]
 mod alone;
@@ -7,6 +7,7 @@ mod alone;
 mod support;
 
 mod missing;
+mod side_by_side;
 mod values;
 
 use alone::Alone;

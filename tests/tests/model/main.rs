@@ -3,7 +3,7 @@
 //! Random sequences of edits of two ExternalSecrets, of the store's entries and of Secrets, of outages, deletions and restarts
 //! of the controller ([`steps`]) are done on real servers ([`stage`]) and in a model ([`world`], [`outcomes`]); after each step
 //! both must agree, on data, labels, owner and hash of each Secret and on the conditions. At the end no event has told a value,
-//! and nobody was warned of a failure that the model does not know.
+//! and nobody was warned of a failure that the model does not know; whoever took a Secret of others over has said so.
 //!
 //! `MODEL_STEPS` (2,000) and `MODEL_SEED` change what is run. A failure prints the seed and the steps that led to it.
 
@@ -17,11 +17,17 @@ mod stage;
 mod steps;
 mod world;
 
-use std::{env, sync::Arc};
+use std::{
+    env,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use futures::{StreamExt, stream};
 use tests::{Bed, Binary, Failure, Process, Result};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use self::{
     stage::Stage,
@@ -38,8 +44,8 @@ const AT_ONCE: usize = 12;
 async fn secret_holds_what_the_model_says_after_every_step() -> Result {
     let (steps, first) = (setting("MODEL_STEPS", 2000)?, setting("MODEL_SEED", 1)?);
     let bed = Bed::shared().await?;
-    bed.install().await?;
-    let controller = Arc::new(Mutex::new(bed.operator(Binary::Controller, &[]).await?));
+    support::install(bed).await?;
+    let controller = Arc::new(Controller::new(bed.operator(Binary::Controller, &[]).await?));
     let sequences = u64::try_from(steps.div_ceil(LENGTH))?;
     let first = u64::try_from(first)?;
     let outcomes: Vec<_> = stream::iter(first..first + sequences)
@@ -53,7 +59,33 @@ async fn secret_holds_what_the_model_says_after_every_step() -> Result {
     Ok(())
 }
 
-async fn sequence(seed: u64, controller: Arc<Mutex<Process>>) -> Result {
+/// The controller of all sequences.
+struct Controller {
+    process: Mutex<Process>,
+    kills: AtomicUsize,
+}
+
+impl Controller {
+    fn new(process: Process) -> Self {
+        Self { process: Mutex::new(process), kills: AtomicUsize::new(0) }
+    }
+
+    /// Nobody kills it while this is held.
+    async fn held(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().await
+    }
+
+    async fn kill_9(&self, process: &mut Process) -> Result {
+        self.kills.fetch_add(1, Ordering::SeqCst);
+        process.kill_9().await
+    }
+
+    fn kills(&self) -> usize {
+        self.kills.load(Ordering::SeqCst)
+    }
+}
+
+async fn sequence(seed: u64, controller: Arc<Controller>) -> Result {
     let (mut stage, mut worlds) = Box::pin(Stage::new(controller)).await?;
     let mut chance = Chance::new(seed);
     let mut done = Vec::new();

@@ -1,30 +1,42 @@
 //! The namespace that a sequence of steps happens in, on real servers, and what is seen in it.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+mod bystander;
+mod told;
+mod view;
 
-use api::{
-    hash::{data_hash, metadata_hash},
-    names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL},
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
-use k8s_openapi::api::events::v1::Event;
+
+use api::names::MANAGED_LABEL;
 use kube::{
-    Api, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, PostParams},
+    ResourceExt,
+    api::{DeleteParams, PostParams},
 };
 use serde_json::{Value, json};
-use tests::{Failure, OpenBao, Process, Result, wait};
-use tokio::sync::Mutex;
+use tests::{Failure, OpenBao, Result, wait};
 
+use self::{
+    bystander::BYSTANDER,
+    view::{agrees, difference},
+};
 use crate::{
+    Controller,
     gate::Gate,
     outcomes,
     spec::{Creation, Deletion, Refresh, Spec, Template, WANTED},
     steps::Step,
     support::{
-        SOON, Scene, data,
+        SOON, Scene,
         manifest::{external_secret, secret, secret_store, vault},
     },
-    world::{APPS, Apps, Data, TARGETS, World},
+    world::{Apps, World},
 };
 
 /// Longer than any run.
@@ -35,51 +47,34 @@ const STORE: &str = "store";
 /// How long an outage may be in noticing that it is over, with a margin.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Looks for an idle moment of the controller before one goes without: outages of other namespaces can keep it busy.
+const LOOKS: usize = 40;
+
 /// See the module documentation.
 pub struct Stage {
     scene: Scene,
     bao: &'static OpenBao,
     gate: Gate,
     /// The controller of all stages.
-    controller: Arc<Mutex<Process>>,
+    controller: Arc<Controller>,
     /// UIDs of the ExternalSecrets, in the order in which they were created.
     uids: Vec<String>,
     /// Those whose failure the model has known.
     may_fail: Apps,
-}
-
-/// What is there, in a form that can be compared and printed.
-#[derive(Debug, Eq, PartialEq)]
-struct View {
-    secrets: BTreeMap<&'static str, SecretView>,
-    apps: BTreeMap<&'static str, AppView>,
-}
-
-#[derive(Debug, Eq, PartialEq)]
-struct AppView {
-    ready: Option<(String, String)>,
-    /// Whether the status says the present version.
-    is_taken_up: bool,
-}
-
-#[derive(Debug, Eq, PartialEq)]
-struct SecretView {
-    data: Data,
-    is_managed: bool,
-    owner: Option<u32>,
-    has_creator: bool,
-    /// The operator's hash of the data.
-    hash: Option<String>,
+    /// Takeovers that were looked for among the events.
+    adoptions: BTreeSet<(u32, &'static str)>,
 }
 
 impl Stage {
     /// An empty namespace with a token, and the world that it is.
-    pub async fn new(controller: Arc<Mutex<Process>>) -> Result<(Self, Vec<World>)> {
+    pub async fn new(controller: Arc<Controller>) -> Result<(Self, Vec<World>)> {
         let scene = Scene::without_controller("model").await?;
         let bao = scene.bed.bao().await?;
         let gate = Gate::new(&bao.address).await?;
-        let stage = Self { scene, bao, gate, controller, uids: Vec::new(), may_fail: Apps::new() };
+        let stage =
+            Self { scene, bao, gate, controller, uids: Vec::new(), may_fail: Apps::new(), adoptions: BTreeSet::new() };
         stage.permit(true).await?;
+        bao.put(&format!("secret/{}-{BYSTANDER}", stage.scene.namespace), &json!({"any": "thing"})).await?;
         let namespace = stage.scene.namespace.clone();
         let token = bao.token(&[&namespace], TOKEN_LIFE).await?;
         stage.scene.apply(&secret("token", &[("token", &token)])).await?;
@@ -90,21 +85,48 @@ impl Stage {
     /// Does the step, and waits until what is there is what the model says of one of the worlds; those are left.
     pub async fn act(&mut self, step: &Step, worlds: &mut Vec<World>) -> Result {
         let outcomes = outcomes::of(step, worlds);
+        let kills = self.controller.kills();
         self.may_fail.extend(outcomes.may_fail);
         self.perform(step, &worlds[0], &outcomes.worlds[0]).await?;
         *worlds = outcomes.worlds;
+        let looks = AtomicUsize::new(0);
         let seen = wait::until("the namespace to be as the model says", PATIENCE, || async {
+            let seen = self.view().await.map_err(|failure| failure.to_string())?;
+            if worlds.iter().all(|world| agrees(world, &seen)) {
+                return Ok(seen);
+            }
+            if !worlds.iter().any(|world| agrees(world, &seen)) {
+                return Err(difference(worlds, &seen));
+            }
+            // What is seen may be a step on the way to another of the worlds.
+            if looks.fetch_add(1, Ordering::Relaxed) < LOOKS {
+                self.controller_is_idle().await?;
+            }
             let seen = self.view().await.map_err(|failure| failure.to_string())?;
             if worlds.iter().any(|world| agrees(world, &seen)) { Ok(seen) } else { Err(difference(worlds, &seen)) }
         })
         .await?;
         worlds.retain(|world| agrees(world, &seen));
+        self.adoptions_are_told(worlds, kills).await?;
         for (name, seen) in &seen.secrets {
             // What the model leaves open.
             for world in worlds.iter_mut() {
                 if let Some(secret) = world.secrets.get_mut(name) {
                     secret.is_managed = seen.is_managed;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails while the controller looks at any ExternalSecret, or is about to.
+    async fn controller_is_idle(&self) -> std::result::Result<(), String> {
+        let process = self.controller.held().await;
+        for metric in ["workqueue_depth", "controller_runtime_active_workers"] {
+            let busy = process.metric(metric, &["controller=\"externalsecret\""]).await;
+            let busy = busy.map_err(|failure| failure.to_string())?;
+            if busy != Some(0.0) {
+                return Err(format!("{metric} is {busy:?}"));
             }
         }
         Ok(())
@@ -118,44 +140,35 @@ impl Stage {
         if !later.iter().chain(worlds).any(|world| agrees(world, &seen)) {
             return Err(Failure::new(difference(worlds, &seen)));
         }
-        let events: Api<Event> = Api::namespaced(self.scene.client.clone(), &self.scene.namespace);
-        for event in events.list(&ListParams::default()).await?.items {
-            let note = event.note.clone().unwrap_or_default();
-            let object = event.regarding.unwrap_or_default();
-            let (kind, name) = (object.kind.unwrap_or_default(), object.name.unwrap_or_default());
-            let reason = event.reason.unwrap_or_default();
-            let what = format!("{kind} {name}: {reason}: {note}");
-            if note.split(|letter: char| !letter.is_ascii_alphanumeric()).any(is_value) {
-                return Err(Failure::new(format!("an event tells a value: {what}")));
-            }
-            let is_warning = event.type_.as_deref() == Some("Warning") && kind == "ExternalSecret";
-            let is_expected = match reason.as_str() {
-                "UpdateFailed" => self.may_fail.contains(name.as_str()),
-                // Others write to the Secrets all the time.
-                "Adopted" | "Contested" => true,
-                _ => false,
-            };
-            if is_warning && !is_expected {
-                return Err(Failure::new(format!("an event warns of what did not happen: {what}")));
-            }
-        }
-        Ok(())
+        self.nothing_else_is_told().await
     }
 
     async fn perform(&mut self, step: &Step, before: &World, after: &World) -> Result {
         match step {
             Step::Restart => {
-                let mut controller = self.controller.lock().await;
-                controller.kill_9().await?;
-                controller.restart().await
+                let mut process = self.controller.held().await;
+                self.controller.kill_9(&mut process).await?;
+                process.restart().await
             }
             Step::WhileDown(step) => {
                 let controller = self.controller.clone();
-                let mut controller = controller.lock().await;
-                controller.kill_9().await?;
+                let mut process = controller.held().await;
+                controller.kill_9(&mut process).await?;
                 let done = self.change(step, before, after).await;
-                controller.restart().await?;
+                process.restart().await?;
                 done
+            }
+            Step::HandOver { .. } => {
+                let controller = self.controller.clone();
+                // Its counts end with it.
+                let process = controller.held().await;
+                let looks = self.looks_of_bystander(&process).await?;
+                self.change(step, before, after).await?;
+                self.bystander_is_looked_at(&process, looks).await
+            }
+            Step::CreateStore => {
+                self.change(step, before, after).await?;
+                self.bystander_rests().await
             }
             Step::DeleteStore => {
                 self.change(step, before, after).await?;
@@ -170,8 +183,8 @@ impl Stage {
     async fn deletion_of_the_store_is_seen(&self) -> Result {
         let namespace = format!("namespace=\"{}\"", self.scene.namespace);
         wait::until("the controller to see that the store is gone", SOON, || async {
-            let controller = self.controller.lock().await;
-            let series = controller.metric("secretstore_status_condition", &[&namespace]).await;
+            let process = self.controller.held().await;
+            let series = process.metric("secretstore_status_condition", &[&namespace]).await;
             match series.map_err(|failure| failure.to_string())? {
                 None => Ok(()),
                 Some(_) => Err("it has series of the store".to_owned()),
@@ -208,6 +221,10 @@ impl Stage {
             Step::DeleteStore => {
                 self.scene.ours("SecretStore").delete(STORE, &DeleteParams::default()).await?;
                 wait::gone(&self.scene.ours("SecretStore"), STORE, SOON).await?;
+            }
+            Step::HandOver { is_ours } => {
+                let class = if *is_ours { Value::Null } else { json!("another") };
+                self.scene.change("SecretStore", STORE, &json!({"spec": {"controller": class}})).await?;
             }
             Step::Permit(permits) => self.permit(*permits).await?,
             Step::Fail(fault) => self.gate.set(Some(*fault)),
@@ -254,7 +271,7 @@ impl Stage {
         let verbs = if permits { r#""read", "list""# } else { r#""deny""# };
         let mut rules = String::new();
         for kind in ["data", "metadata"] {
-            for path in [namespace.clone(), format!("{namespace}/*")] {
+            for path in [namespace.clone(), format!("{namespace}/*"), format!("{namespace}-{BYSTANDER}")] {
                 // Writing to a String cannot fail.
                 let _ = writeln!(rules, r#"path "secret/{kind}/{path}" {{ capabilities = [{verbs}] }}"#);
             }
@@ -293,79 +310,6 @@ impl Stage {
         });
         external_secret(app, &spec)
     }
-
-    async fn view(&self) -> Result<View> {
-        let mut secrets = BTreeMap::new();
-        for name in TARGETS {
-            if let Some(secret) = self.scene.secrets().get_opt(name).await? {
-                secrets.insert(name, self.secret_view(&secret));
-            }
-        }
-        let mut apps = BTreeMap::new();
-        for app in APPS {
-            if let Some(object) = self.scene.ours("ExternalSecret").get_opt(app).await? {
-                let ready = crate::support::Ready::of(&object).map(|ready| (ready.status, ready.reason));
-                apps.insert(app, AppView { ready, is_taken_up: is_taken_up(&object) });
-            }
-        }
-        Ok(View { secrets, apps })
-    }
-
-    fn secret_view(&self, secret: &k8s_openapi::api::core::v1::Secret) -> SecretView {
-        let owner = secret.owner_references().first().map(|owner| {
-            let position = self.uids.iter().position(|uid| *uid == owner.uid);
-            position.and_then(|position| u32::try_from(position + 1).ok()).unwrap_or(u32::MAX)
-        });
-        SecretView {
-            data: data(secret),
-            is_managed: secret.labels().get(MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE),
-            owner,
-            has_creator: secret.labels().contains_key(OWNER_LABEL),
-            hash: secret.annotations().get(DATA_HASH_ANNOTATION).cloned(),
-        }
-    }
-}
-
-fn agrees(world: &World, seen: &View) -> bool {
-    wanted(world, seen) == *seen
-}
-
-fn wanted(world: &World, seen: &View) -> View {
-    let secrets = world.secrets.iter().map(|(name, secret)| {
-        let seen = seen.secrets.get(name).filter(|_| secret.label_is_open);
-        let view = SecretView {
-            data: secret.data.clone(),
-            is_managed: seen.map_or(secret.is_managed, |seen| seen.is_managed),
-            owner: secret.owner.map(|(uid, _)| uid),
-            has_creator: secret.creator.is_some(),
-            hash: secret.written.as_ref().map(data_hash),
-        };
-        (*name, view)
-    });
-    let apps = world.objects.iter().map(|(app, object)| {
-        let ready = object.ready.map(|(status, reason)| (status.to_owned(), reason.to_owned()));
-        let is_open = !world.is_taken_up(app) && seen.apps.get(app).is_some_and(|seen| !seen.is_taken_up);
-        (*app, AppView { ready, is_taken_up: !is_open })
-    });
-    View { secrets: secrets.collect(), apps: apps.collect() }
-}
-
-/// Whether a word is a value that some step has written.
-fn is_value(word: &str) -> bool {
-    word == "begin"
-        || (word.len() == 9 && word.starts_with('v') && word[1..].bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// Whether the status says generation and metadata as they are.
-fn is_taken_up(object: &DynamicObject) -> bool {
-    let hash = metadata_hash(object.labels(), object.annotations());
-    let version = format!("{}-{hash}", object.metadata.generation.unwrap_or_default());
-    object.data.pointer("/status/syncedResourceVersion").and_then(Value::as_str) == Some(&version)
-}
-
-fn difference(worlds: &[World], seen: &View) -> String {
-    let wanted: Vec<_> = worlds.iter().map(|world| wanted(world, seen)).collect();
-    format!("\none of these is wanted: {wanted:#?}\nseen: {seen:#?}")
 }
 
 fn creation(policy: Creation) -> &'static str {

@@ -1,10 +1,10 @@
-//! What can happen in a namespace, chosen by chance: edits of the spec, of the store's entries and of Secrets, faults and restarts.
+//! What can happen in a namespace, chosen by chance: edits of the spec, of the store's entries and of Secrets, faults, restarts and other operators.
 
 use std::collections::BTreeSet;
 
 use crate::{
     spec::{Creation, Deletion, Refresh, Spec, Template, WANTED},
-    world::{APPS, Apps, Data, ENTRIES, PROPERTIES, Secret, TARGETS, World},
+    world::{APPS, Apps, Data, ENTRIES, PROPERTIES, Secret, Store, TARGETS, World},
 };
 
 /// A small source of chance, so that a failure repeats itself.
@@ -47,6 +47,10 @@ pub enum Step {
     CreateStore,
     DeleteStore,
     Permit(bool),
+    /// The store becomes another operator's, by its class, or ours again.
+    HandOver {
+        is_ours: bool,
+    },
     /// The backend cannot be reached, or is sealed.
     Fail(Fault),
     Recover,
@@ -98,7 +102,9 @@ impl Step {
             61..63 => Self::DeleteStore,
             63..68 => Self::CreateStore,
             68..70 => Self::Permit(false),
-            70..74 => Self::Permit(true),
+            70..72 => Self::Permit(true),
+            72 => Self::HandOver { is_ours: false },
+            73 => Self::HandOver { is_ours: true },
             74..78 => Self::CreateSecret(target, foreign(chance)),
             78..87 => edited(chance, target, world.secrets.get(target)?),
             87..90 => Self::DeleteSecret(target),
@@ -128,8 +134,10 @@ impl Step {
                 world.entries.get(entry).is_some_and(|entry| entry.len() > 1 && entry.contains_key(property))
             }
             Self::RemoveEntry(entry) => world.entries.contains_key(entry),
-            Self::CreateStore => !world.store_exists,
-            Self::DeleteStore => world.store_exists,
+            Self::CreateStore => world.store == Store::Absent,
+            // Nobody is told that another operator's store is gone: who uses it stays as it was until something else happens.
+            Self::DeleteStore => world.store == Store::Ours,
+            Self::HandOver { is_ours } => world.store == if *is_ours { Store::Another } else { Store::Ours },
             Self::Permit(permits) => world.store_permits != *permits,
             Self::CreateSecret(name, _) => !world.secrets.contains_key(name),
             Self::EditSecret(name, ..) | Self::DeleteSecret(name) => world.secrets.contains_key(name),
@@ -160,6 +168,10 @@ impl Step {
                 self.act_on_store(world);
                 // The operator cannot know; somebody asks for a refresh.
                 world.force();
+                world.apps()
+            }
+            Self::HandOver { is_ours } => {
+                world.store = if *is_ours { Store::Ours } else { Store::Another };
                 world.apps()
             }
             Self::CreateStore | Self::Recover => {
@@ -204,8 +216,8 @@ impl Step {
             }
             Self::RemoveEntry(entry) => drop(world.entries.remove(entry)),
             Self::Permit(permits) => world.store_permits = *permits,
-            Self::CreateStore => world.store_exists = true,
-            Self::DeleteStore => world.store_exists = false,
+            Self::CreateStore => world.store = Store::Ours,
+            Self::DeleteStore => world.store = Store::Absent,
             Self::Fail(_) => world.is_out = true,
             Self::Recover => world.is_out = false,
             _ => {}
@@ -224,7 +236,7 @@ impl Step {
         match self {
             // It has no label: but for those who wait for it, it is found with the next refresh.
             Self::CreateSecret(name, data) => {
-                world.secrets.insert(name, Secret { data: data.clone(), ..Secret::default() });
+                world.secrets.insert(name, Secret { data: data.clone(), is_foreign: true, ..Secret::default() });
             }
             Self::DeleteSecret(name) => drop(world.secrets.remove(name)),
             Self::EditSecret(name, key, value) => {

@@ -43,6 +43,8 @@ pub struct Secret {
     pub creator: Option<&'static str>,
     /// The data when the operator last wrote its hash.
     pub written: Option<Data>,
+    /// Somebody else created it, and no ExternalSecret has written to it.
+    pub is_foreign: bool,
     /// The keys that the operator wrote last for each ExternalSecret.
     pub ours: BTreeMap<&'static str, BTreeSet<String>>,
 }
@@ -53,6 +55,13 @@ impl Secret {
         for keys in self.ours.values_mut() {
             keys.remove(key);
         }
+    }
+
+    /// Whether writing this takes from others what must be told. What some ExternalSecret has written to is left open: how much
+    /// of it is whose depends on the ways of managed fields.
+    fn takes_over(&self, keeps: bool, content: &Data) -> bool {
+        let replaces = |(key, value): (&String, &String)| self.data.get(key).is_some_and(|theirs| theirs != value);
+        self.is_foreign && (!keeps || content.iter().any(replaces))
     }
 
     fn is_intact(&self) -> bool {
@@ -87,12 +96,21 @@ pub struct Object {
     has_changed: bool,
 }
 
+/// Whether there is a store, and whose it is by its class.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Store {
+    #[default]
+    Absent,
+    Ours,
+    Another,
+}
+
 /// See the module documentation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     /// By entry and property.
     pub entries: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
-    pub store_exists: bool,
+    pub store: Store,
     pub store_permits: bool,
     /// The store's backend does not answer, or is sealed.
     pub is_out: bool,
@@ -102,6 +120,9 @@ pub struct World {
     pub secrets: BTreeMap<&'static str, Secret>,
     /// The prefix of what `find` brings.
     pub namespace: String,
+    /// Of which ExternalSecret, by the count, and of which Secret must have been told that it was taken over, or that values of
+    /// others were replaced in it.
+    pub adoptions: BTreeSet<(u32, &'static str)>,
 }
 
 /// What came of looking at an ExternalSecret.
@@ -180,6 +201,10 @@ impl World {
     /// The operator looks at the ExternalSecret; what can come of it.
     pub fn wake(&self, app: &'static str) -> Vec<Woken> {
         let Some(object) = self.objects.get(app) else { return vec![self.clone().woken(app, self)] };
+        // It is another operator's to look after, were it refused or drifted.
+        if self.store == Store::Another {
+            return vec![self.clone().woken(app, self)];
+        }
         if object.spec.is_refused() {
             let mut world = self.clone();
             world.set(app, |object| (object.ready, object.awaits_target) = (Some(FAILED), false));
@@ -321,7 +346,7 @@ impl World {
 
     /// What the store has for the spec; none if that is a failure.
     fn fetch(&self, spec: &Spec) -> Option<Data> {
-        if !self.store_exists || !self.store_permits || self.is_out {
+        if self.store != Store::Ours || !self.store_permits || self.is_out {
             return None;
         }
         let passes = spec.deletion != Deletion::Retain;
@@ -395,6 +420,10 @@ impl World {
         let mut share = None;
         if spec.creation != Creation::None {
             let keeps = matches!(spec.creation, Creation::Merge | Creation::CreateOrMerge);
+            if secret.takes_over(keeps, &content) {
+                self.adoptions.insert((object.uid, spec.target));
+            }
+            secret.is_foreign = false;
             share = keeps.then(|| content.clone());
             let mine = secret.ours.get(app).cloned().unwrap_or_default();
             let before = std::mem::take(&mut secret.data);

@@ -218,11 +218,11 @@ fn works() -> Value {
 
 /// A store with a value that the webhook sees and refuses.
 fn refused(namespace: &str) -> Value {
-    let provider = json!({"fake": {"data": [{"key": "", "value": IN_FAKE}]}});
+    let provider = json!({"fake": {"data": [{"key": "text", "value": IN_FAKE}]}});
     json!({
         "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
         "metadata": {"name": "refused", "namespace": namespace},
-        "spec": {"controller": IN_FAKE, "refreshInterval": "never", "provider": provider},
+        "spec": {"controller": IN_FAKE, "refreshInterval": "-1s", "provider": provider},
     })
 }
 

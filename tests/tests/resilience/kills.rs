@@ -63,7 +63,7 @@ async fn webhook_killed_judges_again_after_its_restart() -> Result {
     serving.webhook.wait_ready(SOON).await?;
     admitted(bed).await?;
     let refusal = try_apply(bed, BAD).await?;
-    assert!(refusal.contains("denied the request") && refusal.contains("deletionPolicy"), "{refusal}");
+    assert!(refusal.contains("denied the request") && refusal.contains("spec.data[0].remoteRef.key"), "{refusal}");
     Ok(())
 }
 

@@ -66,6 +66,5 @@ kind: ExternalSecret
 metadata: {name: probe, namespace: default}
 spec:
   secretStoreRef: {name: some}
-  target: {creationPolicy: Merge, deletionPolicy: Delete}
-  data: [{secretKey: a, remoteRef: {key: b}}]
+  data: [{secretKey: a, remoteRef: {key: ''}}]
 ";

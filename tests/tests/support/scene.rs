@@ -58,7 +58,7 @@ impl Scene {
 
     /// The same in a bed that is not everybody's.
     pub async fn without_controller_in(bed: &'static Bed, prefix: &str) -> Result<Self> {
-        bed.install().await?;
+        super::install(bed).await?;
         Ok(Self { bed, controller: None, namespace: bed.namespace(prefix).await?, client: bed.admin()? })
     }
 

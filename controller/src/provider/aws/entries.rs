@@ -1,7 +1,7 @@
 //! A store at AWS, whichever service: entries by name, one value each.
 //!
 //! Equal reads become one, different ones of a moment share calls ([`Gather`]), and what ExternalSecrets in the queue will
-//! ask is asked along ([`Ahead`]).
+//! ask is asked along ([`Ahead`]); where a call has room all the same, refreshes that are nearly due are brought forward.
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,7 +18,7 @@ use crate::{
     error::{Code, Error},
     provider::{
         Readiness, Store, Values,
-        ahead::Ahead,
+        ahead::{Ahead, Taken},
         reads::{Reads, Weigh},
     },
     secret_bytes::SecretBytes,
@@ -98,6 +98,7 @@ impl<S: Service> Entries<S> {
         inner.gather.fill_with(move || {
             if let Some(inner) = weak.upgrade() {
                 inner.ask_along();
+                inner.bring_forward();
             }
         });
         Self(inner)
@@ -157,6 +158,30 @@ impl<S: Service> Inner<S> {
                 room -= usize::from(is_new);
             }
             room > 0
+        });
+    }
+
+    /// Has refreshes come now that are nearly due, as far as there is room for all that they read.
+    fn bring_forward(&self) {
+        let mut room = self.gather.room();
+        // A backend that does not answer has enough to fail already.
+        if room == 0 || !self.gather.is_answered() {
+            return;
+        }
+        self.ahead.bring_forward(&mut |remotes, since| {
+            let asked: Vec<Asked> = remotes.iter().map(|remote| self.asked(remote)).collect();
+            if room == 0 {
+                return Taken::Full;
+            }
+            let is_shared = |asked: &Asked| matches!(asked, Asked::Value(name) if self.gather.takes(name));
+            if asked.len() > room || !asked.iter().all(is_shared) {
+                return Taken::No;
+            }
+            for asked in asked {
+                let (_, is_new) = self.reads.join(asked.clone(), since, || self.work(asked));
+                room -= usize::from(is_new);
+            }
+            Taken::Yes
         });
     }
 

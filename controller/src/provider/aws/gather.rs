@@ -20,7 +20,7 @@ use futures::future::join_all;
 use tokio::sync::oneshot;
 
 use crate::{
-    error::{Code, Error},
+    error::{Class, Code, Error},
     secret_bytes::SecretBytes,
 };
 
@@ -92,6 +92,8 @@ struct State {
     hurried: Option<Instant>,
     permitted: Permitted,
     spoilers: HashSet<String>,
+    /// The last call came to nothing for want of a backend.
+    is_failing: bool,
 }
 
 /// A name that will come at once, or not at all.
@@ -165,6 +167,16 @@ impl<B: Batch> Gather<B> {
         if rest == 0 || state.is_refused(now()) { 0 } else { B::MOST - rest }
     }
 
+    /// Whether a batch may hold that name.
+    pub fn takes(&self, name: &str) -> bool {
+        self.0.batch.place(name).is_some() && !self.0.state().spoilers.contains(name)
+    }
+
+    /// Whether the backend has answered the last call, or nobody has called yet.
+    pub fn is_answered(&self) -> bool {
+        !self.0.state().is_failing
+    }
+
     /// Takes a place in the open batch; none where the name is to be read alone.
     fn enter(&self, name: &str, expected: Expected<B>) -> Option<oneshot::Receiver<Result<Found, Error>>> {
         // It has come, whatever becomes of it.
@@ -228,6 +240,7 @@ impl<B: Batch> Shared<B> {
     /// Asks for what a batch is to bring, and tells everybody.
     async fn ask(self: Arc<Self>, waiters: Vec<Waiter>) {
         if let Err(error) = self.batch.ready().await {
+            self.state().is_failing = true;
             return tell_all(waiters, &error);
         }
         let finding_out = match self.permitted() {
@@ -249,7 +262,9 @@ impl<B: Batch> Shared<B> {
             self.singly(waiters).await;
             return;
         }
-        match self.batch.many(&names).await {
+        let result = self.batch.many(&names).await;
+        self.note(&result);
+        match result {
             Ok(found) => {
                 self.permit(Permitted::Yes);
                 drop(finding_out);
@@ -304,12 +319,18 @@ impl<B: Batch> Shared<B> {
     async fn singly(&self, waiters: Vec<Waiter>) -> Vec<String> {
         let reads = waiters.into_iter().map(|waiter| async move {
             let result = self.batch.one(&waiter.name).await;
+            self.note(&result);
             let is_forbidden = result.as_ref().is_err_and(|error| error.code() == Code::AwsAccessDenied);
             // Whoever asked may have given up.
             let _ = waiter.send.send(result);
             is_forbidden.then_some(waiter.name)
         });
         join_all(reads).await.into_iter().flatten().collect()
+    }
+
+    /// Takes note of whether the backend answers.
+    fn note<T>(&self, result: &Result<T, Error>) {
+        self.state().is_failing = result.as_ref().is_err_and(|error| error.class() != Class::Fix);
     }
 
     fn permitted(&self) -> Permitted {

@@ -4,20 +4,15 @@
 //! Upstream takes such a target over without a word. Here it is told by name what is lost, or refused where the operator
 //! runs with `--refuse-adoption`. Names only: never a value.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::{collections::BTreeSet, fmt::Write as _};
 
-use api::{
-    hash::owner_label,
-    names::{DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL},
-};
+use api::names::{DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     desired::{Desired, WrittenBy},
     kind::Changes,
+    ours::{is_new_owner, is_ours},
 };
 use crate::error::{Code, Error};
 
@@ -129,44 +124,6 @@ fn listed(keys: &[String]) -> String {
     }
 }
 
-/// Whether all of it is this ExternalSecret's: by its controlling owner, its label, or because it was created under its name.
-/// The managed label alone says nothing: upstream puts it on every target before it writes to it. Nor do some fields: they
-/// are written by whoever merges keys into somebody else's Secret, too.
-fn is_ours(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy, intact: bool) -> bool {
-    is_owned(desired, existing) || mine.made || (intact && is_of_some_external_secret(existing))
-}
-
-/// Whether it was made with a policy that keeps what others write, or leaves it there: only its owner is marked.
-fn is_new_owner(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy) -> bool {
-    desired.is_owner() && mine.made && !is_owned(desired, existing)
-}
-
-fn is_owned(desired: &Desired, existing: &ObjectMeta) -> bool {
-    let author = &desired.author;
-    let mut owners = existing.owner_references.iter().flatten();
-    let owned = owners.any(|owner| owner.controller == Some(true) && desired.is_me(owner));
-    let created = text(existing.labels.as_ref(), OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
-    owned || created
-}
-
-/// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one, and not edited.
-/// Whoever restores it writes the marks with the data. Where an ExternalSecret put the marks on what somebody else holds,
-/// they tell nothing.
-fn is_of_some_external_secret(existing: &ObjectMeta) -> bool {
-    let marked = text(existing.labels.as_ref(), MANAGED_LABEL).is_some_and(|value| value == MANAGED_VALUE)
-        && text(existing.annotations.as_ref(), DATA_HASH_ANNOTATION).is_some()
-        && text(existing.labels.as_ref(), OWNER_LABEL).is_none();
-    let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
-    let (external_secrets, others): (Vec<_>, Vec<_>) =
-        managers.partition(|manager| manager.starts_with(FIELD_MANAGER_PREFIX));
-    let written = |managers: &[&str], what: fn(&WrittenBy) -> bool| {
-        managers.iter().any(|manager| what(&WrittenBy::manager(manager, existing)))
-    };
-    let is_restored = !written(&external_secrets, |mark| mark.annotations.contains(DATA_HASH_ANNOTATION))
-        || !written(&others, |other| other.content);
-    marked && !written(&external_secrets, |other| other.content) && is_restored
-}
-
 fn not_written_by(mine: &WrittenBy, changes: Changes) -> Changes {
     let theirs = |keys: Vec<String>| keys.into_iter().filter(|key| !mine.wrote(key)).collect();
     let besides = |names: Vec<String>, mine: &BTreeSet<String>| -> Vec<String> {
@@ -188,10 +145,6 @@ fn written_by_others(desired: &Desired, existing: &ObjectMeta) -> BTreeSet<Strin
     let managers = existing.managed_fields.iter().flatten().filter_map(|entry| entry.manager.as_deref());
     let others = managers.filter(|manager| manager.starts_with(FIELD_MANAGER_PREFIX) && *manager != own);
     others.flat_map(|manager| WrittenBy::manager(manager, existing).data).collect()
-}
-
-fn text<'a>(texts: Option<&'a BTreeMap<String, String>>, key: &str) -> Option<&'a String> {
-    texts.and_then(|texts| texts.get(key))
 }
 
 #[cfg(test)]

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::{
     external_secret::{CreationPolicy, ExternalSecret},
     hash::owner_label,
-    names::{GROUP, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL, field_manager},
+    names::{MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL, field_manager},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
 use kube::Resource;
 use serde_json::Value;
 
-use super::render::Content;
+use super::{
+    ours::{is_external_secret, is_me},
+    render::Content,
+};
 use crate::error::{Code, Error};
 
 /// The ExternalSecret as far as its target knows it.
@@ -70,7 +73,7 @@ impl Desired {
     /// messages.
     pub fn owners(&self, existing: &ObjectMeta, what: &str) -> Result<Vec<OwnerReference>, Error> {
         let owners = existing.owner_references.clone().unwrap_or_default();
-        if let Some(other) = owners.iter().find(|owner| owner.controller == Some(true) && !self.is_me(owner)) {
+        if let Some(other) = owners.iter().find(|owner| owner.controller == Some(true) && !is_me(&self.author, owner)) {
             if is_external_secret(other) {
                 let message =
                     format!("{what} belongs to externalsecret \"{}\"; choose another spec.target.name", other.name);
@@ -88,21 +91,12 @@ impl Desired {
         if self.is_owner() && owners.contains(&self.owner_reference()) {
             return Ok(owners);
         }
-        let mut owners: Vec<_> = owners.into_iter().filter(|owner| !self.is_me(owner)).collect();
+        let mut owners: Vec<_> = owners.into_iter().filter(|owner| !is_me(&self.author, owner)).collect();
         if self.is_owner() {
             owners.push(self.owner_reference());
         }
         Ok(owners)
     }
-
-    /// By name: an ExternalSecret that was deleted and created again keeps its target.
-    pub fn is_me(&self, owner: &OwnerReference) -> bool {
-        owner.uid == self.author.uid || (is_external_secret(owner) && owner.name == self.author.name)
-    }
-}
-
-fn is_external_secret(owner: &OwnerReference) -> bool {
-    owner.kind == "ExternalSecret" && owner.api_version.split('/').next() == Some(GROUP)
 }
 
 /// What a field manager wrote, by the managed fields of an object.

@@ -17,11 +17,13 @@ mod kind;
 mod knowledge;
 mod missing;
 pub mod obstacles;
+mod ours;
 mod refresh;
 mod removal;
 mod render;
 mod rewrite;
 mod said;
+pub mod schedule;
 mod secret;
 pub mod shares;
 pub mod source;
@@ -77,13 +79,24 @@ impl ExternalSecrets {
 
     fn turn<'a>(&'a self, work: &'a Work, object: &'a Watched<ExternalSecret>) -> Turn<'a> {
         let Self { ctx, missing, fights, said } = self;
-        Turn { ctx, missing, fights, said, key: &work.key, object, since: work.since, lane: work.lane }
+        Turn {
+            ctx,
+            missing,
+            fights,
+            said,
+            key: &work.key,
+            object,
+            since: work.since,
+            lane: work.lane,
+            is_brought_forward: false,
+        }
     }
 }
 
 #[async_trait]
 impl Reconcile for ExternalSecrets {
     async fn reconcile(&self, work: &Work) -> Result<Next, Error> {
+        let is_brought_forward = self.ctx.schedule.begin(&work.key);
         let Some(object) = self.ctx.external_secrets.find(&work.key) else {
             self.missing.forget(&work.key);
             self.fights.forget(&work.key);
@@ -98,7 +111,8 @@ impl Reconcile for ExternalSecrets {
             return Ok(Next::Rest);
         };
         let started = Instant::now();
-        let outcome = self.turn(work, &object).run().await;
+        let turn = Turn { is_brought_forward, ..self.turn(work, &object) };
+        let outcome = turn.run().await;
         if let Some(now) = self.ctx.external_secrets.find(&work.key) {
             self.ctx.metrics.external_secret(&work.key, &now.status(), started.elapsed(), outcome.is_err());
         }

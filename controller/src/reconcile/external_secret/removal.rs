@@ -7,7 +7,7 @@
 use api::hash::owner_label;
 use kube::api::{DeleteParams, Preconditions};
 
-use super::{desired::Author, kind::Kind, knowledge::Knowledge};
+use super::{desired::Author, kind::Kind, knowledge::Knowledge, ours::Identity};
 use crate::{
     engine::{ObjectKey, cache::Versioned as _},
     error::{Code, Error},
@@ -38,9 +38,9 @@ pub async fn delete_others<K: Kind>(
     knowledge: &Knowledge<'_>,
 ) -> Result<Vec<String>, Error> {
     let label = owner_label(&author.namespace, &author.name);
+    let me = Identity { uid: &author.uid, label: &label };
     let is_old = |object: &Managed| {
-        let is_old = is_owned(object, author) && object.created_by.as_ref() == Some(&label);
-        if is_old { permit().map(|()| true) } else { Ok(false) }
+        if me.owns_wholly(object) { permit().map(|()| true) } else { Ok(false) }
     };
     let mut keys = kind.objects().created_by(&author.namespace, &label);
     keys.extend(former.map(|name| kind.key(name)).filter(|key| kind.objects().find(key).is_none()));
@@ -62,12 +62,10 @@ pub async fn delete_owned<K: Kind>(
     permit: impl Fn() -> Result<(), Error> + Sync,
     knowledge: Option<&Knowledge<'_>>,
 ) -> Result<Removal, Error> {
-    let holds = |object: &Managed| if is_owned(object, author) { permit().map(|()| true) } else { Ok(false) };
+    let label = owner_label(&author.namespace, &author.name);
+    let me = Identity { uid: &author.uid, label: &label };
+    let holds = |object: &Managed| if me.owns(object) { permit().map(|()| true) } else { Ok(false) };
     delete_if(kind, &kind.key(target), holds, knowledge).await
-}
-
-fn is_owned(object: &Managed, author: &Author) -> bool {
-    object.owner_uid.as_ref() == Some(&author.uid)
 }
 
 /// Changes by others in between that one reconcile sits out.

@@ -10,7 +10,7 @@ use api::{
     external_secret::{CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, ExternalSecretStatus},
     hash::owner_label,
     names::{condition_type::READY, event_reason},
-    plan::{Plan, Refresh},
+    plan::Plan,
     template_syntax,
 };
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ use super::{
     kind::Kind,
     knowledge::Knowledge,
     missing::Missing,
+    ours::Identity,
     refresh::{self, Due, Reason, Seen},
     render::{self, Content},
     said::Said,
@@ -32,6 +33,7 @@ use super::{
     status::{self, Told},
     stores,
     target::Metadata,
+    upcoming,
     users::Shape,
     values,
     write::Before,
@@ -71,6 +73,8 @@ pub struct Turn<'a> {
     /// When it was asked for: what was read since is new enough.
     pub since: Instant,
     pub lane: Lane,
+    /// It may be refreshed a little before its time, because a call has room for what it reads.
+    pub is_brought_forward: bool,
 }
 
 impl Turn<'_> {
@@ -114,8 +118,7 @@ impl Turn<'_> {
         let (now, version) = (Timestamp::now(), self.version());
         let label = owner_label(self.key.namespace(), self.key.name());
         let seen = Seen {
-            uid: self.uid(),
-            label: &label,
+            me: Identity { uid: self.uid(), label: &label },
             version: &version,
             status: &before,
             target: known.as_deref(),
@@ -124,6 +127,7 @@ impl Turn<'_> {
             retained: K::RETAINED,
             templates_are_newer: self.ctx.sources.are_newer(self.key),
             stores_are_newer: self.ctx.users.is_outdated(self.key, before.refresh_time.as_ref().map(|time| time.0)),
+            is_brought_forward: self.is_brought_forward,
         };
         let due = self.due(kind, plan, &seen, now).await;
         if let Some(known) = known.as_deref().filter(|known| !known.intact)
@@ -135,7 +139,7 @@ impl Turn<'_> {
         }
         let reason = match due {
             Ok(Due::Now(reason)) => reason,
-            Ok(Due::At(at)) => return Ok(until(at, now)),
+            Ok(Due::At(at)) => return Ok(self.rest(plan, at, now)),
             Ok(Due::Never) if refresh::awaits_target(plan, &seen) => return Ok(Next::After(AWAITED)),
             Ok(Due::Never) => return Ok(Next::Rest),
             Ok(Due::Over(next)) => {
@@ -188,7 +192,7 @@ impl Turn<'_> {
         let after = self.ctx.generic.reasons(&spec.target, status::after(&before, &told, &version, now));
         status::write(self.ctx, self.key, self.uid(), &after).await?;
         self.said.forget(self.key);
-        Ok(self.next(&plan.refresh, &told, now))
+        Ok(self.next(plan, &told, now))
     }
 
     /// What became of what is this ExternalSecret's in a target that it shares with others.
@@ -258,12 +262,20 @@ impl Turn<'_> {
             && self.ctx.namespaces.ask(&self.ctx.client, &self.object.meta).await
     }
 
-    fn next(&self, refresh: &Refresh, told: &Told, now: Timestamp) -> Next {
-        match refresh::next_after(refresh, self.uid(), now) {
+    fn next(&self, plan: &Plan, told: &Told, now: Timestamp) -> Next {
+        match refresh::next_after(&plan.refresh, self.uid(), now) {
             _ if matches!(told, Told::TargetMissing) => Next::After(AWAITED_SOON),
-            Some(at) => until(at, now),
+            Some(at) => self.rest(plan, at, now),
             None => Next::Rest,
         }
+    }
+
+    /// It is as it should be until then.
+    fn rest(&self, plan: &Plan, at: Timestamp, now: Timestamp) -> Next {
+        if let Some(identity) = upcoming::sole_identity(self.ctx, self.key, plan) {
+            self.ctx.schedule.rest(self.key, identity, at);
+        }
+        until(at, now)
     }
 
     /// What the spec means, or all that is wrong with it: the words that the webhook would use.

@@ -13,7 +13,10 @@ use api::{
     names::condition_type::READY,
 };
 
-use super::shares::{Part, Shares};
+use super::{
+    ours::Identity,
+    shares::{Part, Shares},
+};
 use crate::{
     engine::{
         Lane, ObjectKey, Queue,
@@ -21,10 +24,7 @@ use crate::{
         object::Watched,
     },
     error::Code,
-    reconcile::{
-        guard::served::says,
-        managed::{Change, Managed},
-    },
+    reconcile::{guard::served::says, managed::Change},
 };
 
 /// See the module documentation.
@@ -42,8 +42,7 @@ impl Waker {
         let status: ExternalSecretStatus = object.status();
         let ready = condition::find(&status.conditions, READY);
         let user = User {
-            uid: object.uid(),
-            label: &owner_label(author.namespace(), author.name()),
+            me: Identity { uid: object.uid(), label: &owner_label(author.namespace(), author.name()) },
             state: match ready {
                 Some(ready) if ready.is_true() => State::Synced,
                 Some(ready) if WAIT_FOR_THE_TARGET.iter().any(|code| says(ready, *code)) => State::WaitsForTarget,
@@ -66,9 +65,7 @@ const WAIT_FOR_THE_TARGET: [Code; 4] =
 
 /// An ExternalSecret as far as this decision looks at it.
 struct User<'a> {
-    uid: &'a str,
-    /// The owner label of what it creates.
-    label: &'a str,
+    me: Identity<'a>,
     state: State,
     /// Whether it is known to have written to the target beside others.
     has_share: bool,
@@ -98,14 +95,14 @@ impl User<'_> {
     fn wakes_for(&self, change: Change<'_>) -> Option<Call> {
         let Change { before, now } = change;
         let Some(now) = now else {
-            let was_ours = self.has_share || before.is_some_and(|before| self.owns(before));
+            let was_ours = self.has_share || before.is_some_and(|before| self.me.has_a_claim(before));
             return match self.state {
                 State::Synced | State::WaitsForTarget => Some(Call::Anew),
                 State::Failing => was_ours.then_some(Call::Again),
             };
         };
         // It got the managed label, perhaps from this very ExternalSecret when that had failed.
-        if before.is_none() && !self.has_share && !self.owns(now) {
+        if before.is_none() && !self.has_share && !self.me.has_a_claim(now) {
             return None;
         }
         let changed_hands = before.is_some_and(|before| now.has_another_owner_than(before));
@@ -113,22 +110,14 @@ impl User<'_> {
             Some(Part::Gone) => true,
             Some(Part::Changed) => !now.intact,
             Some(Part::Whole) => false,
-            None if now.intact => changed_hands && !self.owns_wholly(now),
-            None => self.owns(now) || before.is_some_and(|before| self.owns(before)),
+            None if now.intact => changed_hands && !self.me.owns_wholly(now),
+            None => self.me.has_a_claim(now) || before.is_some_and(|before| self.me.has_a_claim(before)),
         };
         match self.state {
             State::Synced => (is_touched || !now.intact).then_some(Call::Anew),
             State::WaitsForTarget if changed_hands => Some(Call::Anew),
             State::WaitsForTarget | State::Failing => is_touched.then_some(Call::Again),
         }
-    }
-
-    fn owns(&self, target: &Managed) -> bool {
-        target.owner_uid.as_deref() == Some(self.uid) || target.created_by.as_deref() == Some(self.label)
-    }
-
-    fn owns_wholly(&self, target: &Managed) -> bool {
-        target.owner_uid.as_deref() == Some(self.uid) && target.created_by.as_deref() == Some(self.label)
     }
 }
 
@@ -139,6 +128,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::reconcile::managed::Managed;
 
     /// A Secret that holds nothing.
     fn managed(intact: bool, owner: &str) -> Managed {
@@ -209,7 +199,7 @@ mod tests {
         ];
         for (what, before, now, part, expected) in rows {
             for (state, expected) in [State::Synced, State::Failing, State::WaitsForTarget].into_iter().zip(expected) {
-                let user = User { uid: "me", label: "l", state, has_share: part.is_some(), part };
+                let user = User { me: Identity { uid: "me", label: "l" }, state, has_share: part.is_some(), part };
                 assert_eq!(user.wakes_for(Change { before, now }), expected, "{what}: {state:?}");
             }
         }

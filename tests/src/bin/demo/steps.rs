@@ -122,13 +122,13 @@ metadata: {name: mistaken, namespace: shop}
 spec:
   secretStoreRef: {kind: ClusterSecretStore, name: vault}
   target:
-    creationPolicy: Merge
-    deletionPolicy: Delete
     template:
       data: {url: "postgres://{{ .user }"}
+  data:
+  - secretKey: user
+    remoteRef: {key: ""}
   dataFrom:
-  - extract: {key: prod/myapp}
-    find: {name: {regexp: "prod("}}
+  - find: {name: {regexp: "prod("}}
 "#;
     command("kubectl apply -f mistaken.yaml");
     answer(manifest);

@@ -161,3 +161,71 @@ async fn what_waits_for_a_worker_is_asked_along() {
     assert!(received.iter().all(|request| asked_for(request).len() == 20), "{:?}", actions(&backend));
     assert_eq!(received.len(), 3, "60 secrets");
 }
+
+/// ExternalSecrets whose refresh is nearly due, each with what it asks for; those that are taken are noted.
+struct Resting {
+    remotes: Vec<Vec<RemoteRef>>,
+    taken: std::sync::Mutex<Vec<usize>>,
+}
+
+impl Resting {
+    fn new(remotes: Vec<Vec<RemoteRef>>) -> Arc<Self> {
+        Arc::new(Self { remotes, taken: std::sync::Mutex::default() })
+    }
+
+    fn taken(&self) -> Vec<usize> {
+        self.taken.lock().unwrap().clone()
+    }
+}
+
+impl Waiting for Resting {
+    fn visit(&self, _: &StoreHandle, _: &Scope, _: &mut crate::provider::ahead::Visit<'_>) {}
+
+    fn bring_forward(&self, _: &StoreHandle, _: &Scope, take: &mut crate::provider::ahead::Take<'_>) {
+        use crate::provider::ahead::Taken;
+        let since = now();
+        for (number, remotes) in self.remotes.iter().enumerate() {
+            match take(remotes, since) {
+                Taken::Yes => self.taken.lock().unwrap().push(number),
+                Taken::No => {}
+                Taken::Full => return,
+            }
+        }
+    }
+}
+
+fn remotes(range: std::ops::Range<usize>) -> Vec<RemoteRef> {
+    numbered(range).iter().map(|name| remote(name, None)).collect()
+}
+
+#[tokio::test]
+async fn call_with_room_takes_refreshes_along_that_fit_wholly() {
+    let tags = RemoteRef { metadata_policy: MetadataPolicy::Fetch, ..remote("s-900", None) };
+    let resting = Resting::new(vec![
+        remotes(100..115),
+        remotes(200..210),
+        vec![tags],
+        vec![remote("s 1", None)],
+        remotes(300..304),
+        remotes(400..401),
+    ]);
+    let backend = Backend::start(aws).await;
+    let store = open_ahead(&backend, spec(static_auth()), resting.clone()).await.unwrap();
+    assert_eq!(ask(&store, &numbered(0..1)).await, [Ok(Some("s-0".into()))]);
+    assert_eq!(resting.taken(), [0, 4], "ten more do not fit, tags are no value, and one name spoils every call");
+    assert_eq!(backend.received().len(), 1, "and those who are not taken are not asked for");
+    assert_eq!(asked_for(&backend.received()[0]).len(), 20);
+}
+
+#[tokio::test]
+async fn backend_that_does_not_answer_or_refuses_batches_has_no_refresh_brought_forward() {
+    for answer in [Answer::html(503), error("AccessDeniedException", "BatchGetSecretValue")] {
+        let resting = Resting::new(vec![remotes(100..101), remotes(101..102)]);
+        let backend = Backend::start(move |_| answer.clone()).await;
+        let store = open_ahead(&backend, spec(static_auth()), resting.clone()).await.unwrap();
+        assert!(ask(&store, &numbered(0..1)).await[0].is_err());
+        let before = resting.taken();
+        assert!(ask(&store, &numbered(1..2)).await[0].is_err());
+        assert_eq!(resting.taken(), before, "it is known now");
+    }
+}

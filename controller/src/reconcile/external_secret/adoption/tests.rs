@@ -1,4 +1,8 @@
-use api::{external_secret::CreationPolicy, names::field_manager};
+use api::{
+    external_secret::CreationPolicy,
+    hash::owner_label,
+    names::{DATA_HASH_ANNOTATION, MANAGED_LABEL, OWNER_LABEL, field_manager},
+};
 use serde_json::{Value, json};
 
 use super::*;

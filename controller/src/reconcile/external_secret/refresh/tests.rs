@@ -48,8 +48,7 @@ const NOW: &str = "2026-01-01T12:00:00Z";
 
 fn seen<'a>(uid: &'a str, status: &'a ExternalSecretStatus, target: Option<&'a Managed>) -> Seen<'a> {
     Seen {
-        uid,
-        label: LABEL,
+        me: Identity { uid, label: LABEL },
         version: "1-x",
         status,
         target,
@@ -58,6 +57,7 @@ fn seen<'a>(uid: &'a str, status: &'a ExternalSecretStatus, target: Option<&'a M
         retained: "nothing",
         templates_are_newer: false,
         stores_are_newer: false,
+        is_brought_forward: false,
     }
 }
 
@@ -93,7 +93,8 @@ fn owner_label_of_another_is_drift_where_it_would_keep_a_renamed_secret() {
     let synced = status("2026-01-01T11:59:00Z", "1-x", SECRET_SYNCED);
     let target = managed(true, "uid");
     let verdict = |creation: &str| {
-        let seen = Seen { label: "of somebody else", ..seen("uid", &synced, Some(&target)) };
+        let seen =
+            Seen { me: Identity { uid: "uid", label: "of somebody else" }, ..seen("uid", &synced, Some(&target)) };
         due(&plan("Periodic", creation, "1h"), &seen, NOW.parse().expect("time"))
     };
     assert_eq!(verdict("Owner"), Due::Now(Reason::TargetDrifted));
@@ -412,4 +413,41 @@ fn rename_that_was_not_told_of_is_finished_under_every_policy() {
             assert!(expected.is_none_or(|reason| due == Due::Now(reason)), "{policy} {former:?} {version}: {due:?}");
         }
     }
+}
+
+#[test]
+fn refresh_is_brought_forward_by_a_quarter_of_its_interval_where_time_alone_will_make_it_due() {
+    let now: Timestamp = NOW.parse().expect("time");
+    let target = managed(true, "uid");
+    // Due at 12:00 at the latest, and by up to three minutes sooner.
+    let due = |plan: &Plan, status: &ExternalSecretStatus, version: &str, target: &Managed, minutes: i64| {
+        let is_brought_forward = true;
+        let seen = Seen { version, is_brought_forward, ..seen("uid", status, Some(target)) };
+        due(plan, &seen, now - SignedDuration::from_mins(minutes))
+    };
+    let (synced, hourly) = (status("2026-01-01T11:00:00Z", "1-x", SECRET_SYNCED), plan("Periodic", "Owner", "1h"));
+    assert_eq!(due(&hourly, &synced, "1-x", &target, 15), Due::Now(Reason::BroughtForward));
+    assert!(matches!(due(&hourly, &synced, "1-x", &target, 20), Due::At(_)), "too early");
+    assert_eq!(due(&hourly, &synced, "2-x", &target, 15), Due::Now(Reason::SpecOrMetadataChanged));
+    assert_eq!(due(&hourly, &synced, "1-x", &managed(false, "uid"), 15), Due::Now(Reason::TargetDrifted));
+    for policy in ["OnChange", "CreatedOnce"] {
+        assert_eq!(due(&plan(policy, "Owner", "1h"), &synced, "1-x", &target, 1), Due::Never, "{policy}");
+    }
+    assert_eq!(due(&plan("Periodic", "Owner", "0"), &synced, "1-x", &target, 1), Due::Never);
+    let mut shut = hourly.clone();
+    let windows = json!({"kind": "allow", "windows": [{"schedule": "0 0 * * *", "duration": "1h"}]});
+    let windows = serde_json::from_value(windows).expect("windows");
+    shut.refresh.windows = Some(api::plan::Windows::new(&windows).expect("windows"));
+    assert!(matches!(due(&shut, &synced, "1-x", &target, 15), Due::At(_)), "the sync window is closed");
+    let mut failed = synced.clone();
+    failed.conditions[0].status = "False".into();
+    assert!(matches!(due(&hourly, &failed, "1-x", &target, 15), Due::Over(_)), "it failed");
+    let may = |status: &ExternalSecretStatus, plan: &Plan, version: &str| {
+        may_be_brought_forward(&plan.refresh, "uid", version, status, now - SignedDuration::from_mins(15))
+    };
+    assert!(may(&synced, &hourly, "1-x"));
+    failed.conditions[0].message = "DeletionsHeld: wait".into();
+    assert!(!may(&failed, &hourly, "1-x"), "deletions are held");
+    assert!(!may(&synced, &shut, "1-x") && !may(&synced, &hourly, "2-x"));
+    assert!(!may(&ExternalSecretStatus::default(), &hourly, "1-x"), "it was never synced");
 }
