@@ -29,8 +29,11 @@ fn foreign() -> Result<(String, String)> {
     Ok((leaf.pem(), key.serialize_pem()))
 }
 
+/// Keys of a Secret, and what is written there.
+type Damage<'a> = &'a [(&'a str, &'a str)];
+
 /// Writes these values into a Secret, as an administrator does.
-async fn overwrite(serving: &Serving, secret: &str, data: &[(&str, &str)]) -> Result {
+async fn overwrite(serving: &Serving, secret: &str, data: Damage<'_>) -> Result {
     let data: BTreeMap<_, _> = data.iter().map(|(key, value)| (*key, STANDARD.encode(value))).collect();
     let patch = Patch::Merge(json!({"data": data}));
     serving.secrets().patch(secret, &PatchParams::default(), &patch).await.map(drop).map_err(Into::into)
@@ -52,7 +55,7 @@ async fn every_damage_is_named_and_repaired_without_a_failed_admission() -> Resu
     let (foreign_leaf, foreign_key) = foreign()?;
     let text = "no PEM";
     let cut = "-----BEGIN CERTIFICATE-----\nMIIB\n";
-    let cases: [(&str, &str, &[(&str, &str)]); 8] = [
+    let cases: [(&str, &str, Damage<'_>); 8] = [
         ("webhook", "missing", &[("tls.crt", "")]),
         ("webhook", "unreadable", &[("tls.crt", cut)]),
         ("webhook", "unreadable", &[("tls.key", text)]),
@@ -76,7 +79,7 @@ async fn every_damage_is_named_and_repaired_without_a_failed_admission() -> Resu
 }
 
 /// Does the damage, and waits until it is named and something new issued.
-async fn repaired(serving: &Serving, certificate: &str, reason: &str, damage: &[(&str, &str)]) -> Result {
+async fn repaired(serving: &Serving, certificate: &str, reason: &str, damage: Damage<'_>) -> Result {
     let before = issued(serving, certificate, reason).await.map_err(Failure::new)?;
     let secret = if certificate == "webhook" { SERVING } else { AUTHORITY };
     overwrite(serving, secret, damage).await?;

@@ -38,7 +38,7 @@ fn quick() -> Setup {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hundred_authorities_are_replaced_without_a_failed_admission() -> Result {
-    let rotations = env::var(ROTATIONS).ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    let rotations: u16 = env::var(ROTATIONS).ok().and_then(|text| text.parse().ok()).unwrap_or(100);
     let serving = Serving::started(&quick()).await?;
     serving.asked().await?;
     let seen_before = seen(serving.webhook()).await?;
@@ -62,7 +62,7 @@ async fn hundred_authorities_are_replaced_without_a_failed_admission() -> Result
     )?;
     assert!(seen >= f64::from(u32::try_from(calls)?), "the webhook saw {seen} of {calls} calls");
     assert!(rate >= f64::from(RATE) / 2.0, "{rate} calls a second are not the load that is meant");
-    assert!(delivered >= rotations as usize / 5, "{delivered} certificates in {rotations} rotations were used");
+    assert!(delivered >= usize::from(rotations) / 5, "{delivered} certificates in {rotations} rotations were used");
     // Nothing is left of them.
     serving.told(1).await.map(drop)
 }
