@@ -94,7 +94,6 @@ async fn certificates_of_a_day_are_replaced_without_a_failed_admission() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a webhook that stops closes idle connections on which an API server may be sending"]
 async fn webhooks_restart_during_rotations_without_a_failed_admission() -> Result {
     let bed = Bed::shared().await?;
     let ports = [bed.unused_port()?, bed.unused_port()?];

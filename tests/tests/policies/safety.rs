@@ -181,8 +181,11 @@ async fn refused_adoption_ends_with_the_object_in_the_way_and_not_with_what_it_h
         scene.edit_secret("edited", &json!({"data": {"foreign": value}})).await?;
     }
     scene.delete_secret("deleted").await?;
-    let ours = owner_label(&scene.namespace, "given-up");
-    scene.edit_secret("given-up", &json!({"metadata": {"labels": {OWNER_LABEL: ours}}})).await?;
+    let owner = json!({
+        "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "name": "given-up", "controller": true,
+        "uid": scene.ours("ExternalSecret").get("given-up").await?.uid(),
+    });
+    scene.edit_secret("given-up", &json!({"metadata": {"ownerReferences": [owner]}})).await?;
     for name in ["deleted", "given-up"] {
         let at_once = Duration::from_secs(12);
         wait::object(&scene.secrets(), name, "its data at once", at_once, |secret| {
