@@ -1,9 +1,11 @@
 //! Who is connected, and who has to go when there is no room.
 //!
 //! Whoever reaches the port may connect, so places are never simply taken: with all of them in use the next client gets
-//! the place of the one that is worth least. First go those who have had no answer yet (silent ones, slow handshakes,
-//! requests that never end), the longest there first, as soon as they have had the time that an API server needs; then
-//! those who are silent since their last answer. A connection on which a review is being judged never goes.
+//! the place of the one that is worth least. Clients without an answer yet (silent ones, slow handshakes, requests that never
+//! end) are strangers. While these are the smaller part, whoever is silent since its last answer for longest goes: API
+//! servers leave connections behind whenever the trusted authorities change. Where strangers crowd the house, they make room
+//! for each other, the longest there first, as soon as they have had the time that an API server needs. A connection on which
+//! a review is being judged never goes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -57,7 +59,7 @@ impl Connections {
     pub fn enter(self: &Arc<Self>, now: Instant) -> Result<Place, Duration> {
         let mut state = self.state();
         if state.open >= self.places {
-            state.make_room(now)?;
+            state.make_room(self.places, now)?;
         }
         let leave = CancellationToken::new();
         let number = state.next();
@@ -79,19 +81,22 @@ impl State {
         self.next
     }
 
-    fn make_room(&mut self, now: Instant) -> Result<(), Duration> {
-        let leaving = match self.strangers.first_entry() {
-            Some(oldest) => {
+    fn make_room(&mut self, places: usize, now: Instant) -> Result<(), Duration> {
+        let crowded = self.strangers.len() * 2 > places;
+        let silent = if crowded { None } else { self.idle.pop_first().map(|(_, leave)| leave) };
+        let leaving = match (silent, self.strangers.first_entry()) {
+            (Some(leave), _) => leave,
+            (None, Some(oldest)) => {
                 let wait = GRACE.saturating_sub(now.saturating_duration_since(oldest.get().0));
                 if !wait.is_zero() {
                     return Err(wait);
                 }
-                Some(oldest.remove().1)
+                oldest.remove().1
             }
-            None => self.idle.pop_first().map(|(_, leave)| leave),
+            // Every place is busy with a review, and the first to end makes room.
+            (None, None) => return Err(GRACE),
         };
-        // Nobody: every place is busy with a review, and the first to end makes room.
-        leaving.ok_or(GRACE)?.cancel();
+        leaving.cancel();
         self.open -= 1;
         Ok(())
     }
@@ -180,16 +185,23 @@ mod tests {
     }
 
     #[test]
-    fn who_had_no_answer_goes_first_and_the_longest_there_before_the_others() {
+    fn strangers_who_crowd_the_house_make_room_for_each_other() {
         let now = Instant::now();
         let (connections, places) = full(now);
         drop(places[0].judging());
-        let later = now + GRACE;
-        let fourth = Arc::new(connections.enter(later).ok().unwrap());
+        let fourth = Arc::new(connections.enter(now + GRACE).ok().unwrap());
         assert_eq!(places.iter().map(|place| gone(place)).collect::<Vec<_>>(), [false, true, false]);
-        drop(fourth.judging());
-        connections.enter(later).ok().unwrap();
-        assert_eq!(places.iter().map(|place| gone(place)).collect::<Vec<_>>(), [false, true, true]);
+        assert!(!gone(&fourth));
+    }
+
+    #[test]
+    fn few_strangers_are_left_alone_where_others_are_silent() {
+        let now = Instant::now();
+        let (connections, places) = full(now);
+        drop(places[1].judging());
+        drop(places[0].judging());
+        let _fourth = connections.enter(now + GRACE).ok().unwrap();
+        assert_eq!(places.iter().map(|place| gone(place)).collect::<Vec<_>>(), [false, true, false]);
     }
 
     #[test]
