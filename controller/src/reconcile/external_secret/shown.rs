@@ -19,9 +19,9 @@ pub fn name(name: &str) -> String {
 /// The first few of several names, each in quotation marks, and how many more there are.
 pub fn names<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
     let more = names.len().saturating_sub(NAMED);
-    let named: Vec<_> = names.take(NAMED).map(|name| format!("\"{}\"", shortened(name, TOLD_OF_EACH))).collect();
-    let named = named.join(", ");
-    if more == 0 { named } else { format!("{named} and {more} more") }
+    let quoted: Vec<_> = names.take(NAMED).map(|name| format!("\"{}\"", shortened(name, TOLD_OF_EACH))).collect();
+    let first = quoted.join(", ");
+    if more == 0 { first } else { format!("{first} and {more} more") }
 }
 
 /// `most`: characters as they are shown, of which an escaped one takes up to ten.
