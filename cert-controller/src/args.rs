@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use clap::Parser;
+use jiff::SignedDuration;
 use runtime::flags::duration;
 use rustls_pki_types::ServerName;
+
+use crate::authority::Lifetimes;
 
 /// Upstream flags without a use here: metrics are plain HTTP, and nothing is cached.
 pub const ACCEPTED: &[&str] = &[
@@ -16,6 +19,9 @@ pub const ACCEPTED: &[&str] = &[
     "metrics-key-name",
     "metrics-secure",
 ];
+
+/// The webhook is not ready in the last hour of a certificate, and a third of its life must be left for renewing it.
+const LIFETIME_LEAST: Duration = Duration::from_hours(2);
 
 /// Issues the webhook's certificate, rotates it, and tells the API server which authority to trust.
 #[derive(Clone, Debug, Parser)]
@@ -65,6 +71,15 @@ pub struct Args {
     #[arg(long, default_value = "10m", value_parser = duration)]
     pub propagation_time: Duration,
 
+    /// Life of a new webhook certificate, which is replaced when two thirds of it are over; at least 2h, because the
+    /// webhook wants an hour's margin
+    #[arg(long, default_value = "2160h", value_parser = duration)]
+    pub certificate_lifetime: Duration,
+
+    /// Life of a new authority, likewise; at least that of a certificate
+    #[arg(long, default_value = "87600h", value_parser = duration)]
+    pub authority_lifetime: Duration,
+
     /// Compete for a Lease, so that several replicas can run
     #[arg(long)]
     pub enable_leader_election: bool,
@@ -94,6 +109,18 @@ impl Args {
     /// Name of the authority's Secret.
     pub fn ca_secret_name(&self) -> String {
         self.ca_secret_name.clone().unwrap_or_else(|| format!("{}-ca", self.secret_name))
+    }
+
+    /// How long new certificates live; fails on a life too short for the webhook to be ready in.
+    pub fn lifetimes(&self) -> Result<Lifetimes, String> {
+        if self.certificate_lifetime < LIFETIME_LEAST {
+            return Err(format!("--certificate-lifetime is shorter than {LIFETIME_LEAST:?}; give it at least 2h"));
+        }
+        if self.authority_lifetime < self.certificate_lifetime {
+            return Err("--authority-lifetime is shorter than --certificate-lifetime; make it longer".to_owned());
+        }
+        let signed = |life| SignedDuration::try_from(life).map_err(|error: jiff::Error| error.to_string());
+        Ok(Lifetimes { leaf: signed(self.certificate_lifetime)?, authority: signed(self.authority_lifetime)? })
     }
 
     /// Every name by which the webhook may be called; fails on one that no certificate can carry.
@@ -135,6 +162,20 @@ mod tests {
         assert_eq!(parsed.ignored, ["enable-http2", "enable-partial-cache"]);
         let names = parsed.args.names().unwrap();
         assert_eq!(names, ["external-secrets-webhook.es.svc", "external-secrets-webhook.es.svc.cluster.local"]);
+    }
+
+    #[test]
+    fn lives_are_those_of_the_flags_and_long_enough_to_serve_in() {
+        let lifetimes = |flags: &[&str]| {
+            let words = ["x"].iter().chain(flags).map(OsString::from);
+            parse_from::<Args>(words, ACCEPTED).unwrap().args.lifetimes()
+        };
+        assert_eq!(lifetimes(&[]).unwrap(), Lifetimes::default());
+        let day = SignedDuration::from_hours(24);
+        let short = lifetimes(&["--certificate-lifetime=24h", "--authority-lifetime=24h"]).unwrap();
+        assert_eq!(short, Lifetimes { leaf: day, authority: day });
+        assert!(lifetimes(&["--certificate-lifetime=90m"]).unwrap_err().contains("--certificate-lifetime"));
+        assert!(lifetimes(&["--authority-lifetime=24h"]).unwrap_err().contains("--authority-lifetime"));
     }
 
     #[test]

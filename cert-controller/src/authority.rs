@@ -1,8 +1,8 @@
 //! What the webhook's certificate and its authority must look like, and how they are made. Pure, except for the random
 //! numbers in a new key.
 //!
-//! Keys are ECDSA P-256. The authority lives ten years, the certificate ninety days; both are replaced when two thirds
-//! of that are over, so that a month without this process hurts nobody. Serial numbers are a hash of the fresh key.
+//! Keys are ECDSA P-256. The authority lives ten years, the certificate ninety days, unless flags say otherwise; both are
+//! replaced when two thirds of that are over, so that a month without this process hurts nobody. Serial numbers are a hash of the fresh key.
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
@@ -12,10 +12,21 @@ use rcgen::{
 
 use crate::certificate::{Pair, Unusable};
 
-const AUTHORITY_LIFE: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
-const LEAF_LIFE: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Certificates are valid from an hour ago: clocks of nodes differ.
 pub const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long new certificates live from the moment they are made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetimes {
+    pub leaf: SignedDuration,
+    pub authority: SignedDuration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { leaf: SignedDuration::from_hours(90 * 24), authority: SignedDuration::from_hours(10 * 365 * 24) }
+    }
+}
 
 /// Why something new is issued. The name is a metric label.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -128,28 +139,28 @@ fn due(pair: &Pair, now: Timestamp) -> Option<Reason> {
     (now >= pair.certificate.renew_at()).then_some(Reason::Due)
 }
 
-/// A new authority.
-pub fn issue_authority(now: Timestamp) -> Result<Pair, String> {
+/// A new authority, which lives so long.
+pub fn issue_authority(life: SignedDuration, now: Timestamp) -> Result<Pair, String> {
     let mut params = CertificateParams::default();
     // The name differs between generations, so that a client holding two finds the right one at once.
     params.distinguished_name = called(&format!("external-secrets webhook CA {}", now.as_second()));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-    lasting(&mut params, now, now.checked_add(AUTHORITY_LIFE).map_err(|error| error.to_string())?);
+    lasting(&mut params, now, now.checked_add(life).map_err(|error| error.to_string())?);
     let key = new_key()?;
     let certificate = params.self_signed(&key).map_err(|error| format!("signing the authority: {error}"))?;
     read_back(&certificate.pem(), &key)
 }
 
-/// A new certificate for `names`, the first of which becomes its common name.
-pub fn issue_leaf(authority: &Pair, names: &[String], now: Timestamp) -> Result<Pair, String> {
+/// A new certificate for `names`, the first of which becomes its common name. It ends with its authority at the latest.
+pub fn issue_leaf(authority: &Pair, names: &[String], life: SignedDuration, now: Timestamp) -> Result<Pair, String> {
     let signing = |error: rcgen::Error| format!("signing the webhook's certificate: {error}");
     let mut params = CertificateParams::new(names).map_err(signing)?;
     params.distinguished_name = called(names.first().map_or("webhook", String::as_str));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
-    let end = now.checked_add(LEAF_LIFE).map_err(|error| error.to_string())?;
+    let end = now.checked_add(life).map_err(|error| error.to_string())?;
     lasting(&mut params, now, end.min(authority.certificate.not_after));
     let key = new_key()?;
     let authority_key = KeyPair::from_pem(authority.key_pem()).map_err(signing)?;
@@ -178,6 +189,20 @@ fn new_key() -> Result<KeyPair, String> {
 fn read_back(certificate: &str, key: &KeyPair) -> Result<Pair, String> {
     Pair::read(Some(certificate.as_bytes()), Some(key.serialize_pem().as_bytes()))
         .map_err(|unusable| format!("a certificate just made is unusable: {unusable:?}"))
+}
+
+/// Certificates of the usual lives.
+#[cfg(test)]
+pub mod usual {
+    use super::{Lifetimes, Pair, Timestamp};
+
+    pub fn issue_authority(now: Timestamp) -> Result<Pair, String> {
+        super::issue_authority(Lifetimes::default().authority, now)
+    }
+
+    pub fn issue_leaf(authority: &Pair, names: &[String], now: Timestamp) -> Result<Pair, String> {
+        super::issue_leaf(authority, names, Lifetimes::default().leaf, now)
+    }
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub fn wanted(known: &Known<'_>, propagation: SignedDuration, now: Timestamp) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authority::{issue_authority, issue_leaf};
+    use crate::authority::usual::{issue_authority, issue_leaf};
 
     const PROPAGATION: SignedDuration = SignedDuration::from_mins(10);
 

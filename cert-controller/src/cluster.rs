@@ -19,7 +19,7 @@ use crate::authority::{issue_authority, issue_leaf};
 use crate::crd;
 use crate::inject::{self, Target};
 use crate::metrics::{AUTHORITY, LEAF, Metrics};
-use crate::plan::{CA_CERTIFICATE, CA_KEY, ISSUED_AT, Situation, Step, TLS_CERTIFICATE, TLS_KEY};
+use crate::plan::{CA_CERTIFICATE, CA_KEY, ISSUED_AT, Settings, Situation, Step, TLS_CERTIFICATE, TLS_KEY};
 use crate::status::Status;
 
 /// Recorded as the owner of what is written.
@@ -36,6 +36,8 @@ pub enum Error {
     Kube { act: String, source: kube::Error },
     #[error("{0}")]
     Issue(String),
+    #[error("secret {0} is immutable, so that it cannot be renewed; delete it, and it is made anew")]
+    Immutable(String),
     #[error("the API server took too long")]
     Slow,
     #[error("every step is undone by somebody else; which other program writes the webhook's Secret or caBundle?")]
@@ -44,7 +46,7 @@ pub enum Error {
 
 impl Error {
     /// Somebody else wrote first; the next look sees what.
-    fn is_conflict(&self) -> bool {
+    pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Kube { source: kube::Error::Api(status), .. } if status.code == 409)
     }
 }
@@ -102,10 +104,10 @@ impl Cluster {
     }
 
     /// Takes any step but a rest.
-    pub async fn take(&self, step: Step, seen: &Observed, names: &[String], now: Timestamp) -> Result<(), Error> {
+    pub async fn take(&self, step: Step, seen: &Observed, settings: &Settings, now: Timestamp) -> Result<(), Error> {
         match step {
             Step::Authorize(reason) => {
-                let pair = issue_authority(now).map_err(Error::Issue)?;
+                let pair = issue_authority(settings.lifetimes.authority, now).map_err(Error::Issue)?;
                 let data = [(CA_CERTIFICATE, pair.certificate.pem()), (CA_KEY, pair.key_pem().to_owned())];
                 self.write(&self.ca_secret_name, seen.authority.as_ref(), &data, None).await?;
                 self.metrics.issued(AUTHORITY, reason);
@@ -117,7 +119,8 @@ impl Cluster {
                 tracing::info!(secret = self.ca_secret_name, "authority moved out of the webhook's secret");
             }
             Step::Certify { authority, bundle, reason } => {
-                let pair = issue_leaf(&authority, names, now).map_err(Error::Issue)?;
+                let pair = issue_leaf(&authority, &settings.names, settings.lifetimes.leaf, now);
+                let pair = pair.map_err(Error::Issue)?;
                 let key = pair.key_pem().to_owned();
                 let data = [(TLS_CERTIFICATE, pair.certificate.pem()), (TLS_KEY, key), (CA_CERTIFICATE, bundle)];
                 self.write(&self.secret_name, seen.serving.as_ref(), &data, Some(now)).await?;
@@ -170,7 +173,8 @@ impl Cluster {
         self.secrets.get_opt(name).await.map_err(failed(|| format!("reading secret {name}")))
     }
 
-    async fn inject(&self, seen: &Observed, target: &Target) -> Result<(), Error> {
+    /// Tells the configurations that were seen.
+    pub async fn inject(&self, seen: &Observed, target: &Target) -> Result<(), Error> {
         for configuration in &seen.configurations {
             let name = configuration.metadata.name.as_deref().unwrap_or_default();
             let Some(patch) = inject::patch(configuration, target) else { continue };
@@ -197,6 +201,9 @@ impl Cluster {
             let created = self.secrets.create(&params, &secret);
             return created.await.map(drop).map_err(failed(|| format!("creating secret {name}")));
         };
+        if seen.immutable == Some(true) {
+            return Err(Error::Immutable(name.to_owned()));
+        }
         let mut values: Map<String, Value> =
             data.iter().map(|(key, text)| ((*key).to_owned(), STANDARD.encode(text).into())).collect();
         if name == self.secret_name {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
 
-use crate::authority::{Reason, Verdict, assess_authority, assess_leaf};
+use crate::authority::{Lifetimes, Reason, Verdict, assess_authority, assess_leaf};
 use crate::bundle::{self, Bundle, Known};
 use crate::certificate::{Certificate, Pair, Unusable};
 use crate::inject::{self, Target};
@@ -36,9 +36,14 @@ pub struct Settings {
     pub service_name: String,
     pub service_namespace: String,
     pub propagation: SignedDuration,
+    pub lifetimes: Lifetimes,
 }
 
 impl Settings {
+    fn target(&self, bundle: String) -> Target {
+        Target { bundle, service_name: self.service_name.clone(), service_namespace: self.service_namespace.clone() }
+    }
+
     fn settling(&self) -> SignedDuration {
         self.propagation / SETTLING_PART
     }
@@ -79,6 +84,10 @@ impl Situation {
     pub fn is_told(&self) -> bool {
         let Ok(authority) = &self.authority else { return false };
         self.configurations.iter().all(|configuration| inject::trusts(configuration, &authority.certificate))
+    }
+
+    fn is_as(&self, target: &Target) -> bool {
+        self.configurations.iter().all(|configuration| inject::patch(configuration, target).is_none())
     }
 
     /// What has been trusted until now: the published bundle, or, when that is lost, what the API server was told.
@@ -137,12 +146,8 @@ pub fn next(situation: &Situation, told_for: SignedDuration, settings: &Settings
     if situation.published != bundle.pem().as_bytes() || situation.lodger.is_some() {
         return Step::Publish { bundle: bundle.pem() };
     }
-    let target = Target {
-        bundle: bundle.pem(),
-        service_name: settings.service_name.clone(),
-        service_namespace: settings.service_namespace.clone(),
-    };
-    if situation.configurations.iter().any(|configuration| inject::patch(configuration, &target).is_some()) {
+    let target = settings.target(bundle.pem());
+    if !situation.is_as(&target) {
         return Step::Inject(target);
     }
     let left = settings.settling().saturating_sub(told_for);
@@ -151,6 +156,16 @@ pub fn next(situation: &Situation, told_for: SignedDuration, settings: &Settings
         Verdict::Issue(_) => Step::Rest { until: now.saturating_add(left).unwrap_or(now), target },
         Verdict::Keep => Step::Rest { until: next_due(situation, authority, &bundle), target },
     }
+}
+
+/// What to tell the API server although the step before that, a write to a Secret, was refused: a Secret that cannot be
+/// written keeps an old certificate in use, and that must stay trusted. `None`: nothing is left to tell.
+pub fn meanwhile(situation: &Situation, settings: &Settings, now: Timestamp) -> Option<Target> {
+    let bundle = match &situation.authority {
+        Ok(authority) => situation.bundle(&authority.certificate, settings.propagation, now).pem(),
+        Err(_) => Certificate::read_all(&situation.published)?.iter().map(Certificate::pem).collect(),
+    };
+    Some(settings.target(bundle)).filter(|target| !situation.is_as(target))
 }
 
 fn replace_authority(situation: &Situation, reason: Reason, now: Timestamp) -> Step {

@@ -4,14 +4,13 @@
 //! Every write carries the `resourceVersion` of what was read: whoever else writes, a replica or an administrator, makes
 //! it start over with a fresh look.
 //!
-//! RBAC: Secrets get, list, watch, patch by name, and create in their namespace (creation cannot be limited by name);
-//! ValidatingWebhookConfigurations get, list, watch, patch by name; CustomResourceDefinitions get, patch by name; with
+//! RBAC: Secrets get, watch, patch by name, and create in their namespace (creation cannot be limited by name);
+//! ValidatingWebhookConfigurations get, watch, patch by name; CustomResourceDefinitions get, patch by name; with
 //! leader election those of `runtime::lease`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use prometheus::Registry;
@@ -25,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::certificate::Certificate;
-use crate::cluster::{Cluster, Error};
+use crate::cluster::{Cluster, Error, Observed};
 use crate::metrics::{AUTHORITY, LEAF, Metrics};
 use crate::plan::{self, Settings, Situation, Step};
 use crate::status::Status;
@@ -74,6 +73,7 @@ fn settings(args: &Args) -> Result<Settings, Error> {
     }
     Ok(Settings {
         names: args.names().map_err(Error::Flag)?,
+        lifetimes: args.lifetimes().map_err(Error::Flag)?,
         service_name: args.service_name.clone(),
         service_namespace: args.service_namespace.clone(),
         propagation: SignedDuration::try_from(args.propagation_time).map_err(|error| Error::Flag(error.to_string()))?,
@@ -133,13 +133,8 @@ impl Keeper {
     async fn work(mut self, client: &Client, args: &Args, token: &CancellationToken) {
         let changed = Arc::new(Notify::new());
         let secrets = [args.secret_name.clone(), args.ca_secret_name()];
-        let mut wakes = wake::wakes(client, &args.secret_namespace, &secrets, &args.webhook_configurations);
-        let notify = changed.clone();
-        let watching = tokio::spawn(async move {
-            while wakes.next().await.is_some() {
-                notify.notify_one();
-            }
-        });
+        let configurations = &args.webhook_configurations;
+        let _watches = wake::watch(client, &args.secret_namespace, &secrets, configurations, &changed);
         let mut retry = RETRY_MIN;
         while !token.is_cancelled() {
             // Dropping a pass half-way is safe: every write is complete in itself, and the next pass looks afresh.
@@ -165,7 +160,6 @@ impl Keeper {
                 () = token.cancelled() => break,
             }
         }
-        watching.abort();
     }
 
     /// Steps until there is nothing to do; when to look again at the latest.
@@ -182,10 +176,26 @@ impl Keeper {
                     self.cluster.inject_definitions(&target).await?;
                     return Ok(until);
                 }
-                step => self.cluster.take(step, &observed, &self.settings.names, now).await?,
+                step => {
+                    if let Err(error) = self.cluster.take(step, &observed, &self.settings, now).await {
+                        return Err(self.meanwhile(error, &observed, now).await);
+                    }
+                }
             }
         }
         Err(Error::Restless)
+    }
+
+    /// After a step that failed with `error`: a Secret that cannot be written is no reason for an API server that does not
+    /// trust what is served.
+    async fn meanwhile(&self, error: Error, observed: &Observed, now: Timestamp) -> Error {
+        let target = plan::meanwhile(&observed.situation(), &self.settings, now).filter(|_| !error.is_conflict());
+        if let Some(target) = target
+            && let Err(other) = self.cluster.inject(observed, &target).await
+        {
+            tracing::warn!(error = %other, "nor could the API server be told");
+        }
+        error
     }
 
     fn told_for(&mut self, situation: &Situation, now: Instant) -> SignedDuration {

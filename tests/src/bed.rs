@@ -26,7 +26,7 @@ use crate::{
     folder::Folder,
     install,
     kubeconfig::Access,
-    kubelet::Projection,
+    kubelet::{Delay, Projection},
     lasting_bao::LastingBao,
     moto::Moto,
     openbao::OpenBao,
@@ -276,6 +276,11 @@ impl Bed {
         Box::pin(Proxy::start(self, &self.folder, namespace)).await
     }
 
+    /// A proxy for a binary that works with the API server only.
+    pub async fn api_proxy(&self, binary: Binary) -> Result<Proxy> {
+        Box::pin(Proxy::start_for(self, &self.folder, binary)).await
+    }
+
     /// OpenBao, started with the first call.
     pub async fn bao(&self) -> Result<&OpenBao> {
         let start = || OpenBao::start(self, &self.folder, &self.control_plane.certificates);
@@ -310,15 +315,15 @@ impl Bed {
     }
 
     /// Plays the kubelet for one volume: keeps `folder` in step with the Secret, `delay` after each change, until the returned value
-    /// is dropped.
+    /// is dropped. What was read before the delay is written after it, as old as it is.
     pub fn project_webhook_secret(
         &self,
         namespace: &str,
         secret: &str,
         folder: &Path,
-        delay: Duration,
+        delay: impl Into<Delay>,
     ) -> Result<Projection> {
-        Projection::start(self.control_plane.admin_config(), namespace, secret, folder, delay)
+        Projection::start(self.control_plane.admin_config(), namespace, secret, folder, delay.into())
     }
 
     fn audit(&self) -> JsonLog {

@@ -29,6 +29,29 @@ use crate::{
 /// Often enough for a test, rarely enough for the API server.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How long after a change of the Secret its files change.
+#[derive(Clone, Copy, Debug)]
+pub enum Delay {
+    Always(Duration),
+    /// Each time another, at random, up to this.
+    UpTo(Duration),
+}
+
+impl Delay {
+    fn next(self) -> Duration {
+        match self {
+            Self::Always(delay) => delay,
+            Self::UpTo(most) => most.mul_f64(ports::random_part()),
+        }
+    }
+}
+
+impl From<Duration> for Delay {
+    fn from(delay: Duration) -> Self {
+        Self::Always(delay)
+    }
+}
+
 type Data = BTreeMap<String, ByteString>;
 
 /// A projection that is kept in step until this value is dropped.
@@ -40,7 +63,7 @@ pub struct Projection {
 
 impl Projection {
     /// Follows the Secret from a thread of its own, so that it outlives the runtime of the test that asked for it.
-    pub(crate) fn start(config: Config, namespace: &str, secret: &str, folder: &Path, delay: Duration) -> Result<Self> {
+    pub(crate) fn start(config: Config, namespace: &str, secret: &str, folder: &Path, delay: Delay) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let (stop, versions) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let (stopped, count) = (stop.clone(), Arc::clone(&versions));
@@ -82,7 +105,7 @@ impl Drop for Projection {
     }
 }
 
-async fn follow(secrets: &Api<Secret>, name: &str, folder: &Path, delay: Duration, versions: &AtomicUsize) -> Result {
+async fn follow(secrets: &Api<Secret>, name: &str, folder: &Path, delay: Delay, versions: &AtomicUsize) -> Result {
     let mut projected = None;
     loop {
         // A server that does not answer for a moment delays a projection, as it does with a real kubelet.
@@ -90,7 +113,7 @@ async fn follow(secrets: &Api<Secret>, name: &str, folder: &Path, delay: Duratio
         if let Some(data) = current
             && projected.as_ref() != Some(&data)
         {
-            sleep(delay).await;
+            sleep(delay.next()).await;
             project(folder, &data)?;
             projected = Some(data);
             versions.fetch_add(1, Ordering::Relaxed);

@@ -43,6 +43,11 @@ pub fn random_token() -> String {
     format!("{:016x}{:016x}", random(), random())
 }
 
+/// A number from 0 to 1.
+pub fn random_part() -> f64 {
+    f64::from(u32::try_from(random() >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
 /// The keys of a new `RandomState` differ at each call, and the first come from the system.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use api::template_syntax::Syntax;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Version, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
@@ -46,8 +47,12 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const QUEUE: u32 = 4096;
 /// How long a connection may be silent between requests; longer than an API server keeps it, so that it closes first.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(2);
-/// How long requests in flight may take to end after SIGTERM; the kubelet kills after 30 s.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+/// After SIGTERM each connection ends with its next answer. One that is silent for this long is closed by us: an API server
+/// that sends just then fails its user's apply, and on a connection in use it would.
+const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL_LOOK: Duration = Duration::from_millis(50);
+/// How long requests in flight may take to end after that; the kubelet kills 30 s after the preStop hook began.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Pause after an accept that failed for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -61,7 +66,12 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, http2: bool, router:
             accepted = accept(&listener, &connections) => accepted,
             () = token.cancelled() => break,
         };
-        let (router, watcher) = (router.clone().layer(Extension(place.clone())), graceful.watcher());
+        let stopping = token.clone();
+        let router = router.clone().layer(Extension(place.clone())).layer(from_fn(move |request, next| {
+            let stopping = stopping.clone();
+            async move { last_if_stopping(request, next, &stopping).await }
+        }));
+        let watcher = graceful.watcher();
         let connection = Connection { tls: tls.clone(), http: http.clone(), router, watcher };
         tokio::spawn(async move {
             tokio::select! {
@@ -72,9 +82,25 @@ pub async fn serve(listener: TcpListener, tls: TlsAcceptor, http2: bool, router:
     }
     drop(listener);
     tracing::info!(connections = graceful.count(), "draining");
+    let all_gone = async {
+        while graceful.count() > 0 {
+            tokio::time::sleep(FAREWELL_LOOK).await;
+        }
+    };
+    let _ = tokio::time::timeout(FAREWELL, all_gone).await; // the rest is closed below
     if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests in flight did not end in time");
     }
+}
+
+/// Answers, and asks the client to close when the process is about to stop. HTTP/2 has its own word for that.
+async fn last_if_stopping(request: Request, next: Next, stopping: &CancellationToken) -> Response {
+    let is_http1 = request.version() <= Version::HTTP_11;
+    let mut response = next.run(request).await;
+    if is_http1 && stopping.is_cancelled() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// A listener for [`serve`], in whose queue a burst of strangers leaves room.

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{PKCS_RSA_SHA256, RsaKeySize};
 
+use super::usual::{issue_authority, issue_leaf};
 use super::*;
 use crate::certificate::Certificate;
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 
 use super::*;
-use crate::authority::issue_authority;
+use crate::authority::usual::issue_authority;
 
 fn target(bundle: &str) -> Target {
     Target { bundle: bundle.to_owned(), service_name: "webhook".to_owned(), service_namespace: "es".to_owned() }

@@ -7,7 +7,8 @@ use k8s_openapi::ByteString;
 use serde_json::json;
 
 use super::*;
-use crate::authority::{issue_authority, issue_leaf};
+use crate::authority::usual::{issue_authority, issue_leaf};
+use crate::authority::{self, Lifetimes};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -46,6 +47,7 @@ impl World {
                 service_name: "webhook".to_owned(),
                 service_namespace: "es".to_owned(),
                 propagation: MINUTE * 10,
+                lifetimes: Lifetimes::default(),
             },
             in_use: Vec::new(),
         }
@@ -98,7 +100,7 @@ impl World {
     fn apply(&mut self, step: Step) -> &'static str {
         match step {
             Step::Authorize(_) => {
-                let pair = issue_authority(self.now).unwrap();
+                let pair = authority::issue_authority(self.settings.lifetimes.authority, self.now).unwrap();
                 self.authorize(&pair);
                 "authorize"
             }
@@ -107,7 +109,8 @@ impl World {
                 "adopt"
             }
             Step::Certify { authority, bundle, .. } => {
-                let pair = issue_leaf(&authority, &self.settings.names, self.now).unwrap();
+                let Settings { names, lifetimes, .. } = &self.settings;
+                let pair = authority::issue_leaf(&authority, names, lifetimes.leaf, self.now).unwrap();
                 let replaced = self.situation().leaf.ok();
                 let until = self.now + self.settings.propagation - MINUTE;
                 // One that no API server trusted is no loss.
@@ -282,6 +285,52 @@ fn authority_is_renewed_with_overlap_long_before_it_expires() {
     assert_eq!(done.iter().filter(|step| **step == "authorize").count(), 1, "{done:?}");
     assert_ne!(world.authority_certificate(), first);
     assert_eq!(world.bundle_size(), 1);
+}
+
+#[test]
+fn certificates_of_a_day_are_renewed_with_their_authorities_for_a_year() {
+    let mut world = World::new();
+    world.settings.lifetimes = Lifetimes { leaf: DAY, authority: DAY };
+    world.run();
+    let done = world.run_until(world.now + DAY * 365);
+    // Each lives 25 hours with the one it is backdated by, and is replaced after two thirds of that.
+    let authorities = done.iter().filter(|step| **step == "authorize").count();
+    assert!((540..=580).contains(&authorities), "{authorities}");
+    assert!(done.iter().filter(|step| **step == "certify").count() >= authorities);
+    assert!(world.bundle_size() <= 2);
+}
+
+/// What a write that is refused leaves to do.
+#[test]
+fn api_server_is_told_also_when_the_secret_cannot_be_written() {
+    let mut world = World::settled();
+    world.authority = None;
+    world.told_since = None;
+    let trusted = world.situation().trusted();
+    for webhook in world.configurations.iter_mut().flat_map(|found| found.webhooks.iter_mut().flatten()) {
+        webhook.client_config.ca_bundle = None;
+    }
+    // Without an authority it is what is published.
+    let target = meanwhile(&world.situation(), &world.settings, world.now).unwrap();
+    assert_eq!(target.bundle, trusted[0].pem());
+    // With a new one both, before that is published.
+    let new = issue_authority(world.now).unwrap();
+    world.authorize(&new);
+    let target = meanwhile(&world.situation(), &world.settings, world.now).unwrap();
+    assert_eq!(target.bundle, new.certificate.pem() + &trusted[0].pem());
+    world.tell(&target.bundle);
+    assert!(meanwhile(&world.situation(), &world.settings, world.now).is_none(), "nothing is left to tell");
+}
+
+#[test]
+fn nothing_unusable_is_told() {
+    let mut world = World::new();
+    assert!(meanwhile(&world.situation(), &world.settings, world.now).is_none());
+    world.run();
+    world.authority = None;
+    let data = world.serving.as_mut().unwrap().data.as_mut().unwrap();
+    data.insert(CA_CERTIFICATE.to_owned(), ByteString(b"text".to_vec()));
+    assert!(meanwhile(&world.situation(), &world.settings, world.now).is_none());
 }
 
 #[test]

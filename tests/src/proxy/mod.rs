@@ -38,29 +38,32 @@ pub struct Proxy {
     line: Arc<Line>,
     kubeconfig: PathBuf,
     store: String,
-    listeners: [JoinHandle<()>; 2],
+    listeners: Vec<JoinHandle<()>>,
 }
 
 impl Proxy {
     /// For the controller that works in `namespace`.
     pub(crate) async fn start(bed: &Bed, folder: &Folder, namespace: &str) -> Result<Self> {
+        let mut proxy = Self::before_kubernetes(bed, folder, Binary::Controller, namespace).await?;
+        let side = side(bed, &proxy.line, Server::OpenBao, &bed.bao().await?.address, namespace)?;
+        let (store, listener) = listen(side).await?;
+        proxy.store = store;
+        proxy.listeners.push(listener);
+        Ok(proxy)
+    }
+
+    /// For a binary that asks no store.
+    pub(crate) async fn start_for(bed: &Bed, folder: &Folder, binary: Binary) -> Result<Self> {
+        Self::before_kubernetes(bed, folder, binary, OPERATOR_NAMESPACE).await
+    }
+
+    async fn before_kubernetes(bed: &Bed, folder: &Folder, binary: Binary, namespace: &str) -> Result<Self> {
         let line = Arc::new(Line::new());
-        let authority = reqwest::Certificate::from_pem(bed.ca_pem().as_bytes())?;
-        // No timeout: watches stay open.
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build()?;
-        let side = |server, target: &str| Side {
-            server,
-            target: target.to_owned(),
-            http: http.clone(),
-            line: line.clone(),
-            namespace: namespace.to_owned(),
-        };
-        let (kubernetes, api_listener) = listen(side(Server::Kubernetes, bed.server())).await?;
-        let (store, store_listener) = listen(side(Server::OpenBao, &bed.bao().await?.address)).await?;
-        let token = bed.service_account_token(OPERATOR_NAMESPACE, Binary::Controller.service_account()).await?;
+        let (kubernetes, listener) = listen(side(bed, &line, Server::Kubernetes, bed.server(), namespace)?).await?;
+        let token = bed.service_account_token(OPERATOR_NAMESPACE, binary.service_account()).await?;
         let kubeconfig = folder.inside("kubeconfigs")?.join(format!("proxy-{}", ports::random_word()));
         Access { server: &kubernetes, ca_pem: bed.ca_pem(), token: &token }.write(&kubeconfig)?;
-        Ok(Self { line, kubeconfig, store, listeners: [api_listener, store_listener] })
+        Ok(Self { line, kubeconfig, store: String::new(), listeners: vec![listener] })
     }
 
     /// What a controller needs in its environment to work through this proxy.
@@ -131,6 +134,13 @@ impl Drop for Proxy {
             listener.abort();
         }
     }
+}
+
+fn side(bed: &Bed, line: &Arc<Line>, server: Server, target: &str, namespace: &str) -> Result<Side> {
+    let authority = reqwest::Certificate::from_pem(bed.ca_pem().as_bytes())?;
+    // No timeout: watches stay open.
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([authority]).build()?;
+    Ok(Side { server, target: target.to_owned(), http, line: line.clone(), namespace: namespace.to_owned() })
 }
 
 async fn listen(side: Side) -> Result<(String, JoinHandle<()>)> {

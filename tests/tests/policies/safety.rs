@@ -57,6 +57,32 @@ async fn adoption_is_told_once_with_the_keys_that_go() -> Result {
     Ok(())
 }
 
+/// `kubectl get -o yaml`, another name, `kubectl create`: labels and owner come along.
+#[tokio::test]
+async fn copy_of_a_target_that_somebody_made_is_not_deleted_with_former_targets() -> Result {
+    let scene = stored("copies", "first").await?;
+    scene.apply(&external_secret("app", &targeting(&json!({})))).await?;
+    scene.holds("app", &[("password", "first")]).await?;
+    let mut copy = scene.secrets().get("app").await?;
+    copy.metadata = k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta {
+        name: Some("copy".to_owned()),
+        labels: copy.metadata.labels.take(),
+        annotations: copy.metadata.annotations.take(),
+        owner_references: copy.metadata.owner_references.take(),
+        ..Default::default()
+    };
+    let copy = scene.secrets().create(&PostParams::default(), &copy).await?;
+    store(&scene, "second").await?;
+    scene.force_sync("app").await?;
+    scene.holds("app", &[("password", "second")]).await?;
+    scene.apply(&external_secret("app", &targeting(&json!({"name": "renamed"})))).await?;
+    scene.holds("renamed", &[("password", "second")]).await?;
+    wait::gone(&scene.secrets(), "app", SOON).await?;
+    assert_eq!(scene.secrets().get("copy").await?.uid(), copy.uid());
+    scene.holds("copy", &[("password", "first")]).await?;
+    Ok(())
+}
+
 /// A controller with a class of its own, whose stores the controller of this file leaves alone.
 async fn strict(scene: &Scene, flags: &[&str]) -> Result<Process> {
     let own = ["--namespace", scene.namespace.as_str(), "--controller-class=strict"];
@@ -95,6 +121,13 @@ async fn refused_adoption_leaves_the_secret_as_it_is() -> Result {
     scene.apply(&external_secret("copy", &targeting(&json!({})))).await?;
     scene.fails("copy", "AdoptionRefused").await?;
     assert_eq!(scene.secrets().get("copy").await?.resource_version(), copy.resource_version());
+    let own_label = owner_label(&scene.namespace, "labelled");
+    let labels = json!({"metadata": {"labels": {MANAGED_LABEL: "true", OWNER_LABEL: own_label}}});
+    let labelled = scene.apply(&with(secret("labelled", &[("foreign", "kept")]), &labels)).await?;
+    scene.apply(&external_secret("labelled", &targeting(&json!({})))).await?;
+    scene.fails("labelled", "AdoptionRefused").await?;
+    assert_eq!(scene.secrets().get("labelled").await?.uid(), labelled.uid());
+    scene.holds("labelled", &[("foreign", "kept")]).await?;
 
     // What it made is its own to repair.
     scene.apply(&external_secret("own", &targeting(&json!({})))).await?;
@@ -148,8 +181,11 @@ async fn refused_adoption_ends_with_the_object_in_the_way_and_not_with_what_it_h
         scene.edit_secret("edited", &json!({"data": {"foreign": value}})).await?;
     }
     scene.delete_secret("deleted").await?;
-    let ours = owner_label(&scene.namespace, "given-up");
-    scene.edit_secret("given-up", &json!({"metadata": {"labels": {OWNER_LABEL: ours}}})).await?;
+    let owner = json!({
+        "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "name": "given-up", "controller": true,
+        "uid": scene.ours("ExternalSecret").get("given-up").await?.uid(),
+    });
+    scene.edit_secret("given-up", &json!({"metadata": {"ownerReferences": [owner]}})).await?;
     for name in ["deleted", "given-up"] {
         let at_once = Duration::from_secs(12);
         wait::object(&scene.secrets(), name, "its data at once", at_once, |secret| {

@@ -116,25 +116,42 @@ fn reconsider(plan: &Plan, opened: &BTreeMap<ResolvedStoreRef, Arc<dyn Store>>) 
     }
 }
 
+/// Every store that an entry asks, or what keeps each of those that cannot be asked.
 async fn open(
     ctx: &Ctx,
     namespace: &str,
     plan: &Plan,
     since: Instant,
 ) -> Result<BTreeMap<ResolvedStoreRef, Arc<dyn Store>>, Error> {
-    let mut opened = BTreeMap::new();
-    for entry in &plan.entries {
-        if !opened.contains_key(&entry.store) {
-            let handle = match stores::usable(ctx, namespace, &entry.store) {
-                Err(error) if error.code() == Code::StoreNotFound => {
-                    return Err(stores::on_its_way(ctx, namespace, &entry.store).await.unwrap_or(error));
-                }
-                usable => usable?,
-            };
-            opened.insert(entry.store.clone(), ctx.pool.open(&handle, namespace, since).await?);
+    let (mut opened, mut errors) = (BTreeMap::new(), Vec::new());
+    let stores = plan.stores();
+    for store in &stores {
+        match open_one(ctx, namespace, store, since).await {
+            Ok(handle) => drop(opened.insert((*store).clone(), handle)),
+            // One store is that of `secretStoreRef`; of several the place tells which reference is meant.
+            Err(error) if stores.len() == 1 => return Err(error),
+            Err(error) => {
+                let user = plan.entries.iter().find(|entry| entry.store == **store);
+                errors.push(user.map_or(error.clone(), |entry| error.at(&entry.path)));
+            }
         }
     }
-    Ok(opened)
+    if errors.is_empty() { Ok(opened) } else { Err(together(errors)) }
+}
+
+async fn open_one(
+    ctx: &Ctx,
+    namespace: &str,
+    store: &ResolvedStoreRef,
+    since: Instant,
+) -> Result<Arc<dyn Store>, Error> {
+    let handle = match stores::usable(ctx, namespace, store) {
+        Err(error) if error.code() == Code::StoreNotFound => {
+            return Err(stores::on_its_way(ctx, namespace, store).await.unwrap_or(error));
+        }
+        usable => usable?,
+    };
+    ctx.pool.open(&handle, namespace, since).await
 }
 
 async fn read(

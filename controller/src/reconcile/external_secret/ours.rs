@@ -7,7 +7,8 @@
 //! * *Labelled*: its owner label names this ExternalSecret ([`Identity::labels`]), or one of the same name before it.
 //! * *Made*: this ExternalSecret's field manager created it ([`WrittenBy::made`]), whatever marks it carries.
 //!
-//! A former target goes if it is [owned and labelled](Identity::owns_wholly); one with less is repaired. News of it concern
+//! A former target goes if it is [owned and labelled](Identity::owns_wholly) and no [copy](is_written); one with less is
+//! repaired. News of it concern
 //! whoever [owns or is on the label](Identity::has_a_claim). It is not taken from anybody if [any trace](is_ours) is there.
 //! An owner reference is this ExternalSecret's also [by name](is_me): one that was deleted and created again keeps its
 //! target.
@@ -16,7 +17,9 @@ use std::collections::BTreeMap;
 
 use api::{
     hash::owner_label,
-    names::{DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX, GROUP, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL},
+    names::{
+        DATA_HASH_ANNOTATION, FIELD_MANAGER_PREFIX, GROUP, MANAGED_LABEL, MANAGED_VALUE, OWNER_LABEL, field_manager,
+    },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
@@ -59,25 +62,38 @@ pub fn is_external_secret(owner: &OwnerReference) -> bool {
     owner.kind == "ExternalSecret" && owner.api_version.split('/').next() == Some(GROUP)
 }
 
-/// Whether all of it is this ExternalSecret's: by its controlling owner, its label, or because it was created under its name.
-/// The managed label alone says nothing: upstream puts it on every target before it writes to it. Nor do some fields: they
-/// are written by whoever merges keys into somebody else's Secret, too.
+/// Whether all of it is this ExternalSecret's: by its controlling owner, or because it was created under its name. Labels
+/// travel with every copy that a user makes, so its own label counts only on what it wrote to, or what holds what the
+/// annotation says. The managed label alone says nothing: upstream puts it on every target before it writes to it. Nor do
+/// some fields: they are written by whoever merges keys into somebody else's Secret, too.
 pub fn is_ours(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy, intact: bool) -> bool {
-    is_named(desired, existing) || mine.made || (intact && is_of_some_external_secret(existing))
+    is_owned(desired, existing)
+        || mine.made
+        || (is_labelled(desired, existing) && (mine.content || intact))
+        || (intact && is_of_some_external_secret(existing))
 }
 
 /// Whether it was made with a policy that keeps what others write, or leaves it there: only its owner is marked.
 pub fn is_new_owner(desired: &Desired, existing: &ObjectMeta, mine: &WrittenBy) -> bool {
-    desired.is_owner() && mine.made && !is_named(desired, existing)
+    desired.is_owner() && mine.made && !is_owned(desired, existing) && !is_labelled(desired, existing)
 }
 
-/// By its controlling owner or its label, also of one of the same name before it.
-fn is_named(desired: &Desired, existing: &ObjectMeta) -> bool {
-    let author = &desired.author;
+/// Whether what is under another name than the target's was written by this ExternalSecret, and is no copy of what it wrote:
+/// a copy has its owner and its label, too.
+pub fn is_written(author: &Author, existing: &ObjectMeta) -> bool {
+    let mine = WrittenBy::manager(&field_manager(&author.name), existing);
+    mine.made || mine.content
+}
+
+/// By its controlling owner, also by one of the same name before it.
+fn is_owned(desired: &Desired, existing: &ObjectMeta) -> bool {
     let mut owners = existing.owner_references.iter().flatten();
-    let owned = owners.any(|owner| owner.controller == Some(true) && is_me(author, owner));
-    let created = text(existing.labels.as_ref(), OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name));
-    owned || created
+    owners.any(|owner| owner.controller == Some(true) && is_me(&desired.author, owner))
+}
+
+fn is_labelled(desired: &Desired, existing: &ObjectMeta) -> bool {
+    let author = &desired.author;
+    text(existing.labels.as_ref(), OWNER_LABEL) == Some(&owner_label(&author.namespace, &author.name))
 }
 
 /// Written by an ExternalSecret whose traces are lost, as after a restore from a backup; not by another one, and not edited.

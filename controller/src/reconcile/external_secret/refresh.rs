@@ -162,7 +162,12 @@ fn resting(plan: &Plan, seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
         // Also when drift was why it looked, and is repaired by now.
         Some(ready) if !ready.is_true() && says(ready, Code::DeletionsHeld) => Due::Now(Reason::DeletionsHeld),
         // It was not there when it was synced, and when it appeared it could not be written: then it is bound all the same.
-        Some(ready) if !ready.is_true() && seen.target.is_some() && (!was_written || was_refused(ready)) => {
+        Some(ready)
+            if !ready.is_true()
+                && seen
+                    .target
+                    .is_some_and(|target| !was_written || was_refused(ready) || is_of_another(seen, target)) =>
+        {
             Due::Now(Reason::TargetAppeared)
         }
         _ if is_unrecorded(plan, seen) => Due::Now(Reason::TargetUnrecorded),
@@ -174,6 +179,11 @@ fn resting(plan: &Plan, seen: &Seen<'_>, at: Option<Timestamp>) -> Due {
 /// Whether the last refresh came as far as the target, which took nothing.
 fn was_refused(ready: &Condition) -> bool {
     REFUSED_BY_TARGET.iter().any(|code| says(ready, *code))
+}
+
+/// Whether it takes nothing because it is controlled by somebody else.
+fn is_of_another(seen: &Seen<'_>, target: &Managed) -> bool {
+    target.owner_uid.is_some() && !seen.me.owns(target)
 }
 
 /// The target was written under a new name, and nothing tells that the refresh came to its end: what was there under the

@@ -7,7 +7,12 @@
 use api::hash::owner_label;
 use kube::api::{DeleteParams, Preconditions};
 
-use super::{desired::Author, kind::Kind, knowledge::Knowledge, ours::Identity};
+use super::{
+    desired::Author,
+    kind::Kind,
+    knowledge::Knowledge,
+    ours::{self, Identity},
+};
 use crate::{
     engine::{ObjectKey, cache::Versioned as _},
     error::{Code, Error},
@@ -45,12 +50,22 @@ pub async fn delete_others<K: Kind>(
     let mut keys = kind.objects().created_by(&author.namespace, &label);
     keys.extend(former.map(|name| kind.key(name)).filter(|key| kind.objects().find(key).is_none()));
     let mut deleted = Vec::new();
-    for key in keys {
-        if keep != Some(key.name()) && delete_if(kind, &key, &is_old, Some(knowledge)).await? == Removal::Deleted {
+    for key in keys.into_iter().filter(|key| keep != Some(key.name())) {
+        // What was the target until now is none of the copies that people make of Secrets, with all that is on them.
+        if K::BINDS && former != Some(key.name()) && !is_written(kind, &key, author).await? {
+            continue;
+        }
+        if delete_if(kind, &key, &is_old, Some(knowledge)).await? == Removal::Deleted {
             deleted.push(key.name().to_owned());
         }
     }
     Ok(deleted)
+}
+
+async fn is_written<K: Kind>(kind: &K, key: &ObjectKey, author: &Author) -> Result<bool, Error> {
+    let existing = kind.api().get_metadata_opt(key.name()).await;
+    let existing = existing.map_err(|error| kind.failed("reading", key.name(), &error))?;
+    Ok(existing.is_some_and(|existing| ours::is_written(author, &existing.metadata)))
 }
 
 /// Deletes the target when its controlling owner is this ExternalSecret. `permit` is asked when there is something to

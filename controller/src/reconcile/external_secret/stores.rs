@@ -91,12 +91,12 @@ fn allowed(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef, spec: &SecretSt
 /// The store, if this namespace may use it now.
 pub fn usable(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Result<StoreHandle, Error> {
     let Some(found) = look_up(ctx, namespace, store) else {
-        return Err(Error::wait(
-            Code::StoreNotFound,
-            format!(
-                "{store} does not exist; create it, or correct secretStoreRef (a SecretStore must be in this namespace)"
-            ),
-        ));
+        let place = match store.kind {
+            StoreKind::SecretStore => " (a SecretStore must be in this namespace)",
+            StoreKind::ClusterSecretStore => "",
+        };
+        let message = format!("{store} does not exist; create it, or correct the reference to it{place}");
+        return Err(Error::wait(Code::StoreNotFound, message));
     };
     allowed(ctx, namespace, store, &found.spec)?;
     if ctx.settings.flood_gate && !found.ready {

@@ -89,6 +89,23 @@ fn traces_of_this_external_secret_make_a_secret_ours() {
     }
 }
 
+#[test]
+fn label_that_came_with_a_copy_makes_nothing_ours() {
+    let label = owner_label("team", "es");
+    let by = |manager: &str| {
+        let fields = json!({"f:data": {".": {}, "f:mine": {}}, "f:type": {}});
+        json!({"labels": {OWNER_LABEL: label, MANAGED_LABEL: "true"},
+               "managedFields": [{"manager": manager, "operation": "Update", "fieldsV1": fields}]})
+    };
+    let (copy, ours) = (meta(&by("kubectl")), meta(&by(&field_manager("es"))));
+    for creation in [CreationPolicy::Owner, CreationPolicy::Orphan] {
+        let taken = changes(&["mine"], &["password"]);
+        let adoption = Adoption::of(&desired(creation), &copy, NEW, taken.clone());
+        assert_eq!(adoption, Some(Adoption { whole: true, known: false, changes: taken.clone() }), "{creation:?}");
+        assert_eq!(Adoption::of(&desired(creation), &ours, NEW, taken), None, "{creation:?}");
+    }
+}
+
 fn with_owner_label(mut metadata: Value, label: &str) -> Value {
     metadata["labels"][OWNER_LABEL] = json!(label);
     metadata

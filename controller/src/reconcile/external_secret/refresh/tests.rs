@@ -388,10 +388,13 @@ fn target_to_merge_into_that_is_there_by_now_is_written_whoever_made_it() {
 fn failure_to_write_a_target_that_appeared_is_not_over_before_it_is_written() {
     let mut failed = status("2026-01-01T11:59:00Z", "1-x", "SecretSyncedError");
     failed.conditions[0].status = "False".into();
-    let (plan, target) = (plan("CreatedOnce", "Merge", "1h"), managed(true, "another"));
+    let plan = plan("CreatedOnce", "Merge", "1h");
+    let (of_another, mut target) = (managed(true, "another"), managed(true, ""));
+    target.owner_uid = None;
     assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Now(Reason::TargetAppeared));
     failed.binding = Some(api::external_secret::Binding { name: "es".into() });
     assert_eq!(verdict(&plan, &failed, Some(&target)), Due::Over(None));
+    assert_eq!(verdict(&plan, &failed, Some(&of_another)), Due::Now(Reason::TargetAppeared), "whatever failed last");
     // Upstream binds what it has tried to write, too.
     for code in REFUSED_BY_TARGET {
         failed.conditions[0].message = Error::wait(code, "it is another's").to_string();
