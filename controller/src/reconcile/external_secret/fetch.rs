@@ -12,7 +12,7 @@ use api::{
 };
 use futures::{StreamExt, stream};
 
-use super::{rewrite, values};
+use super::{rewrite, shown, values};
 use crate::{
     ctx::Ctx,
     engine::{Lane, ObjectKey},
@@ -256,18 +256,11 @@ fn assemble(plan: &Plan, results: Vec<Result<Option<Found>, Error>>) -> Result<F
 
 fn describe(entry: &Entry) -> String {
     match &entry.fetch {
-        Fetch::Value { remote, .. } | Fetch::Extract(remote) => format!("{} ({})", entry.path, shown(&remote.key)),
+        Fetch::Value { remote, .. } | Fetch::Extract(remote) => {
+            format!("{} ({})", entry.path, shown::name(&remote.key))
+        }
         Fetch::Find(_) => entry.path.clone(),
     }
-}
-
-/// Characters of a name that are told: it is recognized by them, and a user may have written any number.
-const TOLD: usize = 256;
-
-/// A name as it may stand in a message: on one line, legible, and short.
-fn shown(name: &str) -> String {
-    let short: String = name.chars().take(TOLD).flat_map(char::escape_debug).collect();
-    if name.chars().nth(TOLD).is_some() { format!("{short}…") } else { short }
 }
 
 fn absent(entry: &Entry) -> Error {
@@ -275,8 +268,12 @@ fn absent(entry: &Entry) -> Error {
         Fetch::Value { remote, .. } | Fetch::Extract(remote) => format!(
             "{} has no entry \"{}\"{}; create it or correct remoteRef.key (deletionPolicy Delete or Merge would pass over it)",
             entry.store,
-            shown(&remote.key),
-            remote.property.as_ref().map(|path| format!(" with a property \"{}\"", shown(path))).unwrap_or_default(),
+            shown::name(&remote.key),
+            remote
+                .property
+                .as_ref()
+                .map(|path| format!(" with a property \"{}\"", shown::name(path)))
+                .unwrap_or_default(),
         ),
         Fetch::Find(_) => format!("{} has nothing at the path of find; correct find.path", entry.store),
     };
@@ -298,18 +295,4 @@ fn together(errors: Vec<Error>) -> Error {
         also.insert(0, format!("the same at {places} ({} entries in all)", same.len() + 1));
     }
     first.with_others(&also, NAMED)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn name_is_told_on_one_line_and_not_at_any_length() {
-        assert_eq!(shown("app/db"), "app/db");
-        assert_eq!(shown("schlüssel"), "schlüssel");
-        assert_eq!(shown("a\n\u{202e}b"), "a\\n\\u{202e}b");
-        assert_eq!(shown(&"k".repeat(256)), "k".repeat(256));
-        assert_eq!(shown(&"k".repeat(100_000)), format!("{}…", "k".repeat(256)));
-    }
 }

@@ -26,6 +26,7 @@ mod said;
 pub mod schedule;
 mod secret;
 pub mod shares;
+mod shown;
 pub mod source;
 pub mod sources;
 mod status;
@@ -61,7 +62,7 @@ use crate::{
     error::Error,
 };
 
-/// So many of the texts that are no templates are told in full; the webhook tells all.
+/// So many mistakes of a spec are told in full, and how many more there are; the webhook tells all.
 const MISTAKES_TOLD: usize = 5;
 
 /// Reconciles ExternalSecrets.

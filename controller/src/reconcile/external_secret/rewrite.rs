@@ -12,6 +12,7 @@ use api::{
     template_syntax::TRANSFORM,
 };
 
+use super::shown;
 use crate::{
     error::{Code, Error},
     provider::{Values, json},
@@ -68,15 +69,14 @@ fn merged(merge: &RewriteMerge, values: &Values) -> Result<Values, Error> {
         match values.get_key_value(name) {
             Some((name, _)) => order.push(name),
             None if merge.priority_policy == MergePriorityPolicy::IgnoreNotFound => {}
-            None => return Err(invalid(format!("priority names \"{name}\", which was not fetched"))),
+            None => return Err(invalid(not_there(name, values))),
         }
     }
     let mut result: BTreeMap<String, json::Json> = BTreeMap::new();
     let mut conflicts = BTreeSet::new();
     for name in order {
         let Some(value) = values.get(name) else { continue };
-        let object = json::object(value.expose())
-            .ok_or_else(|| invalid(format!("the value of \"{name}\" is not a JSON object, merge takes only those")))?;
+        let object = json::object(value.expose()).ok_or_else(|| invalid(no_object(name)))?;
         for (key, value) in object {
             if result.insert(key.clone(), value).is_some() {
                 conflicts.insert(key);
@@ -84,10 +84,13 @@ fn merged(merge: &RewriteMerge, values: &Values) -> Result<Values, Error> {
         }
     }
     if merge.conflict_policy == MergeConflictPolicy::Error && !conflicts.is_empty() {
-        let keys = conflicts.into_iter().collect::<Vec<_>>().join(", ");
+        // The next step first: a list of names may be cut off.
         return Err(Error::fix(
             Code::KeyConflict,
-            format!("merge meets these keys more than once: {keys}; set conflictPolicy: Ignore and order by priority"),
+            format!(
+                "merge meets keys more than once; set conflictPolicy: Ignore and order by priority; the keys: {}",
+                shown::names(conflicts.iter().map(String::as_str))
+            ),
         ));
     }
     match merge.strategy {
@@ -101,6 +104,25 @@ fn merged(merge: &RewriteMerge, values: &Values) -> Result<Values, Error> {
             Ok(all)
         }
     }
+}
+
+fn not_there(name: &str, values: &Values) -> String {
+    let there = match values.len() {
+        0 => "nothing was".to_owned(),
+        _ => shown::names(values.keys().map(String::as_str)),
+    };
+    format!(
+        "priority names \"{}\", which was not fetched or has another name by now; write its name as it is before merge, or \
+         set priorityPolicy: IgnoreNotFound; fetched: {there}",
+        shown::name(name)
+    )
+}
+
+fn no_object(name: &str) -> String {
+    format!(
+        "the value of \"{}\" is not a JSON object, merge takes only those; store one, or fetch only what is to be merged",
+        shown::name(name)
+    )
 }
 
 fn invalid(message: String) -> Error {
@@ -153,13 +175,51 @@ mod tests {
             json!([{"merge": merge}])
         };
         let conflict = rewritten(merge(json!({})), &values).expect_err("conflict");
-        assert!(conflict.code() == Code::KeyConflict && conflict.to_string().contains(": k;"), "{conflict}");
+        assert!(conflict.code() == Code::KeyConflict && conflict.message().ends_with(" \"k\""), "{conflict}");
         let ignored = rewritten(merge(json!({"conflictPolicy": "Ignore"})), &values).expect("merged");
         assert_eq!(ignored, pairs(&[("k", "1"), ("n", "5")]));
         let kept = merge(json!({"conflictPolicy": "Ignore", "strategy": "JSON", "into": "all"}));
         let kept = rewritten(kept, &values).expect("merged");
         assert_eq!(kept[0], ("all".to_owned(), r#"{"k":"1","n":5}"#.to_owned()));
         assert_eq!(kept.len(), 3);
+    }
+
+    /// A JSON object with these names.
+    fn object(names: &[String]) -> String {
+        serde_json::to_string(&names.iter().map(|name| (name, 1)).collect::<BTreeMap<_, _>>()).expect("JSON")
+    }
+
+    #[test]
+    fn of_many_conflicts_the_next_step_is_told_and_then_the_first() {
+        let many = object(&(1_000..6_000).map(|n| format!("k{n}\n")).collect::<Vec<_>>());
+        let error = rewritten(json!([{"merge": {}}]), &[("one", &many), ("two", &many)]).expect_err("conflicts");
+        let message = error.message();
+        let (step, first) = (message.find("conflictPolicy: Ignore"), message.find(r#""k1000\n", "k1001\n""#));
+        assert!(step.is_some() && step < first && message.ends_with(" and 4995 more"), "{message}");
+        assert!(message.len() < 300 && !message.contains('\n'), "{message}");
+    }
+
+    #[test]
+    fn priority_that_was_not_fetched_is_told_with_what_was_and_the_next_step() {
+        let merge = json!([{"merge": {"priority": ["p/one"]}}]);
+        let error = rewritten(merge.clone(), &[("one", "{}"), ("t\nwo", "{}")]).expect_err("not there").to_string();
+        assert!(error.contains("\"p/one\"") && error.ends_with(r#"fetched: "one", "t\nwo""#), "{error}");
+        assert!(error.contains("priorityPolicy: IgnoreNotFound"), "{error}");
+        let names: Vec<String> = (0..1_000).map(|n| format!("n{n:03}")).collect();
+        let values: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "{}")).collect();
+        let error = rewritten(merge.clone(), &values).expect_err("not there").to_string();
+        assert!(error.contains("\"n004\" and 995 more") && !error.contains("n005"), "{error}");
+        let error = rewritten(merge, &[]).expect_err("not there").to_string();
+        assert!(error.ends_with("fetched: nothing was"), "{error}");
+        let odd = json!([{"merge": {"priority": ["\u{202e}".repeat(1_000)]}}]);
+        let error = rewritten(odd, &[]).expect_err("not there").to_string();
+        assert!(error.len() < 600 && !error.contains('\u{202e}'), "{error}");
+    }
+
+    #[test]
+    fn name_of_what_is_no_object_is_told_on_one_line() {
+        let error = rewritten(json!([{"merge": {}}]), &[("a\n\u{202e}", "1")]).expect_err("no object").to_string();
+        assert!(error.contains(r#""a\n\u{202e}""#) && !error.contains('\n'), "{error}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use api::{
     hash::owner_label,
     names::{condition_type::READY, event_reason},
     plan::Plan,
+    problem::Problems,
     template_syntax,
 };
 use jiff::Timestamp;
@@ -278,11 +279,11 @@ impl Turn<'_> {
         until(at, now)
     }
 
-    /// What the spec means, or all that is wrong with it: the words that the webhook would use.
+    /// What the spec means, or what is wrong with it: the words that the webhook would use.
     fn plan(&self) -> Result<(ExternalSecretSpec, Plan), Error> {
         let invalid = |message: String| Error::fix(Code::SpecInvalid, message);
         let spec: ExternalSecretSpec = self.object.spec().map_err(|error| invalid(format!("spec: {error}")))?;
-        let plan = Plan::new(self.key.name(), &spec).map_err(|problems| invalid(problems.to_string()))?;
+        let plan = Plan::new(self.key.name(), &spec).map_err(|problems| invalid(mistakes(problems)))?;
         Ok((spec, plan))
     }
 
@@ -400,10 +401,32 @@ impl Turn<'_> {
     }
 }
 
+/// The first few, one per line, and how many more there are.
+fn mistakes(mut problems: Problems) -> String {
+    let more = problems.0.len().saturating_sub(MISTAKES_TOLD);
+    problems.0.truncate(MISTAKES_TOLD);
+    if more == 0 { problems.to_string() } else { format!("{problems}\nand {more} more") }
+}
+
 fn owned(texts: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
     texts.cloned().unwrap_or_default()
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Next {
     Next::After(at.duration_since(now).try_into().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use api::problem::Problem;
+
+    use super::*;
+
+    #[test]
+    fn of_many_mistakes_the_first_are_told_and_how_many_more_there_are() {
+        let of =
+            |count: usize| mistakes(Problems((0..count).map(|n| Problem::new(format!("p{n}"), "w", "a")).collect()));
+        assert_eq!(of(5), "p0: w; a\np1: w; a\np2: w; a\np3: w; a\np4: w; a");
+        assert_eq!(of(3_000), format!("{}\nand 2995 more", of(5)));
+    }
 }

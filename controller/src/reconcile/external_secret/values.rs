@@ -10,6 +10,7 @@ use base64::{
     engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig},
 };
 
+use super::shown;
 use crate::{
     error::{Code, Error},
     provider::{Values, keys::is_allowed},
@@ -24,16 +25,19 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, AS_IN_
 /// The longest key that a Secret takes.
 const LONGEST_KEY: usize = 253;
 
+/// The characters of which it consists.
+const CHARACTERS: &str = "a-z, A-Z, 0-9, '-', '_' and '.'";
+
 /// Drops the empty key and refuses keys that a Secret cannot have.
 pub fn check_keys(mut values: Values) -> Result<Values, Error> {
     values.remove("");
     for key in values.keys() {
         if key.len() > LONGEST_KEY {
-            let shown: String = key.chars().take(60).collect();
             return Err(Error::fix(
                 Code::KeyInvalid,
                 format!(
-                    "the key \"{shown}…\" has {} bytes, a Secret takes {LONGEST_KEY}; shorten it with rewrite",
+                    "the key \"{}\" has {} bytes, a Secret takes {LONGEST_KEY}; shorten it with rewrite",
+                    shown::name(key),
                     key.len()
                 ),
             ));
@@ -42,8 +46,9 @@ pub fn check_keys(mut values: Values) -> Result<Values, Error> {
             return Err(Error::fix(
                 Code::KeyInvalid,
                 format!(
-                    "the key \"{key}\" has the character {bad:?}, a Secret takes letters, digits, '-', '.' and '_'; \
-                     change it with rewrite or conversionStrategy"
+                    "the key \"{}\" has the character {bad:?}, a Secret takes {CHARACTERS}; change it with rewrite or \
+                     conversionStrategy",
+                    shown::name(key)
                 ),
             ));
         }
@@ -55,11 +60,27 @@ pub fn check_keys(mut values: Values) -> Result<Values, Error> {
 /// and where each came from; those that were rendered are refused as they are filed.
 pub fn check_written(data: &Values, odd: &BTreeMap<String, String>) -> Result<(), Error> {
     let Some((key, path)) = odd.iter().find(|(key, _)| data.contains_key(*key)) else { return Ok(()) };
+    // Whoever wrote an entry of `data` wrote the key as well; other keys come from the provider.
+    let field = if path.starts_with("spec.dataFrom") { "rewrite" } else { "secretKey" };
     let message = format!(
-        "no Secret or ConfigMap takes the key \"{key}\": it must not be \".\" nor begin with \"..\"; name it otherwise, with \
-         secretKey or rewrite"
+        "no Secret or ConfigMap takes the key \"{}\": {}; name it otherwise, with {field}",
+        shown::name(key),
+        broken_rule(key)
     );
     Err(Error::fix(Code::KeyInvalid, message).at(path))
+}
+
+/// What is wrong with a key that is no key of data.
+fn broken_rule(key: &str) -> String {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if key.len() > LONGEST_KEY {
+        return format!("it has {} bytes, and {LONGEST_KEY} are allowed", key.len());
+    }
+    match key.chars().find(|c| !is_allowed(*c)) {
+        Some(bad) => format!("it has the character {bad:?}, and only {CHARACTERS} are allowed"),
+        None if key.is_empty() => "it is empty".to_owned(),
+        None => "it must not be \".\" nor begin with \"..\"".to_owned(),
+    }
 }
 
 /// Decodes one value. `name` is for the message only.
@@ -67,7 +88,10 @@ pub fn decode(strategy: DecodingStrategy, name: &str, value: SecretBytes) -> Res
     let failed = |alphabet: &str| {
         Error::fix(
             Code::DecodingFailed,
-            format!("the value of \"{name}\" is not padded {alphabet}; correct it or change decodingStrategy"),
+            format!(
+                "the value of \"{}\" is not padded {alphabet}; correct it or change decodingStrategy",
+                shown::name(name)
+            ),
         )
     };
     match strategy {
@@ -101,8 +125,9 @@ pub fn check_null_bytes(policy: NullBytePolicy, name: &str, value: &SecretBytes)
         return Err(Error::fix(
             Code::NullBytes,
             format!(
-                "the value of \"{name}\" has NUL bytes and nullBytePolicy is Fail; store it as text (PEM, base64), or \
-                 leave nullBytePolicy unset if it is binary on purpose"
+                "the value of \"{}\" has NUL bytes and nullBytePolicy is Fail; store it as text (PEM, base64), or \
+                 leave nullBytePolicy unset if it is binary on purpose",
+                shown::name(name)
             ),
         ));
     }
@@ -135,12 +160,48 @@ mod tests {
     }
 
     #[test]
+    fn key_from_a_provider_is_told_on_one_line_and_not_at_any_length() {
+        let odd = "a\n\u{202e}\"b";
+        let long = odd.repeat(10_000);
+        let checked = |key: &str| check_keys(values(&[key])).expect_err("refused");
+        let decoded = |key: &str| decode(DecodingStrategy::Base64, key, "!".into()).expect_err("refused");
+        let without_nul = |key: &str| check_null_bytes(NullBytePolicy::Fail, key, &"\0".into()).expect_err("refused");
+        let written = |key: &str| {
+            let odd = BTreeMap::from([(key.to_owned(), "spec.dataFrom[0].extract".to_owned())]);
+            check_written(&values(&[key]), &odd).expect_err("refused")
+        };
+        let refusals: [fn(&str) -> Error; 4] = [checked, decoded, without_nul, written];
+        for refused in refusals {
+            let message = refused(odd).message().to_owned();
+            assert!(message.contains(r#""a\n\u{202e}\"b""#) && !message.contains('\n'), "{message}");
+            let message = refused(&long).message().to_owned();
+            assert!(message.len() < 600 && !message.contains('\u{202e}'), "{message}");
+        }
+    }
+
+    #[test]
     fn key_that_no_secret_takes_is_refused_only_where_it_is_written() {
         let odd = BTreeMap::from([("..x".to_owned(), "spec.dataFrom[1].extract".to_owned())]);
         assert!(check_written(&values(&["a", ".x"]), &odd).is_ok());
         let error = check_written(&values(&["..x", "a"]), &odd).expect_err("..x");
         assert_eq!((error.code(), error.context()), (Code::KeyInvalid, Some("spec.dataFrom[1].extract")));
-        assert!(error.message().contains("\"..x\""), "{error}");
+        assert!(error.message().contains("\"..x\"") && error.message().contains("begin with \"..\""), "{error}");
+    }
+
+    #[test]
+    fn key_that_no_secret_takes_is_refused_with_the_rule_that_it_breaks() {
+        let refusal = |key: &str, path: &str| {
+            let odd = BTreeMap::from([(key.to_owned(), path.to_owned())]);
+            check_written(&values(&[key]), &odd).expect_err("refused").to_string()
+        };
+        let error = refusal("schlüssel", "spec.dataFrom[1].extract");
+        assert!(error.contains("spec.dataFrom[1].extract: ") && error.contains("\"schlüssel\""), "{error}");
+        assert!(error.contains("the character 'ü'") && error.contains("a-z, A-Z, 0-9"), "{error}");
+        assert!(error.ends_with("with rewrite") && !error.contains("begin with"), "{error}");
+        let error = refusal(".", "spec.data[0]");
+        assert!(error.contains("must not be \".\"") && error.ends_with("with secretKey"), "{error}");
+        let error = refusal(&"k".repeat(254), "spec.data[0]");
+        assert!(error.contains("254 bytes, and 253 are allowed"), "{error}");
     }
 
     #[test]
