@@ -95,7 +95,8 @@ pub fn usable(ctx: &Ctx, namespace: &str, store: &ResolvedStoreRef) -> Result<St
             StoreKind::SecretStore => " (a SecretStore must be in this namespace)",
             StoreKind::ClusterSecretStore => "",
         };
-        let message = format!("{store} does not exist; create it, or correct the reference to it{place}");
+        let message =
+            format!("{store} does not exist; create it, or correct secretStoreRef or sourceRef.storeRef{place}");
         return Err(Error::wait(Code::StoreNotFound, message));
     };
     allowed(ctx, namespace, store, &found.spec)?;
